@@ -1,0 +1,1 @@
+//! The archive file itself: an ordinary `.tar.gz`. Knows entries, not Codex.

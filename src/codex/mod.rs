@@ -1,0 +1,3 @@
+//! The only place that knows Codex's files and what Codex prints.
+
+pub mod status;

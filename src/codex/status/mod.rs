@@ -1,0 +1,1 @@
+//! An account's weekly window as Codex itself tells it.

@@ -1,0 +1,240 @@
+//! Every failure a person can act on: what failed, on which path, what to do next, and the exit code.
+//!
+//! Rules, kept by all who make an [`Error`]: lower case, no full stop, paths and commands in backticks, never a
+//! token. `message` says what failed; `hint` says what to do. A failure without a next step is a bug.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The result of everything that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure it is: one exit code and one word under `--json` each.
+///
+/// Source: CODEX_MANAGER_SPEC.md, "Exit codes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything without a code of its own: a disk error, a broken configuration.
+    Other,
+    /// The command line cannot be understood.
+    Usage,
+    /// No such backup or account.
+    NotFound,
+    /// Another codex-manager holds the lock.
+    Locked,
+    /// The status, the login or the archive belongs to another account.
+    AccountMismatch,
+    /// An archive or its sidecar is damaged or unsafe.
+    ArchiveDamaged,
+    /// No source could tell the account's weekly window.
+    NoStatus,
+    /// Ended by Ctrl-C or a termination signal.
+    Interrupted,
+}
+
+impl Kind {
+    /// The process's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::NotFound => 10,
+            Self::Locked => 11,
+            Self::AccountMismatch => 12,
+            Self::ArchiveDamaged => 13,
+            Self::NoStatus => 14,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The word in `{"error":{"kind":…}}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::Locked => "locked",
+            Self::AccountMismatch => "account-mismatch",
+            Self::ArchiveDamaged => "archive-damaged",
+            Self::NoStatus => "no-status",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One failure, with the cause a person needs and the next step.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    hint: String,
+    #[source]
+    cause: Option<io::Error>,
+}
+
+impl Error {
+    /// A failure of `kind`; `hint` is the next step.
+    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+            cause: None,
+        }
+    }
+
+    /// A failure without a code of its own.
+    pub fn other(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Kind::Other, message, hint)
+    }
+
+    /// The system refused to `verb` (read, write, create…) `path`.
+    pub fn io(verb: impl Display, path: &Path, cause: io::Error) -> Self {
+        let hint = match cause.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("see who may use it: `ls -ld {}`", path.display())
+            }
+            io::ErrorKind::NotFound => "check the path for a typing mistake".to_owned(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free some space on that file system and run the command again; nothing was changed"
+                    .to_owned()
+            }
+            io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written".to_owned(),
+            io::ErrorKind::NotADirectory => {
+                "a part of that path is a file; name a directory".to_owned()
+            }
+            io::ErrorKind::IsADirectory => "name a file, not a directory".to_owned(),
+            _ => "the system's own message says why; mend it and run the command again".to_owned(),
+        };
+        Self {
+            kind: Kind::Other,
+            message: format!("cannot {verb} `{}`: {}", path.display(), describe(&cause)),
+            hint,
+            cause: Some(cause),
+        }
+    }
+
+    /// Ended by a signal.
+    pub fn interrupted() -> Self {
+        Self::new(
+            Kind::Interrupted,
+            "interrupted; nothing was changed",
+            "run the command again when it suits",
+        )
+    }
+
+    /// The same failure with what was being done put before it.
+    #[must_use]
+    pub fn context(mut self, doing: impl Display) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// The same failure under another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    /// The system's error, where one is the cause.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.cause.as_ref().map(io::Error::kind)
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    /// Library failures that no user input causes; the chain is told in one line.
+    fn from(error: anyhow::Error) -> Self {
+        Self::other(
+            format!("{error:#}"),
+            "this should not happen; run again with `--verbose` and report it",
+        )
+    }
+}
+
+/// The system's message in lower case, without its number where the words say it all.
+pub fn describe(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => "unknown error".to_owned(),
+    }
+}
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was done.
+    Done,
+    /// Some items failed; each was named.
+    Partial,
+    /// No account is usable now.
+    NoneUsable,
+}
+
+impl Outcome {
+    /// The process's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Partial => 3,
+            Self::NoneUsable => 4,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.exit_code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_io_error_names_its_path_in_lower_case_with_a_next_step() {
+        let error = Error::io("read", Path::new("/x/y"), io::Error::from_raw_os_error(2));
+        assert_eq!(
+            error.to_string(),
+            "cannot read `/x/y`: no such file or directory"
+        );
+        assert_eq!(error.hint(), "check the path for a typing mistake");
+    }
+
+    #[test]
+    fn every_kind_has_its_own_code_and_word() {
+        let kinds = [
+            Kind::Other,
+            Kind::Usage,
+            Kind::NotFound,
+            Kind::Locked,
+            Kind::AccountMismatch,
+            Kind::ArchiveDamaged,
+            Kind::NoStatus,
+            Kind::Interrupted,
+        ];
+        let codes: std::collections::BTreeSet<u8> =
+            kinds.iter().map(|kind| kind.exit_code()).collect();
+        let words: std::collections::BTreeSet<&str> =
+            kinds.iter().map(|kind| kind.word()).collect();
+        assert_eq!((codes.len(), words.len()), (kinds.len(), kinds.len()));
+    }
+}

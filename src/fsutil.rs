@@ -1,0 +1,212 @@
+//! The one writer of files: private from the first byte, beside the target, synced, renamed, directory synced.
+//!
+//! Knows nothing of Codex.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What every temporary name of ours starts with; [`sweep`] removes old ones.
+const TEMPORARY_PREFIX: &str = ".codex-manager-tmp-";
+
+/// How old a temporary file must be before [`sweep`] takes it for left behind by a killed run.
+const STALE_SECONDS: u64 = 3600;
+
+/// Makes `dir` and its parents, 0700 each where they are new. An existing one is left as it is.
+pub fn create_private_dir(dir: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(dir)
+        .map_err(|error| Error::io("make the directory", dir, error))
+}
+
+/// A file being written beside its target. Dropped without [`AtomicFile::commit`] it leaves nothing.
+pub struct AtomicFile {
+    temporary: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+impl AtomicFile {
+    /// Opens a private temporary file in the directory of `target`, which is made if it is missing.
+    pub fn create(target: &Path) -> Result<Self> {
+        let dir = parent_of(target);
+        create_private_dir(dir)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .tempfile_in(dir)
+            .map_err(|error| Error::io("write in", dir, error))?;
+        Ok(Self {
+            temporary,
+            target: target.to_owned(),
+        })
+    }
+
+    /// The open file.
+    pub fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// Where it stands until it is committed.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Syncs it to the disk and puts it in the target's place in one step.
+    pub fn commit(self) -> Result<()> {
+        let Self { temporary, target } = self;
+        temporary
+            .as_file()
+            .sync_all()
+            .map_err(|error| Error::io("write", &target, error))?;
+        temporary
+            .persist(&target)
+            .map_err(|error| Error::io("write", &target, error.error))?;
+        sync_dir(parent_of(&target))
+    }
+}
+
+/// Replaces `target` by `bytes` in one step.
+pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(target)?;
+    file.file()
+        .write_all(bytes)
+        .map_err(|error| Error::io("write", target, error))?;
+    file.commit()
+}
+
+/// Makes renames in `dir` last through a power cut. Systems that cannot sync a directory need not.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    #[cfg(unix)]
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| Error::io("sync", dir, error))?;
+    #[cfg(not(unix))]
+    let _ = dir;
+    Ok(())
+}
+
+/// Moves `from` to `to` on one file system and makes it last.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to)
+        .map_err(|error| Error::io(format!("move to `{}`", to.display()), from, error))?;
+    sync_dir(parent_of(to))?;
+    if parent_of(from) != parent_of(to) {
+        sync_dir(parent_of(from))?;
+    }
+    Ok(())
+}
+
+/// Reads a whole file that must not be larger than `most` bytes.
+pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| Error::io("read", path, error))?;
+    if bytes.len() as u64 > most {
+        return Err(Error::other(
+            format!(
+                "`{}` is larger than {most} bytes, which no file of its kind is",
+                path.display()
+            ),
+            "check that the path names the right file",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// [`read_limited`], or None where there is no such file.
+pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    match read_limited(path, most) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes temporary files that a killed run left in `dir` more than an hour ago. Best effort.
+pub fn sweep(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPORARY_PREFIX);
+        let age = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .map(|time| time.elapsed().unwrap_or_default());
+        if ours && age.is_ok_and(|age| age.as_secs() > STALE_SECONDS) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The directory a file stands in; the working directory for a bare name.
+pub fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abandoned_file_leaves_nothing_and_keeps_the_old_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("a");
+        write_atomically(&target, b"old").expect("writes");
+        let mut file = AtomicFile::create(&target).expect("opens");
+        file.file().write_all(b"half").expect("writes");
+        drop(file);
+        assert_eq!(fs::read(&target).expect("reads"), b"old");
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_and_directories_are_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("x/y/a");
+        write_atomically(&target, b"secret").expect("writes");
+        let mode = |path: &Path| fs::metadata(path).expect("stands").permissions().mode() & 0o777;
+        assert_eq!(
+            (
+                mode(&target),
+                mode(&dir.path().join("x")),
+                mode(&dir.path().join("x/y"))
+            ),
+            (0o600, 0o700, 0o700)
+        );
+    }
+
+    #[test]
+    fn too_large_a_file_is_refused_by_name() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("big");
+        fs::write(&path, b"12345").expect("writes");
+        assert_eq!(read_limited(&path, 5).expect("reads"), b"12345");
+        assert!(
+            read_limited(&path, 4)
+                .expect_err("refuses")
+                .to_string()
+                .contains("big")
+        );
+        assert_eq!(
+            read_if_present(&dir.path().join("none"), 1).expect("reads"),
+            None
+        );
+    }
+}

@@ -1,0 +1,548 @@
+//! What a snapshot says of itself: the sidecar's fields, the archive's name, whose account it is.
+//!
+//! Pure: bytes in, values out. Reads the sidecars of the Python codex-manager 1.0.0 to 23.0.0 too.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
+
+/// The sidecar schema this program writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What every archive name ends in.
+pub const ARCHIVE_SUFFIX: &str = ".tar.gz";
+
+/// What every sidecar name ends in.
+pub const SIDECAR_SUFFIX: &str = ".metadata.json";
+
+/// Whose an account is: who logged in, and the workspace they logged in to.
+///
+/// Neither the email nor the workspace alone tells accounts apart: one email can sit in several workspaces, and one
+/// workspace has several members. Source: auth.json's id_token claims, CODEX_MANAGER_SPEC.md, "Words".
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Account {
+    /// What people type. None for an API key.
+    pub email: Option<String>,
+    /// `chatgpt_user_id`; for an API key `apikey-` and the first eight hex digits of the key's SHA-256.
+    pub user_id: Option<String>,
+    /// `chatgpt_account_id`: the workspace.
+    pub account_id: Option<String>,
+}
+
+impl Account {
+    /// An account of which only the email is known, as legacy files and older sidecars have it.
+    pub fn of_email(email: &str) -> Self {
+        Self {
+            email: Some(email.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether both ids are known, so that this is exactly one account.
+    pub fn is_exact(&self) -> bool {
+        self.user_id.is_some() && (self.account_id.is_some() || self.email.is_none())
+    }
+
+    /// Whether nothing known of the two contradicts their being one account, and something known agrees.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let fields = [
+            (&self.user_id, &other.user_id, false),
+            (&self.account_id, &other.account_id, false),
+            (&self.email, &other.email, true),
+        ];
+        let mut agree = false;
+        for (one, two, fold) in fields {
+            if let (Some(one), Some(two)) = (one, two) {
+                let same = if fold {
+                    one.eq_ignore_ascii_case(two)
+                } else {
+                    one == two
+                };
+                // A person may change the email of an account; two exact accounts are told apart by their ids.
+                if !same && !(fold && self.is_exact() && other.is_exact()) {
+                    return false;
+                }
+                agree |= same;
+            }
+        }
+        agree
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            self.email
+                .as_deref()
+                .or(self.user_id.as_deref())
+                .unwrap_or("an unknown account"),
+        )
+    }
+}
+
+/// One quota window as a source reported it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What Codex calls it: `Weekly limit`, `5h limit`, `GPT-5.3-Codex-Spark Weekly limit`.
+    pub name: String,
+    /// Length of the window in minutes: 300, 10080, 43200.
+    pub window_minutes: Option<u32>,
+    /// 0 to 100; 0 is exhausted.
+    pub percent_left: Option<u8>,
+    /// When it starts anew.
+    pub reset_at: Option<Stamp>,
+}
+
+/// What an account's weekly window was doing when it was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowState {
+    /// Begun and not yet over.
+    Running,
+    /// Its reset has passed.
+    Over,
+    /// Nothing used and the reset a full week away: nothing has begun.
+    Unstarted,
+    /// No window is known.
+    Unknown,
+}
+
+/// Where the knowledge of a window comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusSource {
+    /// Text of Codex's `/status` panel in a file.
+    StatusFile,
+    /// Text of Codex's `/status` panel from a command.
+    StatusCommand,
+    /// A legacy auth file's name and mtime.
+    Legacy,
+    /// The last known window, taken without asking Codex.
+    Offline,
+    /// Codex's own status through the Python codex-manager, or a source this version does not know.
+    #[serde(other)]
+    Live,
+}
+
+impl StatusSource {
+    /// Whether Codex itself reported the window (as against a guess or a memory).
+    pub fn is_live(self) -> bool {
+        !matches!(self, Self::Legacy | Self::Offline)
+    }
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupMode {
+    /// The whole capturable Codex home.
+    Full,
+    /// The login alone.
+    AuthOnly,
+    /// All but the login: the session half of the Python 23.0.0's split layout.
+    SessionOnly,
+}
+
+/// A snapshot's sidecar, `<base>.metadata.json`. Its presence is what makes a snapshot complete.
+///
+/// Unknown is null. Times are RFC 3339 with offset, sizes bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sidecar {
+    /// Always `codex`.
+    pub product: String,
+    /// [`SCHEMA_VERSION`]; None in sidecars of the Python codex-manager.
+    pub schema_version: Option<u32>,
+    /// The account's email.
+    #[serde(deserialize_with = "known_text")]
+    pub email: Option<String>,
+    /// The account's workspace.
+    #[serde(alias = "chatgpt_account_id", deserialize_with = "known_text")]
+    pub account_id: Option<String>,
+    /// The account's user.
+    #[serde(alias = "chatgpt_user_id", deserialize_with = "known_text")]
+    pub user_id: Option<String>,
+    /// Plan as the login's token names it.
+    #[serde(deserialize_with = "known_text")]
+    pub plan_type: Option<String>,
+    /// Codex's `auth_mode`: `chatgpt`, `apikey`….
+    pub auth_mode: Option<String>,
+    /// When the weekly window opened.
+    #[serde(deserialize_with = "known_stamp")]
+    pub session_start_at: Option<SessionStart>,
+    /// `session_start_at` and exactly 604 800 s.
+    #[serde(deserialize_with = "known_stamp")]
+    pub next_available_at: Option<Stamp>,
+    /// What Codex reported as the reset.
+    #[serde(deserialize_with = "known_stamp")]
+    pub reset_at: Option<Stamp>,
+    /// State of the window when it was observed.
+    pub window_state: Option<WindowState>,
+    /// When the quota was seen to be exhausted; for a legacy file its mtime.
+    #[serde(deserialize_with = "known_stamp")]
+    pub quota_end_detected_at: Option<Stamp>,
+    /// Assumed length of the session before the quota ended (legacy only).
+    pub inferred_session_duration_seconds: Option<i64>,
+    /// How `session_start_at` was inferred (legacy only).
+    pub inference_basis: Option<String>,
+    /// Original name of the legacy file (legacy only).
+    pub legacy_auth_filename: Option<String>,
+    /// Its day token, `21apr` (legacy only).
+    pub legacy_quota_day_token: Option<String>,
+    /// Weekly quota left in percent when observed.
+    #[serde(deserialize_with = "known_percent")]
+    pub quota_percent_left: Option<u8>,
+    /// The status row as Codex printed it.
+    #[serde(deserialize_with = "known_text")]
+    pub quota_text: Option<String>,
+    /// Every window the source reported.
+    pub limits: Vec<Limit>,
+    /// Where the window comes from.
+    pub status_source: Option<StatusSource>,
+    /// When the window was observed.
+    #[serde(deserialize_with = "known_stamp")]
+    pub observed_at: Option<Stamp>,
+    /// `ok`, or `mismatch` for a legacy file whose name contradicts its window.
+    pub validation_status: Option<ValidationStatus>,
+    /// What the archive holds.
+    pub backup_mode: Option<BackupMode>,
+    /// The archive's file name.
+    pub archive_name: Option<String>,
+    /// The archive's length in bytes.
+    pub archive_size_bytes: Option<u64>,
+    /// SHA-256 of the archive, in hex.
+    pub archive_sha256: Option<String>,
+    /// SHA-256 over the captured paths, kinds and bytes, in hex: equal for two snapshots of equal files.
+    pub content_sha256: Option<String>,
+    /// How many files the archive holds, its own metadata not counted.
+    pub file_count: Option<u64>,
+    /// Their length together, unpacked.
+    pub total_bytes: Option<u64>,
+    /// Top-level names captured; directories end in `/`.
+    pub captured_files: Vec<String>,
+    /// Patterns that were left out on request; a restore leaves what they match in place.
+    pub excluded_patterns: Vec<String>,
+    /// What stood in the home and could not be captured, each with its reason.
+    pub not_captured: Vec<String>,
+    /// The Codex home that was captured.
+    pub source_codex_home: Option<String>,
+    /// Name of the machine.
+    pub hostname: Option<String>,
+    /// Version of Codex, where it is known.
+    pub codex_version: Option<String>,
+    /// When the snapshot was made.
+    #[serde(deserialize_with = "known_stamp")]
+    pub created_at: Option<Stamp>,
+    /// Version of codex-manager that made it.
+    pub manager_version: Option<String>,
+}
+
+impl Default for Sidecar {
+    fn default() -> Self {
+        Self {
+            product: "codex".to_owned(),
+            schema_version: None,
+            email: None,
+            account_id: None,
+            user_id: None,
+            plan_type: None,
+            auth_mode: None,
+            session_start_at: None,
+            next_available_at: None,
+            reset_at: None,
+            window_state: None,
+            quota_end_detected_at: None,
+            inferred_session_duration_seconds: None,
+            inference_basis: None,
+            legacy_auth_filename: None,
+            legacy_quota_day_token: None,
+            quota_percent_left: None,
+            quota_text: None,
+            limits: Vec::new(),
+            status_source: None,
+            observed_at: None,
+            validation_status: None,
+            backup_mode: None,
+            archive_name: None,
+            archive_size_bytes: None,
+            archive_sha256: None,
+            content_sha256: None,
+            file_count: None,
+            total_bytes: None,
+            captured_files: Vec::new(),
+            excluded_patterns: Vec::new(),
+            not_captured: Vec::new(),
+            source_codex_home: None,
+            hostname: None,
+            codex_version: None,
+            created_at: None,
+            manager_version: None,
+        }
+    }
+}
+
+impl Sidecar {
+    /// Reads a sidecar; the error says in words what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let sidecar: Self =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is no sidecar: {error}"))?;
+        if sidecar.product != "codex" {
+            return Err(format!("it is of another product, `{}`", sidecar.product));
+        }
+        Ok(sidecar)
+    }
+
+    /// Whose snapshot it is.
+    pub fn account(&self) -> Account {
+        Account {
+            email: self.email.clone(),
+            user_id: self.user_id.clone(),
+            account_id: self.account_id.clone(),
+        }
+    }
+
+    /// When its content was current: for a legacy file the mtime, else when it was made.
+    pub fn content_time(&self) -> Option<Stamp> {
+        match self.status_source {
+            Some(StatusSource::Legacy) => self.quota_end_detected_at.or(self.created_at),
+            _ => self.created_at,
+        }
+    }
+
+    /// What it holds; sidecars without the field are whole homes.
+    pub fn mode(&self) -> BackupMode {
+        self.backup_mode.unwrap_or(BackupMode::Full)
+    }
+}
+
+/// Whether a legacy file's name agrees with the window computed for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValidationStatus {
+    /// It agrees, or there was nothing to check.
+    #[serde(other)]
+    Ok,
+    /// The day in its name is another than the computed one.
+    Mismatch,
+}
+
+impl ValidationStatus {
+    /// The word in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// A snapshot's base name: `YYYY-MM-DD-HHMMSS-<email>-codex`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BackupName(String);
+
+impl BackupName {
+    /// The name for a window that opened at `start`, as the wall clock it is shown in. `who` is the email, made safe
+    /// as a part of a path: whatever is not a letter, digit or one of `@ . _ + - ~` becomes `%XX`.
+    pub fn new(start: Stamp, who: &str) -> Self {
+        Self(format!(
+            "{}-{}-codex",
+            start.file_name_form(),
+            safe_part(who)
+        ))
+    }
+
+    /// The base name of an archive or sidecar of this form.
+    pub fn of_file(file_name: &str) -> Option<Self> {
+        let base = file_name
+            .strip_suffix(ARCHIVE_SUFFIX)
+            .or_else(|| file_name.strip_suffix(SIDECAR_SUFFIX))?;
+        Self::split(base)?;
+        Some(Self(base.to_owned()))
+    }
+
+    fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
+        let rest = base.strip_suffix("-codex")?;
+        let (clock, email) = (rest.get(..17)?, rest.get(17..)?);
+        let email = email.strip_prefix('-').filter(|email| !email.is_empty())?;
+        Some((parse_file_name_form(clock)?, email))
+    }
+
+    /// The instant the name tells, read as wall clock of `zone`; only for files whose sidecar is lost.
+    pub fn session_start_at(&self, zone: &Zone) -> Option<SessionStart> {
+        zone.resolve(Self::split(&self.0)?.0).map(SessionStart)
+    }
+
+    /// The email in the name.
+    pub fn email(&self) -> &str {
+        Self::split(&self.0).map_or("", |(_, email)| email)
+    }
+
+    /// The base itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The archive's file name.
+    pub fn archive(&self) -> String {
+        format!("{}{ARCHIVE_SUFFIX}", self.0)
+    }
+
+    /// The sidecar's file name.
+    pub fn sidecar(&self) -> String {
+        format!("{}{SIDECAR_SUFFIX}", self.0)
+    }
+}
+
+/// `text` as a part of a file name on any system.
+fn safe_part(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"@._+-~".contains(&byte) {
+            safe.push(char::from(byte));
+        } else {
+            safe.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    // Names over 255 bytes cannot be made; what is cut here is still whole in the sidecar.
+    safe.truncate(180);
+    if safe.is_empty() {
+        "unknown".to_owned()
+    } else {
+        safe
+    }
+}
+
+/// Python sidecars write `"unknown"` where a value is missing.
+fn known_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text
+        .filter(|text| !text.is_empty() && !matches!(text.as_str(), "unknown" | "None" | "null")))
+}
+
+/// A time, or null for one of Python's words for "missing".
+fn known_stamp<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Stamp>,
+{
+    match known_text(deserializer)? {
+        None => Ok(None),
+        Some(text) => text
+            .parse::<Stamp>()
+            .map(|stamp| Some(T::from(stamp)))
+            .map_err(serde::de::Error::custom),
+    }
+}
+
+impl From<Stamp> for SessionStart {
+    fn from(stamp: Stamp) -> Self {
+        Self(stamp)
+    }
+}
+
+/// A percentage; out of range is no knowledge.
+fn known_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let number = Option::<serde_json::Number>::deserialize(deserializer)?;
+    let percent = number
+        .and_then(|number| number.as_u64())
+        .and_then(|number| u8::try_from(number).ok());
+    Ok(percent.filter(|percent| *percent <= 100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(email: &str, user: &str, workspace: &str) -> Account {
+        let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Account {
+            email: known(email),
+            user_id: known(user),
+            account_id: known(workspace),
+        }
+    }
+
+    #[test]
+    fn accounts_are_told_apart_by_user_and_workspace() {
+        let personal = account("a@example.com", "user-a", "ws-1");
+        let team = account("a@example.com", "user-a", "ws-2");
+        let colleague = account("b@example.com", "user-b", "ws-2");
+        let renamed = account("new@example.com", "user-a", "ws-1");
+        let by_email = account("A@Example.com", "", "");
+        assert!(!personal.may_be(&team) && !team.may_be(&colleague));
+        assert!(personal.may_be(&renamed) && personal.may_be(&by_email) && team.may_be(&by_email));
+        assert!(!colleague.may_be(&by_email));
+        assert!(!Account::default().may_be(&personal));
+    }
+
+    #[test]
+    fn names_carry_start_email_and_product_only() {
+        let start = Stamp::parse("2026-04-14T15:55:00+05:30").expect("a time");
+        let name = BackupName::new(start, "alice@example.com");
+        assert_eq!(
+            name.archive(),
+            "2026-04-14-155500-alice@example.com-codex.tar.gz"
+        );
+        assert_eq!(BackupName::of_file(&name.sidecar()), Some(name.clone()));
+        assert_eq!(name.email(), "alice@example.com");
+        let kolkata = Zone::named("Asia/Kolkata").expect("a zone");
+        assert_eq!(name.session_start_at(&kolkata), Some(SessionStart(start)));
+    }
+
+    #[test]
+    fn a_hostile_email_stays_one_part_of_a_path() {
+        let start = Stamp::parse("2026-04-14T15:55:00+05:30").expect("a time");
+        let name = BackupName::new(start, "../../x/é\0@example.com");
+        assert_eq!(
+            name.archive(),
+            "2026-04-14-155500-..%2F..%2Fx%2F%C3%A9%00@example.com-codex.tar.gz"
+        );
+        assert!(BackupName::new(start, &"x".repeat(4000)).archive().len() < 255);
+    }
+
+    #[test]
+    fn other_names_are_not_snapshots() {
+        for name in [
+            "alice@example.com-latest-codex.tar.gz",
+            "latest.tar.gz",
+            "2026-04-14-155500--codex.tar.gz",
+            "é",
+        ] {
+            assert_eq!(BackupName::of_file(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_python_sidecar_is_read() {
+        let text = br#"{"product":"codex","email":"alice@example.com","session_start_at":"2026-04-14T15:55:00+05:30",
+            "next_available_at":"2026-04-21T15:55:00+05:30","reset_at":"unknown","quota_text":"unknown",
+            "quota_percent_left":null,"status_source":"live_codex_status","backup_mode":"session-only",
+            "plan_type":"unknown","chatgpt_account_id":"ws-1","chatgpt_user_id":"user-a","organizations":[]}"#;
+        let sidecar = Sidecar::parse(text).expect("reads");
+        assert_eq!(
+            sidecar.account(),
+            account("alice@example.com", "user-a", "ws-1")
+        );
+        assert_eq!((sidecar.reset_at, sidecar.plan_type.clone()), (None, None));
+        assert_eq!(
+            (sidecar.mode(), sidecar.status_source),
+            (BackupMode::SessionOnly, Some(StatusSource::Live))
+        );
+    }
+
+    #[test]
+    fn what_is_no_sidecar_is_refused() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"product":"gemini"}"#,
+            r#"{"session_start_at":"yesterday"}"#,
+        ] {
+            assert!(Sidecar::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

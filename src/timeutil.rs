@@ -1,0 +1,473 @@
+//! Time as the weekly quota model needs it: instants with an offset, the seven-day window, local wall clock.
+//!
+//! Pure: `now` and the zone are parameters; nothing here reads a clock, the environment or a file.
+//!
+//! The rule for local times that daylight saving makes odd: one that happens twice is the **first** of the two;
+//! one that never happens is read with the offset in force **before** the change, so it moves on by the gap.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Codex's weekly quota window: 604 800 elapsed seconds, so a change to or from summer time does not move it.
+///
+/// Source: CODEX_MANAGER_SPEC.md, "Weekly quota model"; Codex's app-server calls it `windowDurationMins: 10080`.
+pub const WEEK: TimeDelta = TimeDelta::days(7);
+
+/// Two reset times at most this far apart belong to one window: the service's clock jitters.
+pub const JITTER: TimeDelta = TimeDelta::minutes(10);
+
+/// The form a local wall clock takes in archive names.
+const FILE_NAME_FORM: &str = "%Y-%m-%d-%H%M%S";
+
+/// Years a stamp may have: four digits with room for a week either way, so that names always sort.
+const YEARS: std::ops::RangeInclusive<i32> = 1000..=9998;
+
+/// An instant with the offset it is shown in, to the second. Compares and orders as an instant.
+///
+/// RFC 3339 in JSON, always with an offset of whole minutes (older local mean times are rounded; the instant is not).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(DateTime<FixedOffset>);
+
+impl Stamp {
+    /// Reads RFC 3339 (also with a space for the `T`, as Python may write it). Fractions of a second are dropped.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let parsed = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%:z"))
+            .ok()?;
+        Self::checked(parsed.timestamp(), *parsed.offset())
+    }
+
+    /// The instant `seconds` after the Unix epoch, shown in `zone`. None outside the years 1000 to 9998.
+    pub fn from_unix(seconds: i64, zone: &Zone) -> Option<Self> {
+        let utc = DateTime::<Utc>::from_timestamp(seconds, 0)?;
+        Self::checked(seconds, zone.offset_at(utc.naive_utc()))
+    }
+
+    fn checked(seconds: i64, offset: FixedOffset) -> Option<Self> {
+        let minutes = offset.local_minus_utc() - offset.local_minus_utc() % 60;
+        let shown = DateTime::<Utc>::from_timestamp(seconds, 0)?
+            .with_timezone(&FixedOffset::east_opt(minutes)?);
+        YEARS.contains(&shown.year()).then_some(Self(shown))
+    }
+
+    /// Seconds since the Unix epoch.
+    pub fn unix(self) -> i64 {
+        self.0.timestamp()
+    }
+
+    /// The same instant, shown in `zone`.
+    #[must_use]
+    pub fn in_zone(self, zone: &Zone) -> Self {
+        Self::from_unix(self.unix(), zone).unwrap_or(self)
+    }
+
+    /// The instant `delta` later, in the offset that `zone` has then.
+    #[must_use]
+    pub fn plus(self, delta: TimeDelta, zone: &Zone) -> Self {
+        Self::from_unix(self.unix() + delta.num_seconds(), zone).unwrap_or(self)
+    }
+
+    /// Elapsed time since `earlier`; negative when `earlier` is later.
+    pub fn since(self, earlier: Self) -> TimeDelta {
+        self.0 - earlier.0
+    }
+
+    /// The calendar day of the offset it is shown in.
+    pub fn date(self) -> NaiveDate {
+        self.0.date_naive()
+    }
+
+    /// The wall clock of the offset it is shown in.
+    pub fn wall_clock(self) -> NaiveDateTime {
+        self.0.naive_local()
+    }
+
+    /// `2026-04-14-155500`: local wall clock as archive names carry it.
+    pub fn file_name_form(self) -> String {
+        self.0.format(FILE_NAME_FORM).to_string()
+    }
+
+    /// `2026-04-14 15:55`: for tables.
+    pub fn table_form(self) -> String {
+        self.0.format("%Y-%m-%d %H:%M").to_string()
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%:z"))
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Stamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| {
+            format!("`{text}` is no RFC 3339 time such as 2026-04-14T15:55:00+05:30")
+        })
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The rules of a zone that has no IANA name; the system's own, where it will not say which it is.
+pub trait Rules: Send + Sync {
+    /// The offset in force at an instant given in UTC.
+    fn offset_at(&self, utc: NaiveDateTime) -> FixedOffset;
+    /// The offsets under which this wall clock happens: none, one, or two with the earlier instant first.
+    fn offsets_of(&self, wall_clock: NaiveDateTime) -> Vec<FixedOffset>;
+}
+
+impl<T: TimeZone + Send + Sync> Rules for T {
+    fn offset_at(&self, utc: NaiveDateTime) -> FixedOffset {
+        self.offset_from_utc_datetime(&utc).fix()
+    }
+
+    fn offsets_of(&self, wall_clock: NaiveDateTime) -> Vec<FixedOffset> {
+        match self.offset_from_local_datetime(&wall_clock) {
+            chrono::LocalResult::None => Vec::new(),
+            chrono::LocalResult::Single(offset) => vec![offset.fix()],
+            chrono::LocalResult::Ambiguous(one, two) => {
+                let (one, two) = (one.fix(), two.fix());
+                // The larger offset is the earlier instant.
+                if one.local_minus_utc() >= two.local_minus_utc() {
+                    vec![one, two]
+                } else {
+                    vec![two, one]
+                }
+            }
+        }
+    }
+}
+
+/// The zone wall clocks are read and shown in.
+#[derive(Clone)]
+pub struct Zone {
+    name: Arc<str>,
+    rules: Arc<dyn Rules>,
+}
+
+impl Zone {
+    /// The zone of that IANA name, in any case of letters.
+    pub fn named(name: &str) -> Option<Self> {
+        let zone = chrono_tz::Tz::from_str_insensitive(name).ok()?;
+        Some(Self {
+            name: zone.name().into(),
+            rules: Arc::new(zone),
+        })
+    }
+
+    /// A zone by its rules alone.
+    pub fn unnamed(name: &str, rules: Arc<dyn Rules>) -> Self {
+        Self {
+            name: name.into(),
+            rules,
+        }
+    }
+
+    /// Its IANA name, or what it is called where it has none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn offset_at(&self, utc: NaiveDateTime) -> FixedOffset {
+        self.rules.offset_at(utc)
+    }
+
+    /// The instant of a local wall clock, by the rule at the head of this file. None outside the years 1000 to 9998.
+    pub fn resolve(&self, wall_clock: NaiveDateTime) -> Option<Stamp> {
+        let offset = self
+            .rules
+            .offsets_of(wall_clock)
+            .first()
+            .copied()
+            .unwrap_or_else(|| {
+                // In a gap: the offset of the day before is the one in force before the change.
+                self.offset_at(wall_clock - TimeDelta::days(1))
+            });
+        let utc = wall_clock.checked_sub_offset(offset)?;
+        Stamp::from_unix(utc.and_utc().timestamp(), self)
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
+/// When an account's weekly window opened. The one stored anchor: everything else follows from it.
+///
+/// Exact from a live reset time, a guess from a legacy file's mtime; the field beside it says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionStart(pub Stamp);
+
+impl SessionStart {
+    /// From the reset time Codex reports.
+    pub fn from_reset(reset_at: Stamp, zone: &Zone) -> Self {
+        Self(reset_at.plus(-WEEK, zone))
+    }
+
+    /// When the account is available again: exactly a week of elapsed time later.
+    pub fn next_available_at(self, zone: &Zone) -> Stamp {
+        self.0.plus(WEEK, zone)
+    }
+}
+
+/// The local wall clock in an archive name: `2026-04-14-155500`.
+pub fn parse_file_name_form(text: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok()
+}
+
+/// The month of an English three-letter name in any case: `apr` is 4.
+pub fn month_of(token: &str) -> Option<u32> {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    let index = MONTHS
+        .iter()
+        .position(|month| token.eq_ignore_ascii_case(month))?;
+    u32::try_from(index + 1).ok()
+}
+
+/// The date `day`/`month` in the year that puts it nearest to `target`; a tie goes to the later one.
+/// None when no year has such a day.
+pub fn nearest_year(day: u32, month: u32, target: NaiveDate) -> Option<NaiveDate> {
+    // Eight years either way reach a 29 February even across 1900 and 2100.
+    (-8..=8)
+        .filter_map(|away| NaiveDate::from_ymd_opt(target.year() + away, month, day))
+        .min_by_key(|date| ((*date - target).num_days().abs(), std::cmp::Reverse(*date)))
+}
+
+/// `6d 4h`, `4h 12m`, `12m`, `now`: two units at most, rounded up to a minute so that it is never "0m" too early.
+pub fn remaining_words(seconds: i64) -> String {
+    if seconds <= 0 {
+        return "now".to_owned();
+    }
+    let minutes = (seconds + 59) / 60;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    match (days, hours, minutes) {
+        (0, 0, m) => format!("{m}m"),
+        (0, h, m) => format!("{h}h {m}m"),
+        (d, h, _) => format!("{d}d {h}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stamp(text: &str) -> Stamp {
+        Stamp::parse(text).expect(text)
+    }
+
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).expect(name)
+    }
+
+    fn wall(text: &str) -> NaiveDateTime {
+        parse_file_name_form(text).expect(text)
+    }
+
+    #[test]
+    fn the_window_of_the_specification() {
+        let kolkata = zone("Asia/Kolkata");
+        let start = SessionStart(stamp("2026-04-14T15:55:00+05:30"));
+        assert_eq!(
+            start.next_available_at(&kolkata).to_string(),
+            "2026-04-21T15:55:00+05:30"
+        );
+        assert_eq!(start.0.file_name_form(), "2026-04-14-155500");
+        assert_eq!(
+            SessionStart::from_reset(stamp("2026-04-21T15:55:00+05:30"), &kolkata),
+            start
+        );
+    }
+
+    #[test]
+    fn a_week_is_elapsed_time_on_both_sides_of_summer_time() {
+        let new_york = zone("America/New_York");
+        // 2026: clocks go forward on 8 March and back on 1 November.
+        for (start, next) in [
+            ("2026-03-05T12:00:00-05:00", "2026-03-12T13:00:00-04:00"),
+            ("2026-10-28T12:00:00-04:00", "2026-11-04T11:00:00-05:00"),
+        ] {
+            let next_available_at = SessionStart(stamp(start)).next_available_at(&new_york);
+            assert_eq!(next_available_at.to_string(), next);
+            assert_eq!(next_available_at.unix() - stamp(start).unix(), 604_800);
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_happens_twice_is_the_first() {
+        let berlin = zone("Europe/Berlin");
+        assert_eq!(
+            berlin.resolve(wall("2026-10-25-023000")),
+            Some(stamp("2026-10-25T02:30:00+02:00"))
+        );
+    }
+
+    #[test]
+    fn a_wall_clock_that_never_happens_moves_on_by_the_gap() {
+        let berlin = zone("Europe/Berlin");
+        assert_eq!(
+            berlin.resolve(wall("2026-03-29-023000")),
+            Some(stamp("2026-03-29T03:30:00+02:00"))
+        );
+        // Apia skipped the whole of 30 December 2011.
+        let apia = zone("Pacific/Apia");
+        assert_eq!(
+            apia.resolve(wall("2011-12-30-120000")),
+            Some(stamp("2011-12-31T12:00:00+14:00"))
+        );
+    }
+
+    #[test]
+    fn leap_days_and_new_year_keep_the_week() {
+        let utc = zone("UTC");
+        for (start, next) in [
+            ("2028-02-25T10:00:00+00:00", "2028-03-03T10:00:00+00:00"),
+            ("2026-02-25T10:00:00+00:00", "2026-03-04T10:00:00+00:00"),
+            ("2026-12-29T23:59:59+00:00", "2027-01-05T23:59:59+00:00"),
+        ] {
+            assert_eq!(
+                SessionStart(stamp(start))
+                    .next_available_at(&utc)
+                    .to_string(),
+                next
+            );
+        }
+    }
+
+    #[test]
+    fn the_nearest_year_crosses_new_year_and_reaches_leap_days() {
+        let day = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).expect("a date");
+        assert_eq!(nearest_year(2, 1, day(2026, 12, 30)), Some(day(2027, 1, 2)));
+        assert_eq!(
+            nearest_year(30, 12, day(2027, 1, 2)),
+            Some(day(2026, 12, 30))
+        );
+        assert_eq!(
+            nearest_year(21, 4, day(2019, 4, 22)),
+            Some(day(2019, 4, 21))
+        );
+        assert_eq!(nearest_year(29, 2, day(2026, 3, 1)), Some(day(2028, 2, 29)));
+        assert_eq!(nearest_year(29, 2, day(2101, 3, 1)), Some(day(2104, 2, 29)));
+        assert_eq!(nearest_year(31, 2, day(2026, 3, 1)), None);
+    }
+
+    #[test]
+    fn offsets_are_whole_minutes_and_the_instant_is_kept() {
+        // Monrovia ran 44 minutes and 30 seconds behind until 1972.
+        let shown = Stamp::from_unix(0, &zone("Africa/Monrovia")).expect("in range");
+        assert_eq!(shown.to_string(), "1969-12-31T23:16:00-00:44");
+        assert_eq!(shown.unix(), 0);
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "unknown",
+            "2026-04-14",
+            "2026-04-14T15:55:00",
+            "2026-13-14T15:55:00Z",
+            "+10000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Stamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn remaining_time_in_words() {
+        for (seconds, words) in [
+            (-5, "now"),
+            (0, "now"),
+            (1, "1m"),
+            (60, "1m"),
+            (61, "2m"),
+            (3600, "1h 0m"),
+            (90_061, "1d 1h"),
+        ] {
+            assert_eq!(remaining_words(seconds), words, "{seconds}");
+        }
+    }
+
+    fn any_zone() -> impl Strategy<Value = chrono_tz::Tz> {
+        prop::sample::select(chrono_tz::TZ_VARIANTS.to_vec())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// Instants from 1972 (whole-minute offsets from then on) to 2090, every zone.
+        #[test]
+        fn names_round_trip_in_every_zone(seconds in 63_072_000_i64..3_786_912_000, tz in any_zone()) {
+            let zone = zone(tz.name());
+            let start = Stamp::from_unix(seconds, &zone).expect("in range");
+            let read = zone.resolve(wall(&start.file_name_form())).expect("in range");
+            // The second pass of a repeated hour reads as the first: one offset change earlier, same wall clock.
+            prop_assert_eq!(read.wall_clock(), start.wall_clock());
+            prop_assert!(read <= start);
+            let twice = zone.rules.offsets_of(start.wall_clock()).len() == 2;
+            prop_assert!(read == start || twice);
+        }
+
+        #[test]
+        fn every_wall_clock_resolves_to_itself_or_past_its_gap(seconds in 63_072_000_i64..3_786_912_000, tz in any_zone()) {
+            let zone = zone(tz.name());
+            let clock = DateTime::<Utc>::from_timestamp(seconds, 0).expect("in range").naive_utc();
+            let read = zone.resolve(clock).expect("in range");
+            if zone.rules.offsets_of(clock).is_empty() {
+                prop_assert!(read.wall_clock() > clock);
+            } else {
+                prop_assert_eq!(read.wall_clock(), clock);
+            }
+        }
+
+        #[test]
+        fn a_window_is_604800_seconds_in_every_zone(seconds in 0_i64..4_000_000_000, tz in any_zone()) {
+            let zone = zone(tz.name());
+            let start = SessionStart(Stamp::from_unix(seconds, &zone).expect("in range"));
+            let next = start.next_available_at(&zone);
+            prop_assert_eq!(next.unix() - start.0.unix(), 604_800);
+            prop_assert_eq!(SessionStart::from_reset(next, &zone), start);
+        }
+
+        #[test]
+        fn json_round_trips(seconds in -9_000_000_000_i64..100_000_000_000, tz in any_zone()) {
+            let stamp = Stamp::from_unix(seconds, &zone(tz.name())).expect("in range");
+            let text = serde_json::to_string(&stamp).expect("serializes");
+            let read: Stamp = serde_json::from_str(&text).expect("parses");
+            prop_assert_eq!(read.to_string(), stamp.to_string());
+            prop_assert_eq!(read, stamp);
+        }
+    }
+}
