@@ -114,23 +114,27 @@ pub enum WindowState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusSource {
+    /// Codex's app-server.
+    AppServer,
+    /// Codex's `/status` panel read from a terminal, as the Python codex-manager did.
+    #[serde(alias = "live_codex_status")]
+    Panel,
     /// Text of Codex's `/status` panel in a file.
     StatusFile,
     /// Text of Codex's `/status` panel from a command.
     StatusCommand,
+    /// The newest rate limits in Codex's session files: a hint only.
+    Rollout,
     /// A legacy auth file's name and mtime.
     Legacy,
     /// The last known window, taken without asking Codex.
     Offline,
-    /// Codex's own status through the Python codex-manager, or a source this version does not know.
-    #[serde(other)]
-    Live,
 }
 
 impl StatusSource {
     /// Whether Codex itself reported the window (as against a guess or a memory).
     pub fn is_live(self) -> bool {
-        !matches!(self, Self::Legacy | Self::Offline)
+        !matches!(self, Self::Legacy | Self::Offline | Self::Rollout)
     }
 }
 
@@ -180,6 +184,7 @@ pub struct Sidecar {
     #[serde(deserialize_with = "known_stamp")]
     pub reset_at: Option<Stamp>,
     /// State of the window when it was observed.
+    #[serde(deserialize_with = "known_word")]
     pub window_state: Option<WindowState>,
     /// When the quota was seen to be exhausted; for a legacy file its mtime.
     #[serde(deserialize_with = "known_stamp")]
@@ -201,13 +206,16 @@ pub struct Sidecar {
     /// Every window the source reported.
     pub limits: Vec<Limit>,
     /// Where the window comes from.
+    #[serde(deserialize_with = "known_word")]
     pub status_source: Option<StatusSource>,
     /// When the window was observed.
     #[serde(deserialize_with = "known_stamp")]
     pub observed_at: Option<Stamp>,
     /// `ok`, or `mismatch` for a legacy file whose name contradicts its window.
+    #[serde(deserialize_with = "known_word")]
     pub validation_status: Option<ValidationStatus>,
     /// What the archive holds.
+    #[serde(deserialize_with = "known_word")]
     pub backup_mode: Option<BackupMode>,
     /// The archive's file name.
     pub archive_name: Option<String>,
@@ -323,7 +331,6 @@ impl Sidecar {
 #[serde(rename_all = "lowercase")]
 pub enum ValidationStatus {
     /// It agrees, or there was nothing to check.
-    #[serde(other)]
     Ok,
     /// The day in its name is another than the computed one.
     Mismatch,
@@ -443,6 +450,22 @@ impl From<Stamp> for SessionStart {
     }
 }
 
+/// One of a list of words; one that this version does not know is no knowledge, not an error.
+fn known_word<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let word = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    let parse = |word: std::borrow::Cow<'de, str>| {
+        T::deserialize(serde::de::value::CowStrDeserializer::<
+            serde::de::value::Error,
+        >::new(word))
+        .ok()
+    };
+    Ok(word.and_then(parse))
+}
+
 /// A percentage; out of range is no knowledge.
 fn known_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     let number = Option::<serde_json::Number>::deserialize(deserializer)?;
@@ -529,7 +552,7 @@ mod tests {
         assert_eq!((sidecar.reset_at, sidecar.plan_type.clone()), (None, None));
         assert_eq!(
             (sidecar.mode(), sidecar.status_source),
-            (BackupMode::SessionOnly, Some(StatusSource::Live))
+            (BackupMode::SessionOnly, Some(StatusSource::Panel))
         );
     }
 
