@@ -295,6 +295,9 @@ impl Default for Sidecar {
 impl Sidecar {
     /// Reads a sidecar; the error says in words what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err("it is no JSON object".to_owned());
+        }
         let sidecar: Self =
             serde_json::from_slice(bytes).map_err(|error| format!("it is no sidecar: {error}"))?;
         if sidecar.product != "codex" {
