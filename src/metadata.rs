@@ -355,7 +355,7 @@ pub struct BackupName(String);
 
 impl BackupName {
     /// The name for a window that opened at `start`, as the wall clock it is shown in. `who` is the email, made safe
-    /// as a part of a path: whatever is not a letter, digit or one of `@ . _ + - ~` becomes `%XX`.
+    /// as a part of a path: whatever is not a letter, digit or one of `@ . _ + - ~ ' = #` becomes `%XX`.
     pub fn new(start: Stamp, who: &str) -> Self {
         Self(format!(
             "{}-{}-codex",
@@ -408,16 +408,22 @@ impl BackupName {
 
 /// `text` as a part of a file name on any system.
 fn safe_part(text: &str) -> String {
+    const MOST: usize = 180; // a name may have 255 bytes; what is cut here is still whole in the sidecar
     let mut safe = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"@._+-~".contains(&byte) {
-            safe.push(char::from(byte));
+    for letter in text.chars() {
+        let start = safe.len();
+        if letter.is_alphanumeric() || "@._+-~'=#".contains(letter) {
+            safe.push(letter);
         } else {
-            safe.push_str(&format!("%{byte:02X}"));
+            for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+                safe.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        if safe.len() > MOST {
+            safe.truncate(start);
+            break;
         }
     }
-    // Names over 255 bytes cannot be made; what is cut here is still whole in the sidecar.
-    safe.truncate(180);
     if safe.is_empty() {
         "unknown".to_owned()
     } else {
@@ -524,7 +530,7 @@ mod tests {
         let name = BackupName::new(start, "../../x/é\0@example.com");
         assert_eq!(
             name.archive(),
-            "2026-04-14-155500-..%2F..%2Fx%2F%C3%A9%00@example.com-codex.tar.gz"
+            "2026-04-14-155500-..%2F..%2Fx%2Fé%00@example.com-codex.tar.gz"
         );
         assert!(BackupName::new(start, &"x".repeat(4000)).archive().len() < 255);
     }

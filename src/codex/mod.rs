@@ -1,3 +1,5 @@
 //! The only place that knows Codex's files and what Codex prints.
 
+pub mod auth;
+pub mod home;
 pub mod status;

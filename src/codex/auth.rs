@@ -1,0 +1,248 @@
+//! `auth.json`: whose login it is. Reads claims only; no token leaves this file.
+//!
+//! Source: Codex's `login/src/auth/storage.rs` and `login/src/token_data.rs`. Signatures are not checked: the file is
+//! the user's own, and only Codex's service can say whether a token is good.
+
+use base64::Engine;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::metadata::Account;
+use crate::timeutil::Stamp;
+
+/// The largest login that is read; real ones have a few KiB.
+pub const MOST_BYTES: u64 = 1 << 20;
+
+/// What a login says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Whose it is.
+    pub account: Account,
+    /// Plan as the token names it; may be stale.
+    pub plan_type: Option<String>,
+    /// Codex's word for the kind of login: `chatgpt`, `apikey`….
+    pub auth_mode: String,
+    /// When Codex last renewed the tokens.
+    pub last_refresh: Option<Stamp>,
+}
+
+impl Login {
+    /// Whether it is an API key, which has no weekly window.
+    pub fn is_api_key(&self) -> bool {
+        self.account.email.is_none() && self.account.account_id.is_none()
+    }
+}
+
+#[derive(Deserialize)]
+struct AuthJson<'a> {
+    auth_mode: Option<String>,
+    #[serde(rename = "OPENAI_API_KEY")]
+    api_key: Option<String>,
+    #[serde(borrow)]
+    tokens: Option<Tokens<'a>>,
+    last_refresh: Option<String>,
+    agent_identity: Option<Value>,
+    personal_access_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tokens<'a> {
+    #[serde(borrow)]
+    id_token: Option<std::borrow::Cow<'a, str>>,
+    account_id: Option<String>,
+}
+
+/// Reads a login; the error says in words what is wrong, without quoting the file.
+pub fn parse(bytes: &[u8]) -> Result<Login, String> {
+    let auth: AuthJson = serde_json::from_slice(bytes).map_err(|error| {
+        if bytes.is_empty() {
+            "it is empty".to_owned()
+        } else {
+            // serde's text may quote a value; the place alone is safe to show.
+            format!(
+                "it is no login of Codex (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+        }
+    })?;
+    let last_refresh = auth.last_refresh.as_deref().and_then(Stamp::parse);
+    let login = |account, plan_type, mode: &str| Login {
+        account,
+        plan_type,
+        auth_mode: auth.auth_mode.clone().unwrap_or_else(|| mode.to_owned()),
+        last_refresh,
+    };
+    if let Some(tokens) = &auth.tokens {
+        let claims = tokens
+            .id_token
+            .as_deref()
+            .and_then(claims_of)
+            .ok_or("its id_token cannot be read")?;
+        let mut account = account_of(&claims);
+        account.account_id = account.account_id.or_else(|| tokens.account_id.clone());
+        if account.email.is_none() && account.user_id.is_none() {
+            return Err("its id_token names nobody".to_owned());
+        }
+        return Ok(login(
+            account,
+            text_at(&claims[AUTH_CLAIM], "chatgpt_plan_type"),
+            "chatgpt",
+        ));
+    }
+    if let Some(key) = auth.api_key.as_deref().filter(|key| !key.is_empty()) {
+        return Ok(login(account_of_key(key), None, "apikey"));
+    }
+    if let Some(identity) = &auth.agent_identity {
+        let claims = identity.as_str().and_then(claims_of);
+        let account = claims
+            .as_ref()
+            .map_or_else(|| account_of_record(identity), account_of);
+        let plan_type = text_at(identity, "plan_type");
+        return Ok(login(account, plan_type, "agentIdentity"));
+    }
+    if let Some(token) = auth
+        .personal_access_token
+        .as_deref()
+        .filter(|token| !token.is_empty())
+    {
+        return Ok(login(account_of_key(token), None, "personalAccessToken"));
+    }
+    Err("it holds no login".to_owned())
+}
+
+const AUTH_CLAIM: &str = "https://api.openai.com/auth";
+const PROFILE_CLAIM: &str = "https://api.openai.com/profile";
+
+/// The payload of a JSON web token.
+fn claims_of(token: &str) -> Option<Value> {
+    let payload = token.split('.').nth(1)?.trim_end_matches('=');
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .ok()?;
+    serde_json::from_slice::<Value>(&bytes)
+        .ok()
+        .filter(Value::is_object)
+}
+
+fn account_of(claims: &Value) -> Account {
+    let auth = &claims[AUTH_CLAIM];
+    Account {
+        email: text_at(claims, "email").or_else(|| text_at(&claims[PROFILE_CLAIM], "email")),
+        user_id: text_at(auth, "chatgpt_user_id").or_else(|| text_at(auth, "user_id")),
+        account_id: text_at(auth, "chatgpt_account_id"),
+    }
+}
+
+fn account_of_record(record: &Value) -> Account {
+    Account {
+        email: text_at(record, "email"),
+        user_id: text_at(record, "chatgpt_user_id"),
+        account_id: text_at(record, "account_id"),
+    }
+}
+
+/// A key names nobody: eight hex digits of its hash tell two keys apart and give neither away.
+fn account_of_key(key: &str) -> Account {
+    let hash = Sha256::digest(key.as_bytes());
+    let digits: String = hash
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Account {
+        user_id: Some(format!("apikey-{digits}")),
+        ..Account::default()
+    }
+}
+
+fn text_at(value: &Value, key: &str) -> Option<String> {
+    value[key]
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &Value) -> String {
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!(
+            "{}.{}.{}",
+            encode(r#"{"alg":"none"}"#),
+            encode(&claims.to_string()),
+            encode("sig")
+        )
+    }
+
+    fn chatgpt(claims: &Value, rest: &str) -> Result<Login, String> {
+        parse(
+            format!(
+                r#"{{"tokens":{{"id_token":"{}","access_token":"x","refresh_token":"y"{rest}}}}}"#,
+                token(claims)
+            )
+            .as_bytes(),
+        )
+    }
+
+    fn claims() -> Value {
+        serde_json::json!({"email": "alice@example.com", AUTH_CLAIM:
+            {"chatgpt_user_id": "user-a", "chatgpt_account_id": "ws-1", "chatgpt_plan_type": "plus"}})
+    }
+
+    #[test]
+    fn a_chatgpt_login_names_user_workspace_and_plan() {
+        let login = chatgpt(&claims(), "").expect("reads");
+        assert_eq!(login.account.email.as_deref(), Some("alice@example.com"));
+        assert_eq!(login.account.user_id.as_deref(), Some("user-a"));
+        assert_eq!(login.account.account_id.as_deref(), Some("ws-1"));
+        assert_eq!(
+            (login.plan_type.as_deref(), login.auth_mode.as_str()),
+            (Some("plus"), "chatgpt")
+        );
+        assert!(!login.is_api_key());
+    }
+
+    #[test]
+    fn missing_claims_fall_back() {
+        let claims = serde_json::json!({PROFILE_CLAIM: {"email": "alice@example.com"}, AUTH_CLAIM: {"user_id": "user-a"}});
+        let login = chatgpt(&claims, r#","account_id":"ws-9""#).expect("reads");
+        assert_eq!(login.account.email.as_deref(), Some("alice@example.com"));
+        assert_eq!(login.account.user_id.as_deref(), Some("user-a"));
+        assert_eq!(login.account.account_id.as_deref(), Some("ws-9"));
+    }
+
+    #[test]
+    fn an_api_key_is_an_account_that_gives_nothing_away() {
+        let login = parse(br#"{"OPENAI_API_KEY":"sk-made-up-key"}"#).expect("reads");
+        assert!(login.is_api_key());
+        assert_eq!(login.auth_mode, "apikey");
+        let user = login.account.user_id.expect("a user");
+        assert!(user.starts_with("apikey-") && user.len() == 15 && !user.contains("made"));
+    }
+
+    #[test]
+    fn what_is_no_login_says_why_without_quoting_it() {
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("{}", "it holds no login"),
+            (
+                r#"{"tokens":{"id_token":"secret-token"}}"#,
+                "its id_token cannot be read",
+            ),
+            (
+                r#"{"tokens":"secret-token"}"#,
+                "it is no login of Codex (line 1, column 24)",
+            ),
+            (
+                r#"{"tokens":{"id_token":"e30.e30.e30"}}"#,
+                "its id_token names nobody",
+            ),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Err(reason.to_owned()), "{text}");
+        }
+    }
+}

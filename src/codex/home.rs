@@ -1,0 +1,195 @@
+//! The Codex home: what of it is captured, what never is, and reading its login.
+//!
+//! Source: the listing of a Codex home in CODEX_MANAGER_SPEC.md, "What gets backed up". Whatever is not known to be
+//! passing is captured: a file that a newer Codex adds is more likely to matter than not.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::auth::{self, Login};
+use crate::error::{Error, Result};
+use crate::fsutil;
+use crate::legacy;
+
+/// The login's file name.
+pub const AUTH_JSON: &str = "auth.json";
+
+/// Directories that hold what Codex makes anew: never captured, never removed by a restore.
+const PASSING_DIRS: &[&str] = &[
+    "packages",
+    "app-server-control",
+    "app-server-daemon",
+    "thread-writer-locks",
+    "mcp-oauth-locks",
+    "tui-thread-reference-capabilities",
+    "shell_snapshots",
+    "skills/.system",
+    "log",
+];
+
+/// Scratch directories: captured only on request.
+const SCRATCH_DIRS: &[&str] = &["tmp", ".tmp"];
+
+/// Files that hold what Codex makes anew.
+const PASSING_FILES: &[&str] = &[
+    "version.json",
+    ".sandbox_migration",
+    ".personality_migration",
+];
+
+/// What the Python 23.0.0 keeps in the login half of its split layout; its session half leaves these alone.
+const PYTHON_LOGIN_SET: &[&str] = &[
+    "auth.json",
+    "config.toml",
+    "installation_id",
+    "version.json",
+    ".personality_migration",
+    "rules",
+];
+
+/// Where this program stages a restore inside the home.
+pub const STAGE_DIR: &str = ".codex-manager-restore";
+
+/// Whether `path` (relative, `/` between parts) is never captured and so never touched by a restore.
+///
+/// `include_tmp` says whether scratch directories count as captured.
+pub fn is_passing(path: &str, include_tmp: bool) -> bool {
+    let under = |dir: &&str| {
+        path == *dir
+            || path
+                .strip_prefix(*dir)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    PASSING_DIRS.iter().any(|dir| under(&dir))
+        || (!include_tmp && SCRATCH_DIRS.iter().any(|dir| under(&dir)))
+        || PASSING_FILES.contains(&path)
+        || under(&STAGE_DIR)
+        || Path::new(path)
+            .extension()
+            .is_some_and(|extension| extension == "lock" || extension == "sock")
+}
+
+/// Whether the top-level entry `name` belongs to the login half of the Python 23.0.0's layout.
+pub fn is_python_login_entry(path: &str) -> bool {
+    path.split('/')
+        .next()
+        .is_some_and(|top| PYTHON_LOGIN_SET.contains(&top))
+}
+
+/// Whether the top-level file `name` is somebody else's hand-made login copy, as `owner` sees it.
+pub fn is_anothers_legacy_login(name: &str, owner: Option<&str>) -> bool {
+    legacy::email_of(name)
+        .is_some_and(|email| !owner.is_some_and(|owner| owner.eq_ignore_ascii_case(email)))
+}
+
+/// Where the login of `home` stands.
+pub fn auth_path(home: &Path) -> PathBuf {
+    home.join(AUTH_JSON)
+}
+
+/// The login as bytes and as what it says. None where there is no auth.json.
+///
+/// Codex up to 0.166 rewrites the file in place: one that cannot be read is read again for half a second.
+pub fn read_login(home: &Path) -> Result<Option<(Vec<u8>, Login)>> {
+    const TRIES: u32 = 10;
+    let path = auth_path(home);
+    for attempt in 1.. {
+        let Some(bytes) = fsutil::read_if_present(&path, auth::MOST_BYTES)? else {
+            return Ok(None);
+        };
+        match auth::parse(&bytes) {
+            Ok(login) => return Ok(Some((bytes, login))),
+            Err(_)
+                if attempt < TRIES
+                    && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(reason) => return Err(unreadable(&path, &reason)),
+        }
+    }
+    Ok(None)
+}
+
+/// A login that cannot be told whose it is.
+pub fn unreadable(path: &Path, reason: &str) -> Error {
+    Error::other(
+        format!("cannot tell whose login `{}` is: {reason}", path.display()),
+        "sign in with Codex, or restore a snapshot",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_codex_makes_anew_is_passing_and_the_rest_is_not() {
+        for path in [
+            "packages",
+            "packages/a/b",
+            "tmp",
+            ".tmp/x",
+            "auth.lock",
+            "auth.json.lock",
+            "session_index.jsonl.lock",
+            "app-server-control/app-server-control.sock",
+            "skills/.system/x",
+            "log/codex-login.log",
+            "version.json",
+            ".codex-manager-restore/new",
+        ] {
+            assert!(is_passing(path, false), "{path}");
+        }
+        for path in [
+            "auth.json",
+            "config.toml",
+            "history.jsonl",
+            "sessions/2026/04/14/rollout-1.jsonl",
+            "state_5.sqlite-wal",
+            "logs_2.sqlite",
+            "models_cache.json",
+            "installation_id",
+            "skills/mine/SKILL.md",
+            "logs",
+            "tmpfile",
+            "memories/a",
+            ".credentials.json",
+            "secrets/codex_auth.age",
+        ] {
+            assert!(!is_passing(path, false), "{path}");
+        }
+        assert!(!is_passing("tmp/x", true));
+    }
+
+    #[test]
+    fn other_peoples_login_copies_are_told() {
+        let alice = Some("alice@example.com");
+        assert!(is_anothers_legacy_login(
+            "21apr_bob@example.com_auth.json",
+            alice
+        ));
+        assert!(!is_anothers_legacy_login(
+            "21apr_Alice@Example.com_auth.json",
+            alice
+        ));
+        assert!(is_anothers_legacy_login(
+            "21apr_alice@example.com_auth.json",
+            None
+        ));
+        assert!(!is_anothers_legacy_login("auth.json", alice));
+    }
+
+    #[test]
+    fn a_torn_login_is_read_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(auth_path(dir.path()), b"{\"OPENAI").expect("writes");
+        let path = auth_path(dir.path());
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(120));
+            std::fs::write(path, br#"{"OPENAI_API_KEY":"sk-made-up"}"#).expect("writes");
+        });
+        assert!(read_login(dir.path()).expect("reads").is_some());
+        writer.join().expect("ends");
+    }
+}
