@@ -3,6 +3,7 @@ mod archive;
 mod codex;
 mod error;
 mod fsutil;
+mod inventory;
 mod legacy;
 mod metadata;
 mod timeutil;
