@@ -6,5 +6,7 @@ mod fsutil;
 mod inventory;
 mod legacy;
 mod metadata;
+mod observation;
+mod registry;
 mod timeutil;
 fn main() {}

@@ -1,0 +1,354 @@
+//! One piece of evidence about an account's window, and what it means at a given instant.
+//!
+//! Pure. Source: CODEX_MANAGER_SPEC.md, "Availability".
+
+use serde::{Deserialize, Serialize};
+
+use crate::metadata::{Limit, Sidecar, StatusSource, ValidationStatus, WindowState};
+use crate::timeutil::{JITTER, SessionStart, Stamp, WEEK, Zone};
+
+/// What one source said of one account's window at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Who said it.
+    pub source: StatusSource,
+    /// When it was true.
+    pub observed_at: Stamp,
+    /// When the weekly window opened; None for an account without one.
+    pub session_start_at: Option<SessionStart>,
+    /// The reset as reported.
+    pub reset_at: Option<Stamp>,
+    /// What the window was doing then.
+    pub window_state: WindowState,
+    /// Weekly quota left, 0 to 100.
+    pub quota_percent_left: Option<u8>,
+    /// Every window reported.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+    /// When the quota was seen to be exhausted.
+    pub quota_end_detected_at: Option<Stamp>,
+    /// Whether a legacy file's name agrees.
+    pub validation_status: ValidationStatus,
+    /// Plan, where the source names it.
+    pub plan_type: Option<String>,
+}
+
+/// Whether an account can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The window is over or has not begun.
+    Ready,
+    /// The window runs and had quota left when last seen.
+    Open,
+    /// A window runs that is exhausted, or whose quota is not known.
+    Cooldown,
+}
+
+impl Status {
+    /// The word in JSON and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Open => "open",
+            Self::Cooldown => "cooldown",
+        }
+    }
+}
+
+/// What an observation means at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// Whether the account can be used.
+    pub status: Status,
+    /// Since or from when no known window is exhausted; None when no window is known.
+    pub usable_at: Option<Stamp>,
+}
+
+impl Observation {
+    /// What a snapshot's sidecar says. None when it says nothing of a time.
+    pub fn of_sidecar(sidecar: &Sidecar) -> Option<Self> {
+        let observed_at = sidecar.observed_at.or_else(|| sidecar.content_time())?;
+        Some(Self {
+            source: sidecar.status_source.unwrap_or(StatusSource::Offline),
+            observed_at,
+            session_start_at: sidecar.session_start_at,
+            reset_at: sidecar.reset_at.or(sidecar.next_available_at),
+            window_state: sidecar
+                .window_state
+                .unwrap_or(match sidecar.session_start_at {
+                    Some(_) => WindowState::Running,
+                    None => WindowState::Unknown,
+                }),
+            quota_percent_left: sidecar.quota_percent_left,
+            limits: sidecar.limits.clone(),
+            quota_end_detected_at: sidecar.quota_end_detected_at,
+            validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
+            plan_type: sidecar.plan_type.clone(),
+        })
+    }
+
+    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said.
+    pub fn outranks(&self, other: &Self) -> bool {
+        (self.observed_at, self.source.is_live()) > (other.observed_at, other.source.is_live())
+    }
+
+    /// When the account is available again.
+    pub fn next_available_at(&self, zone: &Zone) -> Option<Stamp> {
+        self.session_start_at
+            .map(|start| start.next_available_at(zone))
+    }
+
+    /// What the weekly window is doing at `now`.
+    pub fn state_at(&self, now: Stamp, zone: &Zone) -> WindowState {
+        match (self.window_state, self.next_available_at(zone)) {
+            (WindowState::Unstarted, _) => WindowState::Unstarted,
+            (_, None) => WindowState::Unknown,
+            (_, Some(next)) if next <= now => WindowState::Over,
+            _ => WindowState::Running,
+        }
+    }
+
+    /// What this means at `now`.
+    pub fn judge(&self, now: Stamp, zone: &Zone) -> Availability {
+        let state = self.state_at(now, zone);
+        let next = self.next_available_at(zone);
+        let (status, weekly) = match state {
+            WindowState::Unknown => (Status::Ready, None),
+            WindowState::Unstarted => (Status::Ready, Some(self.observed_at)),
+            WindowState::Over => (Status::Ready, next),
+            WindowState::Running if self.quota_percent_left.is_some_and(|left| left > 0) => {
+                (Status::Open, self.session_start_at.map(|start| start.0))
+            }
+            WindowState::Running => (Status::Cooldown, next),
+        };
+        let held = self
+            .limits
+            .iter()
+            .filter_map(|limit| self.exhausted_until(limit, zone))
+            .max();
+        match held {
+            Some(held) if held > now => {
+                let usable_at = weekly
+                    .filter(|_| status == Status::Cooldown)
+                    .map_or(held, |weekly| weekly.max(held));
+                Availability {
+                    status: Status::Cooldown,
+                    usable_at: Some(usable_at),
+                }
+            }
+            _ => Availability {
+                status,
+                usable_at: weekly,
+            },
+        }
+    }
+
+    /// Until when a window other than the weekly one holds the account back; None when it does not.
+    fn exhausted_until(&self, limit: &Limit, zone: &Zone) -> Option<Stamp> {
+        if limit.percent_left != Some(0) || !limit.is_of_account() || limit.is_weekly() {
+            return None;
+        }
+        let length = limit
+            .window_minutes
+            .map(|minutes| chrono::TimeDelta::minutes(i64::from(minutes)));
+        limit
+            .reset_at
+            .or_else(|| length.map(|length| self.observed_at.plus(length, zone)))
+    }
+}
+
+impl Limit {
+    /// Whether it is the weekly window: 10 080 minutes, give or take 5 %, as Codex itself classifies it.
+    pub fn is_weekly(&self) -> bool {
+        self.window_minutes
+            .is_some_and(|minutes| (9_576..=10_584).contains(&minutes))
+    }
+
+    /// Whether it limits the account as a whole, not an extra bucket such as one model's.
+    ///
+    /// Extra buckets carry their name before the window's: `GPT-5.3-Codex-Spark Weekly limit`.
+    pub fn is_of_account(&self) -> bool {
+        matches!(self.name.as_str(), "Usage limit" | "Secondary usage limit")
+            || (self.name.ends_with(" limit") && self.name.split(' ').count() == 2)
+    }
+}
+
+/// The start of the window that resets at `reset_at`, given the start known so far: resets at most ten minutes apart
+/// are one window, which keeps its first start, so that names do not drift.
+pub fn settle_start(reset_at: Stamp, known: Option<SessionStart>, zone: &Zone) -> SessionStart {
+    let fresh = SessionStart::from_reset(reset_at, zone);
+    match known {
+        Some(known) if fresh.0.since(known.0).abs() <= JITTER => known,
+        _ => fresh,
+    }
+}
+
+/// The state of a window observed at `observed_at`: unstarted when nothing is used and the reset is a full week away
+/// (two minutes of leeway: the panel shows no seconds).
+pub fn window_state(reset_at: Stamp, percent_left: Option<u8>, observed_at: Stamp) -> WindowState {
+    let away = reset_at.since(observed_at);
+    if away <= chrono::TimeDelta::zero() {
+        WindowState::Over
+    } else if percent_left == Some(100) && away >= WEEK - chrono::TimeDelta::minutes(2) {
+        WindowState::Unstarted
+    } else {
+        WindowState::Running
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(text: &str) -> Stamp {
+        Stamp::parse(text).expect(text)
+    }
+
+    fn utc() -> Zone {
+        Zone::named("UTC").expect("a zone")
+    }
+
+    fn seen(percent: Option<u8>) -> Observation {
+        Observation {
+            source: StatusSource::StatusFile,
+            observed_at: stamp("2026-04-15T00:00:00Z"),
+            session_start_at: Some(SessionStart(stamp("2026-04-14T12:00:00Z"))),
+            reset_at: Some(stamp("2026-04-21T12:00:00Z")),
+            window_state: WindowState::Running,
+            quota_percent_left: percent,
+            limits: Vec::new(),
+            quota_end_detected_at: None,
+            validation_status: ValidationStatus::Ok,
+            plan_type: None,
+        }
+    }
+
+    fn limit(name: &str, minutes: u32, percent: u8, reset_at: Option<&str>) -> Limit {
+        Limit {
+            name: name.to_owned(),
+            window_minutes: Some(minutes),
+            percent_left: Some(percent),
+            reset_at: reset_at.map(stamp),
+        }
+    }
+
+    fn judged(observation: &Observation, now: &str) -> (Status, String) {
+        let availability = observation.judge(stamp(now), &utc());
+        (
+            availability.status,
+            availability
+                .usable_at
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+        )
+    }
+
+    #[test]
+    fn a_window_is_over_from_the_second_of_its_reset() {
+        let exhausted = seen(Some(0));
+        let end = "2026-04-21T12:00:00+00:00".to_owned();
+        assert_eq!(
+            judged(&exhausted, "2026-04-21T11:59:59Z"),
+            (Status::Cooldown, end.clone())
+        );
+        assert_eq!(
+            judged(&exhausted, "2026-04-21T12:00:00Z"),
+            (Status::Ready, end)
+        );
+    }
+
+    #[test]
+    fn quota_left_is_open_and_quota_unknown_is_cooldown() {
+        let now = "2026-04-16T00:00:00Z";
+        assert_eq!(judged(&seen(Some(1)), now).0, Status::Open);
+        assert_eq!(judged(&seen(None), now).0, Status::Cooldown);
+    }
+
+    #[test]
+    fn an_unstarted_window_is_ready_and_no_window_is_ready() {
+        let unstarted = Observation {
+            window_state: WindowState::Unstarted,
+            ..seen(Some(100))
+        };
+        assert_eq!(judged(&unstarted, "2026-04-16T00:00:00Z").0, Status::Ready);
+        let none = Observation {
+            session_start_at: None,
+            window_state: WindowState::Unknown,
+            ..seen(None)
+        };
+        assert_eq!(
+            judged(&none, "2026-04-16T00:00:00Z"),
+            (Status::Ready, String::new())
+        );
+    }
+
+    #[test]
+    fn an_exhausted_shorter_window_holds_the_account_back() {
+        let now = "2026-04-15T01:00:00Z";
+        let mut observation = seen(Some(40));
+        observation.limits = vec![limit("5h limit", 300, 0, Some("2026-04-15T03:00:00Z"))];
+        assert_eq!(
+            judged(&observation, now),
+            (Status::Cooldown, "2026-04-15T03:00:00+00:00".to_owned())
+        );
+        assert_eq!(judged(&observation, "2026-04-15T03:00:00Z").0, Status::Open);
+        observation.limits[0].reset_at = None;
+        assert_eq!(judged(&observation, now).1, "2026-04-15T05:00:00+00:00");
+        observation.limits[0].name = "GPT-5.3-Codex-Spark 5h limit".to_owned();
+        assert_eq!(judged(&observation, now).0, Status::Open);
+        // With the week exhausted as well, the later of the two counts.
+        observation.quota_percent_left = Some(0);
+        observation.limits[0] = limit("5h limit", 300, 0, Some("2026-04-15T03:00:00Z"));
+        assert_eq!(judged(&observation, now).1, "2026-04-21T12:00:00+00:00");
+    }
+
+    #[test]
+    fn the_newer_counts_and_at_equal_age_what_codex_said() {
+        let live = seen(Some(1));
+        let older = Observation {
+            observed_at: stamp("2026-04-14T00:00:00Z"),
+            ..live.clone()
+        };
+        let legacy = Observation {
+            source: StatusSource::Legacy,
+            ..live.clone()
+        };
+        assert!(live.outranks(&older) && live.outranks(&legacy));
+        assert!(!older.outranks(&live) && !legacy.outranks(&live) && !live.outranks(&live));
+    }
+
+    #[test]
+    fn resets_ten_minutes_apart_are_one_window() {
+        let known = SessionStart(stamp("2026-04-14T12:00:00Z"));
+        let settle = |reset| settle_start(stamp(reset), Some(known), &utc());
+        assert_eq!(settle("2026-04-21T12:10:00Z"), known);
+        assert_eq!(settle("2026-04-21T11:50:00Z"), known);
+        assert_eq!(
+            settle("2026-04-21T12:10:01Z").0,
+            stamp("2026-04-14T12:10:01Z")
+        );
+        assert_eq!(
+            settle_start(stamp("2026-04-21T12:00:00Z"), None, &utc()),
+            known
+        );
+    }
+
+    #[test]
+    fn nothing_used_and_a_full_week_to_go_is_unstarted() {
+        let now = stamp("2026-04-14T12:00:00Z");
+        assert_eq!(
+            window_state(stamp("2026-04-21T11:58:00Z"), Some(100), now),
+            WindowState::Unstarted
+        );
+        assert_eq!(
+            window_state(stamp("2026-04-21T11:57:59Z"), Some(100), now),
+            WindowState::Running
+        );
+        assert_eq!(
+            window_state(stamp("2026-04-21T12:00:00Z"), Some(99), now),
+            WindowState::Running
+        );
+        assert_eq!(window_state(now, Some(0), now), WindowState::Over);
+    }
+}
