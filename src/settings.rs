@@ -1,0 +1,451 @@
+//! `config.toml`: strict keys, one table of them, comments kept on every edit.
+//!
+//! Only the file; which of flag, environment, file and default wins is decided in `context`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use toml_edit::{DocumentMut, Item, Value};
+
+use crate::error::{Error, Kind, Result};
+use crate::fsutil;
+use crate::timeutil::Zone;
+
+/// The largest configuration that is read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A path; `~/` is the person's home, a relative one starts at the manager home.
+    Path,
+    /// An IANA time zone.
+    Zone,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A number of hours of 0 or more, fractions allowed.
+    Hours,
+    /// A whole number of seconds of 1 or more.
+    Seconds,
+    /// `true` or `false`.
+    Bool,
+    /// A list of texts.
+    List,
+    /// Any text.
+    Text,
+}
+
+/// One key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name, dots between tables.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// The environment variable that beats it, where there is one.
+    pub environment: Option<&'static str>,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
+    Key {
+        name,
+        takes,
+        environment: None,
+        about,
+    }
+}
+
+/// Every key there is, in the order `config list` shows them.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "codex_home",
+        takes: Takes::Path,
+        environment: Some("CODEX_HOME"),
+        about: "the Codex home that is captured and restored",
+    },
+    key(
+        "timezone",
+        Takes::Zone,
+        "IANA zone of wall clocks and file names",
+    ),
+    key(
+        "color",
+        Takes::Word(&["auto", "always", "never"]),
+        "when to colour",
+    ),
+    key("backup.dir", Takes::Path, "where snapshots are kept"),
+    key(
+        "backup.exclude",
+        Takes::List,
+        "glob patterns that backups leave out",
+    ),
+    key(
+        "backup.include_tmp",
+        Takes::Bool,
+        "also capture tmp/ and .tmp/",
+    ),
+    key(
+        "normalize.source_dir",
+        Takes::Path,
+        "where legacy login copies lie",
+    ),
+    key(
+        "normalize.session_duration_hours",
+        Takes::Hours,
+        "assumed hours from a session's start to its quota's end",
+    ),
+    key(
+        "normalize.inventory_path",
+        Takes::Path,
+        "the inventory file",
+    ),
+    key(
+        "recommend.policy",
+        Takes::Word(&["lru", "drain"]),
+        "how the next account is chosen",
+    ),
+    key(
+        "status.command",
+        Takes::Text,
+        "command that prints Codex's /status panel",
+    ),
+    key(
+        "status.timeout_seconds",
+        Takes::Seconds,
+        "how long such a command may take",
+    ),
+];
+
+/// The key of that name, or the failure that names the nearest one.
+pub fn find_key(name: &str) -> Result<&'static Key> {
+    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+        let hint = match nearest(name) {
+            Some(near) => {
+                format!("did you mean `{near}`? `codex-manager config list` shows every key")
+            }
+            None => "`codex-manager config list` shows every key".to_owned(),
+        };
+        Error::new(Kind::Usage, format!("there is no setting `{name}`"), hint)
+    })
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let scored = KEYS.iter().map(|key| {
+        // A bare last part, `policy`, is as good as the whole name.
+        let last = key.name.rsplit('.').next().unwrap_or(key.name);
+        (
+            strsim::jaro_winkler(name, key.name).max(strsim::jaro_winkler(name, last)),
+            key.name,
+        )
+    });
+    scored
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// The configuration file, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    document: DocumentMut,
+}
+
+impl Settings {
+    /// Reads the file; a missing one is empty. Fails on a key that does not exist or a value it does not take.
+    pub fn load(path: &Path) -> Result<Self> {
+        let Some(bytes) = fsutil::read_if_present(path, MOST_BYTES)? else {
+            return Ok(Self::default());
+        };
+        let broken = |why: &str, hint: String| {
+            Error::other(
+                format!(
+                    "the configuration `{}` cannot be used: {why}",
+                    path.display()
+                ),
+                hint,
+            )
+        };
+        let mend = || "mend that line, or move the file away to start from the defaults".to_owned();
+        let text = String::from_utf8(bytes).map_err(|_| broken("it is no text", mend()))?;
+        let document = DocumentMut::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| {
+                text.get(..span.start).unwrap_or("").lines().count().max(1)
+            });
+            broken(
+                &format!("line {line}: {}", error.message().replace('\n', ", ")),
+                mend(),
+            )
+        })?;
+        let settings = Self { document };
+        settings
+            .check()
+            .map_err(|error| broken(&error.to_string(), error.hint().to_owned()))?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (name, item) in self.document.iter() {
+            match item.as_table_like() {
+                Some(table)
+                    if KEYS
+                        .iter()
+                        .any(|key| key.name.starts_with(&format!("{name}."))) =>
+                {
+                    for (inner, item) in table.iter() {
+                        check_item(&format!("{name}.{inner}"), item)?;
+                    }
+                }
+                _ => check_item(name, item)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&self, name: &str) -> Option<&Item> {
+        match name.split_once('.') {
+            Some((table, inner)) => self.document.get(table)?.as_table_like()?.get(inner),
+            None => self.document.get(name),
+        }
+    }
+
+    /// A key's value as text; None when the file does not have it.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.item(name)?.as_str()
+    }
+
+    /// A path, `~/` expanded; relative ones start at `manager_home`.
+    pub fn path(&self, name: &str, manager_home: &Path, home: Option<&Path>) -> Option<PathBuf> {
+        Some(expand(self.text(name)?, manager_home, home))
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        let item = self.item(name)?;
+        #[allow(clippy::cast_precision_loss)] // hours and seconds are far below 2^52
+        item.as_float()
+            .or_else(|| item.as_integer().map(|number| number as f64))
+    }
+
+    /// Yes or no.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.item(name)?.as_bool()
+    }
+
+    /// A list of texts.
+    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+        let texts = self
+            .item(name)?
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str);
+        Some(texts.map(str::to_owned).collect())
+    }
+
+    /// A key's value as JSON; None when the file does not have it.
+    pub fn json(&self, name: &str) -> Option<serde_json::Value> {
+        self.list(name)
+            .map(Into::into)
+            .or_else(|| self.flag(name).map(Into::into))
+            .or_else(|| self.number(name).map(Into::into))
+            .or_else(|| self.text(name).map(Into::into))
+    }
+
+    /// Sets a key, leaving every other line as it is.
+    pub fn set(&mut self, key: &Key, text: &str) -> Result<()> {
+        let value = parse_value(key, text)?;
+        let slot = match key.name.split_once('.') {
+            Some((table, inner)) => {
+                let table = self.document.entry(table).or_insert_with(toml_edit::table);
+                match table.as_table_like_mut() {
+                    Some(table) => table.entry(inner).or_insert(Item::None),
+                    None => return Err(find_key(key.name).err().unwrap_or_else(|| wrong(key))),
+                }
+            }
+            None => self.document.entry(key.name).or_insert(Item::None),
+        };
+        // The comment at the end of the line belongs to the old value's decor.
+        let decor = slot.as_value().map(|old| old.decor().clone());
+        let mut value = value;
+        if let Some(decor) = decor {
+            *value.decor_mut() = decor;
+        }
+        *slot = Item::Value(value);
+        Ok(())
+    }
+
+    /// Takes a key out. True if it was there.
+    pub fn unset(&mut self, key: &Key) -> bool {
+        match key.name.split_once('.') {
+            Some((table, inner)) => {
+                let table = self
+                    .document
+                    .get_mut(table)
+                    .and_then(Item::as_table_like_mut);
+                table.and_then(|table| table.remove(inner)).is_some()
+            }
+            None => self.document.remove(key.name).is_some(),
+        }
+    }
+
+    /// Writes the file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        fsutil::write_atomically(path, self.document.to_string().as_bytes())
+    }
+}
+
+/// `text` as a path: `~/` is `home`, a relative one starts at `base`.
+pub fn expand(text: &str, base: &Path, home: Option<&Path>) -> PathBuf {
+    match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ if text == "~" => home.unwrap_or(base).to_owned(),
+        _ => base.join(text),
+    }
+}
+
+fn check_item(name: &str, item: &Item) -> Result<()> {
+    let key = find_key(name)?;
+    let fits = match key.takes {
+        Takes::Path | Takes::Text => item.as_str().is_some_and(|text| !text.is_empty()),
+        Takes::Zone => item
+            .as_str()
+            .is_some_and(|text| Zone::named(text).is_some()),
+        Takes::Word(words) => item.as_str().is_some_and(|text| words.contains(&text)),
+        Takes::Hours => {
+            let number = item.as_float().or_else(|| {
+                item.as_integer()
+                    .map(|hours| f64::from(i32::try_from(hours).unwrap_or(-1)))
+            });
+            number.is_some_and(|hours| (0.0..=MOST_HOURS).contains(&hours))
+        }
+        Takes::Seconds => item
+            .as_integer()
+            .is_some_and(|seconds| (1..=86_400).contains(&seconds)),
+        Takes::Bool => item.as_bool().is_some(),
+        Takes::List => item
+            .as_array()
+            .is_some_and(|list| list.iter().all(Value::is_str)),
+    };
+    if fits { Ok(()) } else { Err(wrong(key)) }
+}
+
+/// No session lasts longer than a year; more is a slip of the hand, and would leave the calendar.
+pub const MOST_HOURS: f64 = 8784.0;
+
+fn wrong(key: &Key) -> Error {
+    let takes = match key.takes {
+        Takes::Path => "a path".to_owned(),
+        Takes::Text => "a text".to_owned(),
+        Takes::Zone => "an IANA time zone such as `Europe/Berlin`".to_owned(),
+        Takes::Word(words) => format!("one of {}", words.join(", ")),
+        Takes::Hours => "a number of hours from 0 to 8784".to_owned(),
+        Takes::Seconds => "a number of seconds from 1 to 86400".to_owned(),
+        Takes::Bool => "true or false".to_owned(),
+        Takes::List => "a list of texts, such as [\"*.log\"]".to_owned(),
+    };
+    Error::new(
+        Kind::Usage,
+        format!("`{}` takes {takes}", key.name),
+        format!("it is {}", key.about),
+    )
+}
+
+fn parse_value(key: &Key, text: &str) -> Result<Value> {
+    let number = || text.trim().parse::<i64>().map(Value::from).ok();
+    let value = match key.takes {
+        Takes::Path | Takes::Text | Takes::Zone | Takes::Word(_) => Some(Value::from(text)),
+        Takes::Hours => number().or_else(|| text.trim().parse::<f64>().map(Value::from).ok()),
+        Takes::Seconds => number(),
+        Takes::Bool => text.trim().parse::<bool>().map(Value::from).ok(),
+        // A TOML list, or patterns with commas between.
+        Takes::List => match text.trim().parse::<Value>() {
+            Ok(list) if list.is_array() => Some(list),
+            _ => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .collect::<Value>(),
+            ),
+        },
+    };
+    let value = value.ok_or_else(|| wrong(key))?;
+    check_item(key.name, &Item::Value(value.clone()))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(before: &str, edit: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings {
+            document: before.parse().expect("toml"),
+        };
+        settings.check().expect("valid");
+        edit(&mut settings);
+        settings.document.to_string()
+    }
+
+    fn refused(text: &str) -> String {
+        let settings = Settings {
+            document: text.parse().expect("toml"),
+        };
+        let error = settings.check().expect_err("refused");
+        format!("{error}; {}", error.hint())
+    }
+
+    #[test]
+    fn edits_keep_comments_and_every_other_line() {
+        let before =
+            "# mine\ntimezone = \"UTC\" # servers\n\n[backup]\n# big disk\ndir = \"/big\"\n";
+        let after = edited(before, |settings| {
+            settings
+                .set(find_key("timezone").expect("a key"), "Europe/Berlin")
+                .expect("sets");
+            settings
+                .set(find_key("backup.include_tmp").expect("a key"), "true")
+                .expect("sets");
+            settings
+                .set(find_key("recommend.policy").expect("a key"), "drain")
+                .expect("sets");
+        });
+        assert_eq!(
+            after,
+            "# mine\ntimezone = \"Europe/Berlin\" # servers\n\n[backup]\n# big disk\ndir = \"/big\"\ninclude_tmp = true\n\n[recommend]\npolicy = \"drain\"\n"
+        );
+        let after = edited(&after, |settings| {
+            assert!(settings.unset(find_key("backup.include_tmp").expect("a key")));
+            assert!(!settings.unset(find_key("color").expect("a key")));
+        });
+        assert!(after.contains("# big disk\ndir = \"/big\"\n") && !after.contains("include_tmp"));
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_values_are_told_with_the_nearest() {
+        assert_eq!(
+            refused("timezon = \"UTC\""),
+            "there is no setting `timezon`; did you mean `timezone`? `codex-manager config list` shows every key"
+        );
+        assert!(refused("[backup]\ndirr = \"/x\"").contains("did you mean `backup.dir`?"));
+        assert!(refused("policy = \"lru\"").contains("did you mean `recommend.policy`?"));
+        assert_eq!(
+            refused("timezone = \"Mars/Base\"").split(';').next(),
+            Some("`timezone` takes an IANA time zone such as `Europe/Berlin`")
+        );
+        assert!(
+            refused("[normalize]\nsession_duration_hours = -1").contains("takes a number of hours")
+        );
+        assert!(refused("[backup]\nexclude = [1]").contains("takes a list"));
+        assert!(refused("backup = 3").contains("no setting `backup`"));
+    }
+
+    #[test]
+    fn paths_expand() {
+        let (base, home) = (Path::new("/m"), Some(Path::new("/home/a")));
+        assert_eq!(expand("~/x", base, home), Path::new("/home/a/x"));
+        assert_eq!(expand("x", base, home), Path::new("/m/x"));
+        assert_eq!(expand("/x", base, home), Path::new("/x"));
+        assert_eq!(expand("~", base, home), Path::new("/home/a"));
+    }
+}

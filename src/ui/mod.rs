@@ -1,0 +1,153 @@
+//! What a person or a script sees: data on stdout, everything else on stderr, decided once.
+//!
+//! Text and JSON are two printers of one value. Colour never carries meaning alone. A closed pipe is no error.
+
+pub mod table;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Result};
+
+/// A value a command answers with: JSON through serde, or text.
+pub trait Report: Serialize {
+    /// The answer as text, each line ended; empty for nothing to print.
+    fn text(&self, page: &Page) -> String;
+}
+
+/// What text is laid out on.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Columns of the terminal; None where there is none, so that nothing is cut.
+    pub width: Option<usize>,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// The two streams and how to use them.
+pub struct Ui {
+    out: RefCell<Box<dyn Write>>,
+    err: RefCell<Box<dyn Write>>,
+    page: Page,
+    /// One JSON document on stdout instead of text.
+    pub json: bool,
+    /// No notes.
+    pub quiet: bool,
+    /// More notes.
+    pub verbose: bool,
+    /// Whether somebody is there to answer a question.
+    pub interactive: bool,
+    closed: Cell<bool>,
+}
+
+impl Ui {
+    /// Streams and settings as resolved by the caller.
+    pub fn new(out: Box<dyn Write>, err: Box<dyn Write>, page: Page) -> Self {
+        Self {
+            out: RefCell::new(out),
+            err: RefCell::new(err),
+            page,
+            json: false,
+            quiet: false,
+            verbose: false,
+            interactive: false,
+            closed: Cell::new(false),
+        }
+    }
+
+    /// Prints the answer of a command.
+    pub fn data(&self, report: &impl Report) -> Result<()> {
+        let text = if self.json {
+            let mut text = serde_json::to_string_pretty(report).map_err(anyhow::Error::from)?;
+            text.push('\n');
+            text
+        } else {
+            report.text(&self.page)
+        };
+        let mut out = self.out.borrow_mut();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.set(true);
+                Ok(())
+            }
+            Err(error) => Err(Error::other(
+                format!(
+                    "cannot write to standard output: {}",
+                    crate::error::describe(&error)
+                ),
+                "check where the output goes",
+            )),
+        }
+    }
+
+    /// Says what was done; not under `--quiet` or `--json`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.say(&format!("{text}\n"));
+        }
+    }
+
+    /// Says a detail; only under `--verbose`.
+    pub fn detail(&self, text: &str) {
+        if self.verbose && !self.json {
+            self.say(&format!("{text}\n"));
+        }
+    }
+
+    /// Warns of something a person should know though the command goes on.
+    pub fn warn(&self, text: &str) {
+        if self.json {
+            self.say(&format!(
+                "{}\n",
+                serde_json::json!({ "warning": { "message": text } })
+            ));
+        } else {
+            self.say(&format!("warning: {text}\n"));
+        }
+    }
+
+    /// Tells a failure.
+    pub fn error(&self, error: &Error) {
+        if self.json {
+            let (kind, message, hint) = (error.kind().word(), error.to_string(), error.hint());
+            let document =
+                serde_json::json!({ "error": { "kind": kind, "message": message, "hint": hint } });
+            self.say(&format!("{document}\n"));
+        } else {
+            self.say(&format!("error: {error}\nhint: {}\n", error.hint()));
+        }
+    }
+
+    /// Asks before something that replaces files. `yes` answers for a script.
+    pub fn confirm(&self, question: &str, yes: bool) -> Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(Error::new(
+                Kind::Usage,
+                "this replaces files, and nobody is there to be asked",
+                "say `--yes` to go on, or `--dry-run` to see what would be done",
+            ));
+        }
+        self.say(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            return Ok(());
+        }
+        Err(Error::other(
+            "not confirmed; nothing was changed",
+            "answer `y`, or say `--yes`",
+        ))
+    }
+
+    /// Nobody reads stderr when this fails; there is nobody left to tell.
+    fn say(&self, text: &str) {
+        let mut err = self.err.borrow_mut();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}

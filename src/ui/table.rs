@@ -1,0 +1,221 @@
+//! Tables that fit: on a narrow terminal whole columns go, in the order each column states; no cell is ever wrapped.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+
+use super::Page;
+
+/// One column.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// Which columns go first when the terminal is narrow: the highest number first; 0 never goes.
+    pub goes: u8,
+    /// Numbers stand to the right.
+    pub right: bool,
+}
+
+/// A column that stands to the left.
+pub const fn column(title: &'static str, goes: u8) -> Column {
+    Column {
+        title,
+        goes,
+        right: false,
+    }
+}
+
+/// A column of numbers.
+pub const fn number(title: &'static str, goes: u8) -> Column {
+    Column {
+        title,
+        goes,
+        right: true,
+    }
+}
+
+/// How a row is coloured; the words in it say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it comes.
+    Plain,
+    /// Good news.
+    Good,
+    /// Nothing to be done for now.
+    Dim,
+}
+
+/// Rows under headings.
+pub struct Table<'a> {
+    columns: &'a [Column],
+    rows: Vec<(Tone, Vec<String>)>,
+}
+
+impl<'a> Table<'a> {
+    /// An empty table.
+    pub fn new(columns: &'a [Column]) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, one cell a column.
+    pub fn row(&mut self, tone: Tone, cells: Vec<String>) {
+        self.rows
+            .push((tone, cells.iter().map(|cell| printable(cell)).collect()));
+    }
+
+    /// The table as lines, each ended.
+    pub fn render(&self, page: &Page) -> String {
+        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        loop {
+            let lines = self.lines(&shown);
+            let fits = page.width.is_none_or(|width| {
+                lines
+                    .iter()
+                    .all(|line| unicode_width::UnicodeWidthStr::width(line.as_str()) <= width)
+            });
+            let first_to_go = shown
+                .iter()
+                .copied()
+                .filter(|c| self.columns[*c].goes > 0)
+                .max_by_key(|c| self.columns[*c].goes);
+            match first_to_go {
+                Some(gone) if !fits => shown.retain(|column| *column != gone),
+                _ => return self.colour(lines, page),
+            }
+        }
+    }
+
+    fn lines(&self, shown: &[usize]) -> Vec<String> {
+        let mut grid = Grid::new();
+        grid.load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
+        grid.set_header(shown.iter().map(|column| self.columns[*column].title));
+        for (_, cells) in &self.rows {
+            grid.add_row(
+                shown
+                    .iter()
+                    .map(|column| cells.get(*column).map_or("", String::as_str)),
+            );
+        }
+        for (place, column) in shown.iter().enumerate() {
+            if let Some(shape) = grid.column_mut(place) {
+                shape.set_padding((0, 2));
+                if self.columns[*column].right {
+                    shape.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        grid.lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    }
+
+    fn colour(&self, lines: Vec<String>, page: &Page) -> String {
+        let mut text = String::new();
+        for (place, line) in lines.into_iter().enumerate() {
+            let tone = place
+                .checked_sub(1)
+                .and_then(|row| self.rows.get(row))
+                .map(|(tone, _)| *tone);
+            let code = match (page.color, tone) {
+                (false, _) | (true, Some(Tone::Plain)) => None,
+                (true, None) => Some("1"),
+                (true, Some(Tone::Good)) => Some("32"),
+                (true, Some(Tone::Dim)) => Some("2"),
+            };
+            match code {
+                Some(code) => text.push_str(&format!("\x1b[{code}m{line}\x1b[0m\n")),
+                None => text.push_str(&format!("{line}\n")),
+            }
+        }
+        text
+    }
+}
+
+/// `text` without what would move the cursor or break the line: file names and emails come from outside.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[Column] = &[
+        column("ACCOUNT", 0),
+        column("STATUS", 0),
+        number("LEFT", 1),
+        column("ARCHIVE", 2),
+    ];
+
+    fn sample() -> Table<'static> {
+        let mut table = Table::new(COLUMNS);
+        let cells = |texts: [&str; 4]| texts.map(str::to_owned).to_vec();
+        table.row(
+            Tone::Good,
+            cells(["アリス@example.com", "ready", "7%", "one.tar.gz"]),
+        );
+        table.row(
+            Tone::Plain,
+            cells(["b@example.com", "open", "100%", "two\x1b[2J.tar.gz"]),
+        );
+        table
+    }
+
+    #[test]
+    fn columns_align_by_width_and_control_letters_are_shown() {
+        let text = sample().render(&Page {
+            width: None,
+            color: false,
+        });
+        assert_eq!(
+            text,
+            "ACCOUNT             STATUS  LEFT  ARCHIVE\n\
+             アリス@example.com  ready     7%  one.tar.gz\n\
+             b@example.com       open    100%  two\u{fffd}[2J.tar.gz\n"
+        );
+    }
+
+    #[test]
+    fn narrow_pages_lose_columns_in_the_stated_order() {
+        let at = |width| {
+            sample()
+                .render(&Page {
+                    width: Some(width),
+                    color: false,
+                })
+                .lines()
+                .next()
+                .map(str::to_owned)
+        };
+        assert_eq!(
+            at(80).as_deref(),
+            Some("ACCOUNT             STATUS  LEFT  ARCHIVE")
+        );
+        assert_eq!(at(40).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
+        assert_eq!(at(30).as_deref(), Some("ACCOUNT             STATUS"));
+        assert_eq!(at(5).as_deref(), Some("ACCOUNT             STATUS"));
+    }
+
+    #[test]
+    fn colour_adds_to_the_words_and_never_replaces_them() {
+        let text = sample().render(&Page {
+            width: None,
+            color: true,
+        });
+        assert!(
+            text.contains("\x1b[32mアリス@example.com  ready")
+                && text.starts_with("\x1b[1mACCOUNT")
+        );
+    }
+}
