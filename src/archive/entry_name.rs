@@ -142,7 +142,7 @@ pub fn shown(name: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            text.extend(std::ascii::escape_default(*byte).map(char::from));
         }
         if text.len() > 4 * MOST {
             break;

@@ -12,7 +12,7 @@ use super::{Caps, Entry, EntryKind, Maker, damaged};
 use crate::archive::entry_name::{self, shown};
 use crate::error::Result;
 
-const BLOCK: u64 = 512;
+const BLOCK: usize = 512;
 
 /// Later than any true time of change, and what every file system of the three takes: the end of the year 9999.
 const LATEST_MTIME: i64 = 253_402_300_799;
@@ -136,8 +136,8 @@ impl<'a> Entries<'a> {
         damaged(self.stream.path(), None, reason)
     }
 
-    fn block(&mut self) -> Result<[u8; BLOCK as usize]> {
-        let mut block = [0; BLOCK as usize];
+    fn block(&mut self) -> Result<[u8; BLOCK]> {
+        let mut block = [0; BLOCK];
         let mut filled = 0;
         while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let path = self.stream.path();
@@ -172,7 +172,7 @@ impl<'a> Entries<'a> {
         while zeros {
             let piece = self.stream.next(u64::MAX)?;
             if piece.is_empty() {
-                if size % BLOCK != 0 {
+                if !size.is_multiple_of(BLOCK as u64) {
                     return Err(self.refuse("it ends in the middle of a block"));
                 }
                 return Ok(());
@@ -199,7 +199,8 @@ impl<'a> Entries<'a> {
             return Err(self.refuse("an entry claims more bytes than are allowed"));
         }
         self.left = size;
-        self.padding = (BLOCK - size % BLOCK) % BLOCK;
+        let block = BLOCK as u64;
+        self.padding = (block - size % block) % block;
         Ok(())
     }
 
@@ -359,7 +360,7 @@ fn until_nul(field: &[u8]) -> &[u8] {
 }
 
 /// The sum of a header's bytes, its own checksum field counted as spaces.
-fn checksum(block: &[u8; BLOCK as usize]) -> u64 {
+fn checksum(block: &[u8; BLOCK]) -> u64 {
     block
         .iter()
         .enumerate()
