@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, FileTimes, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -498,7 +498,7 @@ fn times(mtime: i64) -> FileTimes {
 /// Only where a directory can be opened as a file is.
 fn date_dir(place: &Path, mtime: i64) -> Result<()> {
     #[cfg(unix)]
-    File::open(place)
+    fs::File::open(place)
         .and_then(|dir| dir.set_times(times(mtime)))
         .map_err(|error| Error::io("set the time of", place, error))?;
     #[cfg(not(unix))]
