@@ -1,1 +1,4 @@
 //! The archive file itself: an ordinary `.tar.gz`. Knows entries, not Codex.
+
+pub mod entry_name;
+pub mod read;

@@ -1,0 +1,532 @@
+//! The gate: every `.tar.gz` passes [`check`] before anything of it is written, and [`extract`] writes what passed.
+//!
+//! Two passes over the file: the first reads every byte and writes nothing; the second writes into a private staging
+//! directory and fails when the file is no longer the one that passed. Whose snapshot it is, and whether its tokens
+//! are whole, is not asked here.
+
+mod entries;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs::{self, FileTimes, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use self::entries::{Entries, quoted};
+use self::stream::with_stream;
+use super::entry_name::{self, collision_key};
+use crate::error::{Error, Kind, Result};
+use crate::fsutil;
+
+/// The login's own file; the only one that may be named so, in any case.
+const AUTH: &str = "auth.json";
+
+/// The most bytes of `auth.json` and of a snapshot's description: real ones have a few thousand.
+const MOST_TO_KEEP: u64 = 1024 * 1024;
+
+/// Below this many inflated bytes the ratio is not asked: little harm is done, and small files of zeros are real.
+const RATIO_FROM: u64 = 64 * 1024 * 1024;
+
+/// Limits of one archive, against those made to exhaust memory, disk or patience.
+///
+/// They are far above any real home, since the writer knows none: a snapshot of ours must never be refused. Against
+/// a full disk the caller compares [`Checked::total_bytes`] with the free space before it extracts.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// The most headers. A heavy home has some thousand files; each costs an inode.
+    pub entries: u64,
+    /// The most inflated bytes, headers and padding included.
+    pub total_bytes: u64,
+    /// The most inflated bytes for one of the file, asked from 64 MiB on. Deflate itself ends at 1032, so the
+    /// default refuses nothing that gzip can hold: a home of sparse databases must come back. Lower it for archives
+    /// of strangers.
+    pub ratio: u64,
+    /// The most bytes of one long name or pax header. Names end at 4096 bytes; the rest is room for attributes.
+    pub header_bytes: u64,
+    /// The most bytes of all names together, which are held in memory.
+    pub name_bytes: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            entries: 1_000_000,
+            total_bytes: 1 << 40,
+            ratio: 1032,
+            header_bytes: 64 * 1024,
+            name_bytes: 512 * 1024 * 1024,
+        }
+    }
+}
+
+/// Who made an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// This program, which archives no links.
+    Ours,
+    /// The older tool in Python, which archives symbolic links as they are: those that stay inside are taken.
+    Foreign,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Dir,
+    /// A symbolic link, with its target as archived: relative to the directory of the link.
+    Symlink(String),
+}
+
+/// One entry of an archive that passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative, `/` between its parts, none at its end.
+    pub path: String,
+    pub kind: EntryKind,
+    /// Bytes; 0 for what is no file.
+    pub size: u64,
+    /// Whether its owner may run it. All other bits of its mode are dropped.
+    pub executable: bool,
+    /// Whole seconds since 1970, within the years 1970 to 9999.
+    pub mtime: i64,
+}
+
+impl Entry {
+    /// Whether it is the snapshot's own description rather than a part of the home.
+    pub fn is_metadata(&self) -> bool {
+        self.kind == EntryKind::File && entry_name::is_metadata(&self.path)
+    }
+}
+
+/// An archive that passed [`check`], which alone makes one.
+pub struct Checked {
+    /// All of them, in the archive's order, descriptions too.
+    pub entries: Vec<Entry>,
+    /// The content of `auth.json`: tokens. None when there is none, which is not judged here.
+    pub auth_json: Option<Vec<u8>>,
+    /// The content of the first `*.metadata.json` at the top.
+    pub metadata_json: Option<Vec<u8>>,
+    /// Of the compressed file, in hex.
+    pub sha256: String,
+    /// Of the compressed file.
+    pub size_bytes: u64,
+    /// Of all files that would be restored.
+    pub total_bytes: u64,
+    /// How many files would be restored.
+    pub file_count: u64,
+    /// What the second pass may inflate at most.
+    second: Caps,
+}
+
+impl fmt::Debug for Checked {
+    /// Counts only: the contents are tokens.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Checked")
+            .field("entries", &self.entries.len())
+            .field("sha256", &self.sha256)
+            .field("size_bytes", &self.size_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads every byte of the archive at `path` and writes nothing.
+///
+/// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
+/// so, and with the system's own words when the file cannot be read.
+pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
+    let mut kept = Vec::new();
+    let mut auth_json = None;
+    let mut metadata_json = None;
+    let mut total_bytes = 0;
+    let mut file_count = 0;
+    let (stream_bytes, seal) = with_stream(path, caps, stop, |stream| {
+        let mut entries = Entries::new(stream, maker, caps);
+        let mut names = Names::new(caps.name_bytes);
+        while let Some(entry) = entries.next()? {
+            let refuse = |reason: &str| damaged(path, Some(entry.path.as_bytes()), reason);
+            names.add(&entry).map_err(refuse)?;
+            let metadata = entry.is_metadata();
+            let keep = metadata || entry.path == AUTH;
+            if keep && entry.size > MOST_TO_KEEP {
+                return Err(refuse("it is larger than 1 MiB"));
+            }
+            if metadata {
+                let content = entries.content()?;
+                metadata_json.get_or_insert(content);
+            } else if entry.kind == EntryKind::File {
+                total_bytes += entry.size;
+                file_count += 1;
+                if keep {
+                    auth_json = Some(entries.content()?);
+                }
+            }
+            kept.push(entry);
+        }
+        if let Some((link, reason)) = names.bad_link(&kept) {
+            return Err(damaged(path, Some(link.as_bytes()), reason));
+        }
+        if kept.is_empty() {
+            return Err(damaged(path, None, "it is empty"));
+        }
+        Ok(entries.total())
+    })?;
+    Ok(Checked {
+        entries: kept,
+        auth_json,
+        metadata_json,
+        sha256: seal.sha256,
+        size_bytes: seal.size,
+        total_bytes,
+        file_count,
+        second: Caps {
+            total_bytes: stream_bytes,
+            ..*caps
+        },
+    })
+}
+
+/// Writes the entries that are `wanted`, and the directories they stand in, below `dest`.
+///
+/// `dest` is an existing directory that only its owner, who is us, may enter; nothing of what is written may stand
+/// in it yet. Files are private from their first byte; files and directories are synced. The snapshot's own
+/// description is left out. After an error `dest` holds a part: the caller removes it.
+pub fn extract(
+    path: &Path,
+    checked: &Checked,
+    dest: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    check_staging(dest)?;
+    let changed = || damaged(path, None, "it changed after it was checked");
+    let mut tree = Tree::new(dest);
+    let caps = &checked.second;
+    // Links that passed are told by the comparison with the checked entries.
+    let ((), seal) = with_stream(path, caps, stop, |stream| {
+        let mut entries = Entries::new(stream, Maker::Foreign, caps);
+        let mut expected = checked.entries.iter();
+        while let Some(entry) = entries.next()? {
+            if expected.next() != Some(&entry) {
+                return Err(changed());
+            }
+            if entry.is_metadata() || !wanted(&entry.path) {
+                continue;
+            }
+            match &entry.kind {
+                EntryKind::Dir => tree.dir(&entry.path)?,
+                EntryKind::File => tree.file(&entry, &mut entries)?,
+                EntryKind::Symlink(_) => {}
+            }
+        }
+        if expected.next().is_some() {
+            return Err(changed());
+        }
+        Ok(())
+    })?;
+    if seal.sha256 != checked.sha256 {
+        return Err(changed());
+    }
+    // Last, so that no file was ever written through one.
+    for entry in &checked.entries {
+        if let EntryKind::Symlink(target) = &entry.kind
+            && wanted(&entry.path)
+        {
+            tree.link(&entry.path, target)?;
+        }
+    }
+    tree.sync(&checked.entries)
+}
+
+/// The archive at `path` cannot be used; `entry` is the name as archived, shown without what could steer a terminal.
+fn damaged(path: &Path, entry: Option<&[u8]>, reason: &str) -> Error {
+    let entry = entry.map_or_else(String::new, |name| format!("entry {}: ", quoted(name)));
+    Error::new(
+        Kind::ArchiveDamaged,
+        format!("`{}` is damaged or unsafe: {entry}{reason}", path.display()),
+        "use another backup; `codex-manager list-backups --verify` tells which are whole",
+    )
+}
+
+/// All names seen, by what macOS and Windows take for the same, so that each place is taken once.
+struct Names {
+    seen: HashMap<String, Seen>,
+    /// Keys of the links, to see whether another link leads through one.
+    links: HashSet<String>,
+    room: u64,
+}
+
+struct Seen {
+    /// Where it differs from its key.
+    spelling: Option<Box<str>>,
+    place: Place,
+}
+
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// A directory that only the names of its entries tell of.
+    Implied,
+    Dir,
+    Leaf,
+}
+
+impl Names {
+    fn new(room: u64) -> Self {
+        Self {
+            seen: HashMap::new(),
+            links: HashSet::new(),
+            room,
+        }
+    }
+
+    /// Takes the entry's place and those of the directories above it, or says why they cannot be taken.
+    fn add(&mut self, entry: &Entry) -> std::result::Result<(), &'static str> {
+        let path = entry.path.as_str();
+        for (slash, _) in path.match_indices('/') {
+            if let Some(parent) = path.get(..slash) {
+                self.take(parent, Place::Implied)?;
+            }
+        }
+        let place = if entry.kind == EntryKind::Dir {
+            Place::Dir
+        } else {
+            Place::Leaf
+        };
+        self.take(path, place)?;
+        let key = collision_key(path);
+        if key == AUTH {
+            if path != AUTH {
+                return Err("on macOS and Windows it is the same file as `auth.json`");
+            }
+            if entry.kind != EntryKind::File {
+                return Err("it is no regular file");
+            }
+        }
+        if let EntryKind::Symlink(_) = entry.kind {
+            self.links.insert(key);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, path: &str, place: Place) -> std::result::Result<(), &'static str> {
+        let key = collision_key(path);
+        if let Some(seen) = self.seen.get_mut(&key) {
+            if seen.spelling.as_deref().unwrap_or(&key) != path {
+                return Err("on macOS and Windows it has the name of another entry");
+            }
+            return match (&seen.place, place) {
+                (Place::Implied | Place::Dir, Place::Implied) => Ok(()),
+                (Place::Implied, Place::Dir) => {
+                    seen.place = Place::Dir;
+                    Ok(())
+                }
+                (Place::Dir, Place::Dir) | (Place::Leaf, Place::Leaf) => Err("it is there twice"),
+                (Place::Leaf, _) | (_, Place::Leaf) => {
+                    Err("it is a directory for one entry and none for another")
+                }
+            };
+        }
+        let spelling = (key != path).then(|| Box::from(path));
+        let bytes = key.len() + if spelling.is_some() { path.len() } else { 0 };
+        self.room = self
+            .room
+            .checked_sub(bytes as u64)
+            .ok_or("all names together are longer than is allowed")?;
+        self.seen.insert(key, Seen { spelling, place });
+        Ok(())
+    }
+
+    /// The first link that leads out of the tree, round in a circle or to another link, and why it is refused.
+    fn bad_link<'e>(&self, entries: &'e [Entry]) -> Option<(&'e str, &'static str)> {
+        entries.iter().find_map(|entry| match &entry.kind {
+            EntryKind::Symlink(target) => {
+                let reason = self.check_link(&entry.path, target).err()?;
+                Some((entry.path.as_str(), reason))
+            }
+            _ => None,
+        })
+    }
+
+    fn check_link(&self, path: &str, target: &str) -> std::result::Result<(), &'static str> {
+        if target.is_empty() {
+            return Err("it is a link without a target");
+        }
+        if target.starts_with('/') {
+            return Err("it is a link to an absolute path");
+        }
+        if target
+            .chars()
+            .any(|letter| entry_name::forbidden(letter).is_some())
+        {
+            return Err("it is a link whose target holds a forbidden character");
+        }
+        let mut place: Vec<&str> = path.split('/').collect();
+        place.pop();
+        for part in target.split('/') {
+            match part {
+                "" | "." => continue,
+                ".." => {
+                    if place.pop().is_none() {
+                        return Err("it is a link that leads out");
+                    }
+                }
+                _ => place.push(part),
+            }
+            // Also the steps that a later `..` undoes: the system takes each of them.
+            if self.links.contains(&collision_key(&place.join("/"))) {
+                return Err("it is a link that leads to another link");
+            }
+        }
+        let place = place.join("/");
+        let around = path.strip_prefix(place.as_str());
+        if place.is_empty() || around.is_some_and(|rest| rest.starts_with('/')) {
+            return Err("it is a link to a directory that it stands in");
+        }
+        Ok(())
+    }
+}
+
+/// What is written below the staging directory. Everything in it is made new, so that nothing that stood there is
+/// followed or replaced.
+struct Tree<'a> {
+    dest: &'a Path,
+    /// Directories made, parents before children.
+    dirs: Vec<String>,
+    made: HashSet<String>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(dest: &'a Path) -> Self {
+        Self {
+            dest,
+            dirs: Vec::new(),
+            made: HashSet::new(),
+        }
+    }
+
+    fn dir(&mut self, path: &str) -> Result<()> {
+        if self.made.contains(path) {
+            return Ok(());
+        }
+        self.parent(path)?;
+        let place = self.dest.join(path);
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(&place)
+            .map_err(|error| Error::io("make the directory", &place, error))?;
+        self.dirs.push(path.to_owned());
+        self.made.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn parent(&mut self, path: &str) -> Result<()> {
+        path.rsplit_once('/')
+            .map_or(Ok(()), |(parent, _)| self.dir(parent))
+    }
+
+    fn file(&mut self, entry: &Entry, entries: &mut Entries<'_>) -> Result<()> {
+        self.parent(&entry.path)?;
+        let place = self.dest.join(&entry.path);
+        let failed = |error| Error::io("write", &place, error);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(
+            &mut options,
+            if entry.executable { 0o700 } else { 0o600 },
+        );
+        let mut file = options.open(&place).map_err(failed)?;
+        loop {
+            let piece = entries.piece()?;
+            if piece.is_empty() {
+                break;
+            }
+            file.write_all(piece).map_err(failed)?;
+        }
+        file.set_times(times(entry.mtime)).map_err(failed)?;
+        file.sync_all().map_err(failed)
+    }
+
+    #[cfg_attr(not(unix), allow(clippy::needless_pass_by_ref_mut))]
+    fn link(&mut self, path: &str, target: &str) -> Result<()> {
+        self.parent(path)?;
+        let place = self.dest.join(path);
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(target, &place)
+            .map_err(|error| Error::io("make the link", &place, error));
+        #[cfg(not(unix))]
+        Err(Error::other(
+            format!(
+                "cannot make the link `{}` to `{target}` on this system",
+                place.display()
+            ),
+            "restore this backup on Linux or macOS",
+        ))
+    }
+
+    /// Makes all directories last, deepest first, with the times they had.
+    fn sync(&self, entries: &[Entry]) -> Result<()> {
+        let mtimes: HashMap<&str, i64> = entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Dir)
+            .map(|entry| (entry.path.as_str(), entry.mtime))
+            .collect();
+        for path in self.dirs.iter().rev() {
+            let place = self.dest.join(path);
+            if let Some(mtime) = mtimes.get(path.as_str()) {
+                date_dir(&place, *mtime)?;
+            }
+            fsutil::sync_dir(&place)?;
+        }
+        fsutil::sync_dir(self.dest)
+    }
+}
+
+fn times(mtime: i64) -> FileTimes {
+    let since = Duration::from_secs(u64::try_from(mtime).unwrap_or(0));
+    match SystemTime::UNIX_EPOCH.checked_add(since) {
+        Some(time) => FileTimes::new().set_modified(time),
+        None => FileTimes::new(),
+    }
+}
+
+/// Only where a directory can be opened as a file is.
+fn date_dir(place: &Path, mtime: i64) -> Result<()> {
+    #[cfg(unix)]
+    fs::File::open(place)
+        .and_then(|dir| dir.set_times(times(mtime)))
+        .map_err(|error| Error::io("set the time of", place, error))?;
+    #[cfg(not(unix))]
+    let _ = (place, mtime);
+    Ok(())
+}
+
+/// Refuses a staging directory that others could reach into while it is filled with tokens.
+fn check_staging(dest: &Path) -> Result<()> {
+    let found = fs::symlink_metadata(dest).map_err(|error| Error::io("write in", dest, error))?;
+    let refuse = |reason: &str| {
+        Err(Error::other(
+            format!("cannot unpack into `{}`: {reason}", dest.display()),
+            "name a new directory that only you may enter",
+        ))
+    };
+    if !found.is_dir() {
+        return refuse("it is no directory");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return refuse("it belongs to somebody else");
+        }
+        if found.mode() & 0o077 != 0 {
+            return refuse("others may enter it");
+        }
+    }
+    Ok(())
+}
