@@ -1,6 +1,10 @@
 //! wip
+mod accounts;
 mod archive;
+mod capture;
+mod cli;
 mod codex;
+mod context;
 mod error;
 mod fsutil;
 mod inventory;
@@ -11,6 +15,7 @@ mod observation;
 mod profiles;
 mod registry;
 mod settings;
+mod snapshots;
 mod timeutil;
 mod ui;
 fn main() {}

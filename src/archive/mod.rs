@@ -2,3 +2,4 @@
 
 pub mod entry_name;
 pub mod read;
+pub mod write;

@@ -1,0 +1,443 @@
+//! Every account the manager has evidence of, and how available each is: snapshots, inventory, registry, profiles and
+//! the live login brought together.
+//!
+//! Evidence with both ids is exactly one account. Evidence with only an email (legacy files, older sidecars) belongs
+//! to the one account it can be; where it could be several, it stands for itself.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::inventory::Record;
+use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
+use crate::observation::{Observation, Status};
+use crate::profiles::Profile;
+use crate::registry::Registry;
+use crate::snapshots::{self, Snapshot};
+use crate::timeutil::{SessionStart, Stamp, Zone};
+
+/// What is known of one account.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Who it is.
+    pub account: Account,
+    /// Its short name.
+    pub alias: Option<String>,
+    /// Not to be recommended.
+    pub paused: bool,
+    /// Its plan.
+    pub plan_type: Option<String>,
+    /// Whether its login is the live one.
+    pub active: bool,
+    /// The newest evidence of its window.
+    pub observation: Option<Observation>,
+    /// The snapshot a restore would take.
+    pub archive_name: Option<String>,
+}
+
+/// Where evidence comes from.
+#[derive(Debug, Default)]
+pub struct Sources<'a> {
+    /// The current snapshots.
+    pub snapshots: &'a [Snapshot],
+    /// The inventory's records.
+    pub records: &'a [Record],
+    /// The registry of observations.
+    pub registry: Option<&'a Registry>,
+    /// What a person said of accounts.
+    pub profiles: &'a [Profile],
+    /// Whose login is live, and its plan.
+    pub active: Option<(&'a Account, Option<&'a str>)>,
+}
+
+/// Accounts by identity.
+#[derive(Debug, Default)]
+struct Groups {
+    known: Vec<Known>,
+    found: HashMap<Account, usize>,
+}
+
+impl Groups {
+    /// The group of `account`, made where there is none.
+    fn of(&mut self, account: &Account) -> &mut Known {
+        let index = match self.found.get(account) {
+            Some(index) => *index,
+            None => {
+                let index = self.place(account);
+                self.found.insert(account.clone(), index);
+                index
+            }
+        };
+        &mut self.known[index]
+    }
+
+    fn place(&mut self, account: &Account) -> usize {
+        let mut candidates =
+            (0..self.known.len()).filter(|index| self.known[*index].account.may_be(account));
+        if let (Some(only), None) = (candidates.next(), candidates.next()) {
+            return only;
+        }
+        self.known.push(Known {
+            account: account.clone(),
+            ..Known::default()
+        });
+        self.known.len() - 1
+    }
+}
+
+/// Brings all evidence together.
+pub fn gather(sources: &Sources) -> Vec<Known> {
+    let mut groups = Groups::default();
+    let registry = sources
+        .registry
+        .map(|registry| registry.entries.as_slice())
+        .unwrap_or_default();
+    let mut accounts: Vec<Account> = Vec::new();
+    accounts.extend(sources.active.map(|(account, _)| account.clone()));
+    accounts.extend(registry.iter().map(|entry| entry.account.clone()));
+    accounts.extend(
+        sources
+            .snapshots
+            .iter()
+            .map(|snapshot| snapshot.sidecar.account()),
+    );
+    accounts.extend(sources.profiles.iter().map(Profile::account));
+    accounts.extend(sources.records.iter().map(account_of_record));
+    // The surest first, so that what is known by email alone finds the account it belongs to.
+    accounts.sort_by_key(|account| (!account.is_exact(), account.account_id.is_none()));
+    accounts.dedup();
+    for account in &accounts {
+        groups.of(account);
+    }
+
+    for record in sources.records {
+        take(
+            groups.of(&account_of_record(record)),
+            observation_of_record(record),
+        );
+    }
+    for snapshot in sources.snapshots {
+        if let Some(observation) = Observation::of_sidecar(&snapshot.sidecar) {
+            take(groups.of(&snapshot.sidecar.account()), observation);
+        }
+    }
+    for entry in registry {
+        take(groups.of(&entry.account), entry.observation.clone());
+    }
+    for profile in sources.profiles {
+        let known = groups.of(&profile.account());
+        known.alias.clone_from(&profile.alias);
+        known.paused |= profile.paused;
+    }
+    if let Some((account, plan_type)) = sources.active {
+        let known = groups.of(account);
+        known.active = true;
+        if let Some(plan_type) = plan_type {
+            known.plan_type = Some(plan_type.to_owned());
+        }
+    }
+    let mut by_group: HashMap<usize, Vec<&Snapshot>> = HashMap::new();
+    for snapshot in sources.snapshots {
+        if let Some(index) = groups.found.get(&snapshot.sidecar.account()) {
+            by_group.entry(*index).or_default().push(snapshot);
+        }
+    }
+    for (index, snapshots) in by_group {
+        let newest = snapshots::newest(snapshots.into_iter(), false);
+        groups.known[index].archive_name = newest.map(Snapshot::archive_name);
+    }
+    // What says nothing of anybody is no account.
+    groups
+        .known
+        .retain(|known| known.account != Account::default());
+    groups.known
+}
+
+fn take(known: &mut Known, observation: Observation) {
+    if known
+        .observation
+        .as_ref()
+        .is_none_or(|old| observation.outranks(old))
+    {
+        if observation.plan_type.is_some() {
+            known.plan_type.clone_from(&observation.plan_type);
+        }
+        known.observation = Some(observation);
+    }
+}
+
+/// The account a legacy record is evidence of: the one its name says. Where the login inside is another person's, its
+/// ids are not this account's.
+fn account_of_record(record: &Record) -> Account {
+    use crate::inventory::IdentityStatus;
+    match record.identity_status {
+        IdentityStatus::Match => Account {
+            email: Some(record.email.clone()),
+            user_id: record.user_id.clone(),
+            account_id: record.account_id.clone(),
+        },
+        IdentityStatus::Mismatch | IdentityStatus::Unreadable => Account::of_email(&record.email),
+    }
+}
+
+fn observation_of_record(record: &Record) -> Observation {
+    Observation {
+        source: StatusSource::Legacy,
+        observed_at: record.quota_end_detected_at,
+        session_start_at: Some(record.session_start_at),
+        reset_at: None,
+        window_state: WindowState::Running,
+        quota_percent_left: None,
+        limits: Vec::new(),
+        quota_end_detected_at: Some(record.quota_end_detected_at),
+        validation_status: record.validation_status,
+        plan_type: None,
+    }
+}
+
+/// One account as `cooldown` and `recommend` show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Its email.
+    pub email: Option<String>,
+    /// Its workspace.
+    pub account_id: Option<String>,
+    /// Its short name.
+    pub alias: Option<String>,
+    /// Its plan.
+    pub plan_type: Option<String>,
+    /// Whether it can be used.
+    pub status: Status,
+    /// Whether its login is the live one.
+    pub active: bool,
+    /// When its window opened; null when none has.
+    pub session_start_at: Option<SessionStart>,
+    /// When the window is over.
+    pub next_available_at: Option<Stamp>,
+    /// Since or from when no known window is exhausted.
+    pub usable_at: Option<Stamp>,
+    /// Seconds until then; 0 for usable now.
+    pub remaining_seconds: i64,
+    /// When the quota was seen to be exhausted.
+    pub quota_end_detected_at: Option<Stamp>,
+    /// Weekly quota left when last seen.
+    pub quota_percent_left: Option<u8>,
+    /// When that was.
+    pub observed_at: Option<Stamp>,
+    /// Who said it.
+    pub source: Option<StatusSource>,
+    /// Whether a legacy file's name agrees with its window.
+    pub validation_status: ValidationStatus,
+    /// The snapshot a restore would take.
+    pub archive_name: Option<String>,
+    /// Not to be recommended.
+    #[serde(skip)]
+    pub paused: bool,
+    /// The user, to name an API key.
+    #[serde(skip)]
+    pub user_id: Option<String>,
+}
+
+impl Row {
+    /// Whether the account can be used now.
+    pub fn is_usable(&self) -> bool {
+        self.status != Status::Cooldown
+    }
+
+    /// What to call it.
+    pub fn name(&self) -> &str {
+        self.email
+            .as_deref()
+            .or(self.user_id.as_deref())
+            .unwrap_or("an unknown account")
+    }
+}
+
+/// The accounts as of `now`: usable ones first, then by when they are, then by email.
+pub fn rows(known: &[Known], now: Stamp, zone: &Zone) -> Vec<Row> {
+    let mut rows: Vec<Row> = known.iter().map(|known| row(known, now, zone)).collect();
+    rows.sort_by(|a, b| {
+        let key = |row: &Row| {
+            (
+                !row.is_usable(),
+                row.usable_at,
+                row.email.clone(),
+                row.account_id.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    rows
+}
+
+/// One account as of `now`.
+pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
+    let observation = known.observation.as_ref();
+    let availability = observation.map(|observation| observation.judge(now, zone));
+    let started =
+        observation.filter(|observation| observation.window_state != WindowState::Unstarted);
+    let usable_at = availability.and_then(|availability| availability.usable_at);
+    let shown = |stamp: Stamp| stamp.in_zone(zone);
+    Row {
+        email: known.account.email.clone(),
+        account_id: known.account.account_id.clone(),
+        alias: known.alias.clone(),
+        plan_type: known.plan_type.clone(),
+        status: availability.map_or(Status::Ready, |availability| availability.status),
+        active: known.active,
+        session_start_at: started
+            .and_then(|seen| seen.session_start_at)
+            .map(|start| SessionStart(shown(start.0))),
+        next_available_at: started.and_then(|seen| seen.next_available_at(zone)),
+        usable_at: usable_at.map(shown),
+        remaining_seconds: match availability {
+            Some(availability) if availability.status == Status::Cooldown => availability
+                .usable_at
+                .map_or(0, |at| at.since(now).num_seconds().max(0)),
+            _ => 0,
+        },
+        quota_end_detected_at: observation
+            .and_then(|seen| seen.quota_end_detected_at)
+            .map(shown),
+        quota_percent_left: observation.and_then(|seen| seen.quota_percent_left),
+        observed_at: observation.map(|seen| shown(seen.observed_at)),
+        source: observation.map(|seen| seen.source),
+        validation_status: observation.map_or(ValidationStatus::Ok, |seen| seen.validation_status),
+        archive_name: known.archive_name.clone(),
+        paused: known.paused,
+        user_id: known.account.user_id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::Sidecar;
+
+    fn snapshot(email: &str, ids: Option<(&str, &str)>, created_at: &str, percent: u8) -> Snapshot {
+        let stamp = Stamp::parse(created_at).expect("a time");
+        let sidecar = Sidecar {
+            email: Some(email.to_owned()),
+            user_id: ids.map(|ids| ids.0.to_owned()),
+            account_id: ids.map(|ids| ids.1.to_owned()),
+            session_start_at: Some(SessionStart(
+                Stamp::parse("2026-04-14T12:00:00Z").expect("a time"),
+            )),
+            quota_percent_left: Some(percent),
+            status_source: Some(StatusSource::StatusFile),
+            created_at: Some(stamp),
+            observed_at: Some(stamp),
+            ..Sidecar::default()
+        };
+        Snapshot {
+            archive: format!("/b/{created_at}.tar.gz").into(),
+            sidecar,
+            is_complete: true,
+            size_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn evidence_by_email_joins_the_one_account_it_can_be() {
+        let snapshots = [
+            snapshot("a@example.com", None, "2026-04-16T00:00:00Z", 7),
+            snapshot(
+                "A@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                50,
+            ),
+        ];
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            ..Sources::default()
+        });
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0].account.account_id.as_deref(), Some("ws-1"));
+        assert_eq!(
+            known[0]
+                .observation
+                .as_ref()
+                .and_then(|seen| seen.quota_percent_left),
+            Some(7)
+        );
+        assert_eq!(
+            known[0].archive_name.as_deref(),
+            Some("2026-04-16T00:00:00Z.tar.gz")
+        );
+    }
+
+    #[test]
+    fn two_workspaces_of_one_email_stay_apart_and_the_email_alone_is_a_third() {
+        let snapshots = [
+            snapshot(
+                "a@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                50,
+            ),
+            snapshot(
+                "a@example.com",
+                Some(("user-a", "ws-2")),
+                "2026-04-15T00:00:00Z",
+                0,
+            ),
+            snapshot("a@example.com", None, "2026-04-16T00:00:00Z", 7),
+        ];
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            ..Sources::default()
+        });
+        let left: Vec<_> = known
+            .iter()
+            .map(|k| {
+                k.observation
+                    .as_ref()
+                    .and_then(|seen| seen.quota_percent_left)
+            })
+            .collect();
+        assert_eq!(left, [Some(50), Some(0), Some(7)]);
+    }
+
+    #[test]
+    fn usable_accounts_come_first_and_the_active_one_is_marked() {
+        let zone = Zone::named("UTC").expect("a zone");
+        let snapshots = [
+            snapshot(
+                "a@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                0,
+            ),
+            snapshot(
+                "b@example.com",
+                Some(("user-b", "ws-2")),
+                "2026-04-15T00:00:00Z",
+                9,
+            ),
+        ];
+        let active = snapshots[0].sidecar.account();
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            active: Some((&active, Some("pro"))),
+            ..Sources::default()
+        });
+        let rows = rows(
+            &known,
+            Stamp::parse("2026-04-16T12:00:00Z").expect("a time"),
+            &zone,
+        );
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| (row.name(), row.status, row.active, row.remaining_seconds))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("b@example.com", Status::Open, false, 0),
+                ("a@example.com", Status::Cooldown, true, 432_000)
+            ]
+        );
+        assert_eq!(rows[1].plan_type.as_deref(), Some("pro"));
+    }
+}

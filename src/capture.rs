@@ -1,0 +1,396 @@
+//! What of a Codex home goes into a snapshot: a plan, made before anything is written, that `--dry-run` shows as it is.
+
+use std::collections::HashSet;
+use std::fs::{self, DirEntry};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use crate::archive::entry_name;
+use crate::archive::write::{Content, Entry};
+use crate::codex::home;
+use crate::error::{Error, Kind, Result};
+
+/// What to capture.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The login's bytes, as they were judged.
+    pub auth_json: &'a [u8],
+    /// The account's email: its own hand-made login copies are captured, other people's are not.
+    pub email: Option<&'a str>,
+    /// The login alone.
+    pub auth_only: bool,
+    /// Scratch directories as well.
+    pub include_tmp: bool,
+    /// Patterns to leave out.
+    pub exclude: &'a [String],
+}
+
+/// What will be captured.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In archive order: by path.
+    pub entries: Vec<Entry>,
+    /// What stands in the home and cannot be captured, each with its reason.
+    pub not_captured: Vec<String>,
+    /// What is not captured by design, for those who want to know.
+    pub left_out: Vec<String>,
+}
+
+impl Plan {
+    /// How many files.
+    pub fn file_count(&self) -> u64 {
+        self.entries.iter().filter(|entry| entry.is_file()).count() as u64
+    }
+
+    /// Their length together, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.entries.iter().map(Entry::size).sum()
+    }
+
+    /// Top-level names; directories end in `/`.
+    pub fn top_level(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for entry in &self.entries {
+            let name = match entry.path.split_once('/') {
+                Some((top, _)) => format!("{top}/"),
+                None if entry.is_file() => entry.path.clone(),
+                None => format!("{}/", entry.path),
+            };
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        names.dedup();
+        names
+    }
+}
+
+/// Patterns as one matcher. A pattern that is none is a usage error.
+pub fn patterns(globs: &[String]) -> Result<GlobSet> {
+    let unusable = |glob: &str, why: String| {
+        Error::new(
+            Kind::Usage,
+            format!("the pattern `{glob}` cannot be used: {why}"),
+            "write it as in `--exclude 'sessions/**'`",
+        )
+    };
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(Glob::new(glob).map_err(|error| unusable(glob, error.kind().to_string()))?);
+    }
+    set.build()
+        .map_err(|error| unusable(&globs.join(" "), error.to_string()))
+}
+
+/// Plans a snapshot of the Codex home `dir`.
+pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
+    let auth = Entry {
+        path: home::AUTH_JSON.to_owned(),
+        content: Content::Bytes(wanted.auth_json.to_vec()),
+        executable: false,
+        mtime: fs::metadata(home::auth_path(dir))
+            .map(|meta| mtime(&meta))
+            .unwrap_or_default(),
+    };
+    let mut walk = Walk {
+        wanted,
+        exclude: patterns(wanted.exclude)?,
+        plan: Plan {
+            entries: vec![auth],
+            ..Plan::default()
+        },
+        taken: HashSet::from([entry_name::collision_key(home::AUTH_JSON)]),
+    };
+    if !wanted.auth_only {
+        walk.dir(dir, "")?;
+        walk.plan.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Ok(walk.plan)
+}
+
+struct Walk<'a> {
+    wanted: &'a Wanted<'a>,
+    exclude: GlobSet,
+    plan: Plan,
+    taken: HashSet<String>,
+}
+
+impl Walk<'_> {
+    fn dir(&mut self, dir: &Path, under: &str) -> Result<()> {
+        let listing = match fs::read_dir(dir) {
+            Ok(listing) => listing,
+            Err(error) if under.is_empty() => return Err(Error::io("list", dir, error)),
+            Err(error) => {
+                self.plan
+                    .not_captured
+                    .push(format!("{under}: {}", crate::error::describe(&error)));
+                return Ok(());
+            }
+        };
+        let mut entries: Vec<DirEntry> = listing
+            .collect::<std::io::Result<_>>()
+            .map_err(|error| Error::io("list", dir, error))?;
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
+            self.entry(&entry, under)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &DirEntry, under: &str) -> Result<()> {
+        let name = entry.file_name();
+        let shown = |path: &str| {
+            if under.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{under}/{path}")
+            }
+        };
+        let Some(name) = name.to_str() else {
+            let name = shown(&name.to_string_lossy());
+            self.plan
+                .not_captured
+                .push(format!("{name}: its name is no UTF-8"));
+            return Ok(());
+        };
+        let path = shown(name);
+        let is_own_or_no_login =
+            !under.is_empty() || !home::is_anothers_legacy_login(name, self.wanted.email);
+        if path == home::AUTH_JSON {
+            return Ok(());
+        }
+        if home::is_passing(&path, self.wanted.include_tmp)
+            || !is_own_or_no_login
+            || self.exclude.is_match(&path)
+        {
+            self.plan.left_out.push(path);
+            return Ok(());
+        }
+        let Ok(kind) = entry.file_type() else {
+            return Ok(());
+        };
+        if kind.is_dir() {
+            if self.take(&path) {
+                self.push(entry, &path, Content::Dir);
+                self.dir(&entry.path(), &path)?;
+            }
+        } else if kind.is_file() {
+            if self.take(&path) {
+                let size = entry.metadata().map(|meta| meta.len()).unwrap_or_default();
+                self.push(
+                    entry,
+                    &path,
+                    Content::File {
+                        source: entry.path(),
+                        size,
+                    },
+                );
+            }
+        } else if kind.is_symlink() {
+            self.link(entry, &path, under);
+        } else {
+            self.plan.left_out.push(path);
+        }
+        Ok(())
+    }
+
+    /// A linked file at the top is a setting kept elsewhere: its content is captured. Any other link is named.
+    fn link(&mut self, entry: &DirEntry, path: &str, under: &str) {
+        match fs::metadata(entry.path()) {
+            Ok(meta) if meta.is_file() && under.is_empty() => {
+                if self.take(path) {
+                    let content = Content::File {
+                        source: entry.path(),
+                        size: meta.len(),
+                    };
+                    self.push(entry, path, content);
+                }
+            }
+            _ => self
+                .plan
+                .not_captured
+                .push(format!("{path}: it is a link, which is not followed")),
+        }
+    }
+
+    /// Whether an archive can hold that name, beside those it holds already.
+    fn take(&mut self, path: &str) -> bool {
+        let reason = match entry_name::check(path.as_bytes()) {
+            Err(reason) => reason,
+            Ok(_) if entry_name::is_metadata(path) => "snapshots use that name themselves",
+            Ok(_) if !self.taken.insert(entry_name::collision_key(path)) => {
+                "another name differs from it only by case"
+            }
+            Ok(_) => return true,
+        };
+        self.plan
+            .not_captured
+            .push(format!("{}: {reason}", path.escape_debug()));
+        false
+    }
+
+    fn push(&mut self, entry: &DirEntry, path: &str, content: Content) {
+        let meta = fs::metadata(entry.path());
+        self.plan.entries.push(Entry {
+            path: path.to_owned(),
+            content,
+            executable: meta.as_ref().is_ok_and(is_executable),
+            mtime: meta.as_ref().map(mtime).unwrap_or_default(),
+        });
+    }
+}
+
+/// Whole seconds since 1970, and no later than what a tar header and every reader can hold.
+fn mtime(meta: &fs::Metadata) -> u64 {
+    const MOST: u64 = 253_402_300_799; // the end of the year 9999
+    let since = meta
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_secs().min(MOST))
+}
+
+#[cfg(unix)]
+fn is_executable(meta: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    meta.is_file() && meta.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a directory");
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("makes");
+            fs::write(path, file).expect("writes");
+        }
+        dir
+    }
+
+    fn planned(dir: &Path, exclude: &[String]) -> Plan {
+        let wanted = Wanted {
+            auth_json: b"{}",
+            email: Some("alice@example.com"),
+            auth_only: false,
+            include_tmp: false,
+            exclude,
+        };
+        plan(dir, &wanted).expect("plans")
+    }
+
+    fn paths(plan: &Plan) -> Vec<&str> {
+        plan.entries
+            .iter()
+            .map(|entry| entry.path.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn what_lasts_is_captured_by_path_and_what_passes_is_not() {
+        let dir = home(&[
+            "auth.json",
+            "config.toml",
+            "sessions/2026/a.jsonl",
+            "tmp/x",
+            "packages/big",
+            "auth.lock",
+            "21apr_alice@example.com_auth.json",
+            "22apr_bob@example.com_auth.json",
+            "skills/.system/s",
+            "skills/mine/s",
+        ]);
+        let plan = planned(dir.path(), &[]);
+        assert_eq!(
+            paths(&plan),
+            [
+                "21apr_alice@example.com_auth.json",
+                "auth.json",
+                "config.toml",
+                "sessions",
+                "sessions/2026",
+                "sessions/2026/a.jsonl",
+                "skills",
+                "skills/mine",
+                "skills/mine/s"
+            ]
+        );
+        assert_eq!(
+            plan.top_level(),
+            [
+                "21apr_alice@example.com_auth.json",
+                "auth.json",
+                "config.toml",
+                "sessions/",
+                "skills/"
+            ]
+        );
+        assert_eq!((plan.file_count(), plan.not_captured.len()), (5, 0));
+    }
+
+    #[test]
+    fn patterns_leave_out_and_bad_ones_are_refused() {
+        let dir = home(&["auth.json", "sessions/2026/a.jsonl", "config.toml"]);
+        assert_eq!(
+            paths(&planned(dir.path(), &["sessions".to_owned()])),
+            ["auth.json", "config.toml"]
+        );
+        let plan = planned(dir.path(), &["**/*.jsonl".to_owned()]);
+        assert_eq!(
+            paths(&plan),
+            ["auth.json", "config.toml", "sessions", "sessions/2026"]
+        );
+        assert_eq!(
+            patterns(&["[".to_owned()]).expect_err("refused").kind(),
+            Kind::Usage
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_names_and_sockets_that_cannot_be_captured_are_named() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = home(&[
+            "auth.json",
+            "elsewhere.toml",
+            "skills/mine/s",
+            "a:b",
+            "Case",
+            "case",
+        ]);
+        std::os::unix::fs::symlink("elsewhere.toml", dir.path().join("config.toml"))
+            .expect("links");
+        std::os::unix::fs::symlink("/etc", dir.path().join("memories")).expect("links");
+        fs::write(
+            dir.path().join(std::ffi::OsStr::from_bytes(b"bad\xff")),
+            "x",
+        )
+        .expect("writes");
+        let _listener =
+            std::os::unix::net::UnixListener::bind(dir.path().join("control")).expect("binds");
+        let plan = planned(dir.path(), &[]);
+        assert_eq!(
+            paths(&plan),
+            [
+                "Case",
+                "auth.json",
+                "config.toml",
+                "elsewhere.toml",
+                "skills",
+                "skills/mine",
+                "skills/mine/s"
+            ]
+        );
+        assert_eq!(plan.not_captured.len(), 4, "{:?}", plan.not_captured);
+        assert_eq!(plan.left_out, ["control"]);
+    }
+}

@@ -1,0 +1,379 @@
+//! The whole command line: one struct a command, no I/O, so that help comes from this file alone.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::timeutil::Stamp;
+
+/// Exit codes, as every command's long help shows them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done                      1 other failure             2 usage
+  3 done in part              4 no account is usable now  10 no such backup or account
+  11 locked                   12 account mismatch         13 archive damaged or unsafe
+  14 no live status           130 interrupted
+
+Environment:
+  CODEX_MANAGER_HOME  manager home (CODEXMGR_HOME is the older name); default ~/.codex-manager
+  CODEX_HOME          Codex home; default ~/.codex
+  CODEX_MANAGER_NOW   answer as of this instant (RFC 3339)
+  NO_COLOR            no colour";
+
+/// Looks after your OpenAI Codex accounts: snapshots, safe restores, exact weekly quota windows.
+#[derive(Debug, Parser)]
+#[command(name = "codex-manager", version, after_long_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Where inventory, registry, snapshots and settings live
+    #[arg(long, global = true, value_name = "DIR")]
+    pub manager_home: Option<PathBuf>,
+    /// The Codex home [default: $CODEX_HOME, else ~/.codex]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub codex_home: Option<PathBuf>,
+    /// IANA zone of wall clocks and file names [default: the system's]
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// One JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what matters
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<When>,
+    /// Answer as of this instant (RFC 3339)
+    #[arg(long, global = true, value_name = "TIME")]
+    pub now: Option<Stamp>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal without `NO_COLOR`.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn hand-named login copies (21apr_<email>_auth.json) into an inventory
+    #[command(after_long_help = EXIT_CODES)]
+    Normalize(NormalizeArgs),
+    /// Snapshot the Codex home of the active account
+    #[command(after_long_help = EXIT_CODES)]
+    Backup(BackupArgs),
+    /// Put a snapshot back into the Codex home
+    #[command(after_long_help = EXIT_CODES)]
+    Restore(RestoreArgs),
+    /// List snapshots
+    #[command(after_long_help = EXIT_CODES)]
+    ListBackups(ListBackupsArgs),
+    /// Show when each account is available
+    #[command(after_long_help = EXIT_CODES)]
+    Cooldown(CooldownArgs),
+    /// Say which account to use next
+    #[command(after_long_help = EXIT_CODES)]
+    Recommend(RecommendArgs),
+    /// Read the text of Codex's /status panel
+    #[command(after_long_help = EXIT_CODES)]
+    Status(StatusArgs),
+    /// Show and change settings
+    #[command(after_long_help = EXIT_CODES)]
+    Config(ConfigArgs),
+}
+
+/// How to read legacy files.
+#[derive(Args, Clone, Debug)]
+pub struct LegacyArgs {
+    /// Directory of the legacy files [default: setting, else ./.codex_sample, else the Codex home]
+    #[arg(long, value_name = "DIR")]
+    pub source_dir: Option<PathBuf>,
+    /// Assumed hours from a session's start to the end of its quota [default: 2]
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    pub session_duration_hours: Option<f64>,
+    /// Year of every day token [default: the nearest]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
+    pub reference_year: Option<i32>,
+    /// The inventory file [default: inventory.json in the manager home]
+    #[arg(long, value_name = "FILE")]
+    pub inventory_path: Option<PathBuf>,
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    let most = crate::settings::MOST_HOURS;
+    let hours: f64 = text
+        .parse()
+        .map_err(|_| "it is no number of hours".to_owned())?;
+    if (0.0..=most).contains(&hours) {
+        Ok(hours)
+    } else {
+        Err(format!("it must be from 0 to {most} hours"))
+    }
+}
+
+/// Arguments of `normalize`.
+#[derive(Args, Debug)]
+pub struct NormalizeArgs {
+    /// How to read the files.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Also make a restorable auth-only snapshot of each file
+    #[arg(long)]
+    pub write_metadata: bool,
+    /// Where those snapshots go
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Exit with 3 when a file was skipped
+    #[arg(long)]
+    pub strict: bool,
+    /// Show what would be written, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `backup`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
+pub struct BackupArgs {
+    /// The Codex home to capture
+    #[arg(long, value_name = "DIR")]
+    pub source_dir: Option<PathBuf>,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Text of the /status panel, in a file (- for standard input)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "offline"])]
+    pub status_file: Option<PathBuf>,
+    /// Command that prints the text of the /status panel
+    #[arg(long, value_name = "COMMAND", conflicts_with = "offline")]
+    pub status_command: Option<String>,
+    /// Year of the dates in that text [default: the nearest]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
+    pub reference_year: Option<i32>,
+    /// Take the last known window of the account instead of asking
+    #[arg(long)]
+    pub offline: bool,
+    /// Capture the login alone
+    #[arg(long)]
+    pub auth_only: bool,
+    /// Also capture tmp/ and .tmp/
+    #[arg(long)]
+    pub include_tmp: bool,
+    /// Leave out what matches (repeatable); a restore leaves it in place
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Make a new snapshot even when nothing changed since the last
+    #[arg(long)]
+    pub force: bool,
+    /// Show what would be captured, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
+pub struct RestoreArgs {
+    /// Email, alias, archive name or path
+    #[arg(value_name = "TARGET", conflicts_with_all = ["from_archive", "email", "undo"])]
+    pub target: Option<String>,
+    /// An archive, by name or path
+    #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["email", "undo"])]
+    pub from_archive: Option<String>,
+    /// The account's newest snapshot
+    #[arg(long, value_name = "EMAIL", conflicts_with = "undo")]
+    pub email: Option<String>,
+    /// Only snapshots of the window that opened then (RFC 3339, 2026-04-14-155500, or the start of it)
+    #[arg(long, value_name = "TIME", conflicts_with = "undo")]
+    pub session_start: Option<String>,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// The Codex home to restore into
+    #[arg(long, value_name = "DIR")]
+    pub dest_dir: Option<PathBuf>,
+    /// Restore the login alone
+    #[arg(long)]
+    pub auth_only: bool,
+    /// Do not keep what is replaced
+    #[arg(long)]
+    pub no_safety_backup: bool,
+    /// Put back what the last restore replaced
+    #[arg(long)]
+    pub undo: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Show what would be replaced, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `list-backups`.
+#[derive(Args, Debug)]
+pub struct ListBackupsArgs {
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Only snapshots of this email or alias
+    #[arg(long, value_name = "EMAIL")]
+    pub email: Option<String>,
+    /// Only the newest of each account
+    #[arg(long)]
+    pub latest_per_email: bool,
+    /// Only those of accounts that are usable now
+    #[arg(long)]
+    pub ready: bool,
+    /// Order, largest or newest first
+    #[arg(long, value_name = "FIELD", default_value = "created_at")]
+    pub sort: SortBy,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Read and check every archive
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// What `list-backups` orders by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum SortBy {
+    /// When the window resets.
+    ResetAt,
+    /// When the window opened.
+    SessionStartAt,
+    /// When the snapshot was made.
+    CreatedAt,
+    /// How large the archive is.
+    Size,
+}
+
+/// Arguments of `cooldown`.
+#[derive(Args, Debug)]
+pub struct CooldownArgs {
+    /// Normalize the legacy files first
+    #[arg(long)]
+    pub refresh: bool,
+    /// How to read them.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// At most this many accounts
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// Arguments of `recommend`.
+#[derive(Args, Debug)]
+pub struct RecommendArgs {
+    /// Normalize the legacy files first
+    #[arg(long)]
+    pub refresh: bool,
+    /// How to read them.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// lru: least recently used; drain: the open one that resets soonest [default: lru]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<Policy>,
+}
+
+/// How the next account is chosen among those usable now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// The least recently used.
+    Lru,
+    /// The open one that resets soonest, then the least recently used.
+    Drain,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// The text, in a file (- for standard input)
+    #[arg(long, value_name = "FILE", conflicts_with = "status_command")]
+    pub input_file: Option<PathBuf>,
+    /// Command that prints the text
+    #[arg(long, value_name = "COMMAND")]
+    pub status_command: Option<String>,
+    /// Year of the dates in it [default: the nearest]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
+    pub reference_year: Option<i32>,
+}
+
+/// Arguments of `config`.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    /// What to do with the settings.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Every setting, its value and where that comes from
+    List,
+    /// One setting's value
+    Get {
+        /// Its name
+        key: String,
+    },
+    /// Change one setting
+    Set {
+        /// Its name
+        key: String,
+        /// Its new value
+        value: String,
+        /// Show what would be written, write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Return one setting to its default
+    Unset {
+        /// Its name
+        key: String,
+        /// Show what would be written, write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Where the settings file is
+    Path,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,406 @@
+//! What a command works with: paths, settings, zone, `now`, streams. Flag, environment, file and default are weighed
+//! here and nowhere else, and this is the only place that reads the clock or the environment.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::cli::{Globals, When};
+use crate::error::{Error, Kind, Result};
+use crate::settings::{self, KEYS, Key, Settings};
+use crate::timeutil::{Stamp, Zone};
+use crate::ui::{Page, Ui};
+
+/// What every command is given.
+pub struct Ctx {
+    /// The instant this run answers for.
+    pub now: Stamp,
+    /// The zone of wall clocks.
+    pub zone: Zone,
+    /// Where things are.
+    pub paths: Paths,
+    /// The streams.
+    pub ui: Ui,
+    settings: Settings,
+    globals: Resolved,
+    stop: Arc<AtomicBool>,
+}
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The manager home.
+    pub manager_home: PathBuf,
+    /// The Codex home, before a command's own flag.
+    pub codex_home: PathBuf,
+    /// The person's home, where the system knows one.
+    home: Option<PathBuf>,
+}
+
+impl Paths {
+    /// `config.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.manager_home.join("config.toml")
+    }
+
+    /// `cooldown.json`.
+    pub fn registry(&self) -> PathBuf {
+        self.manager_home.join("cooldown.json")
+    }
+
+    /// `profiles/`.
+    pub fn profiles(&self) -> PathBuf {
+        self.manager_home.join("profiles")
+    }
+
+    /// A path for a person: their home as `~`.
+    pub fn short(&self, path: &Path) -> String {
+        match self
+            .home
+            .as_ref()
+            .and_then(|home| path.strip_prefix(home).ok())
+        {
+            Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
+            _ => path.display().to_string(),
+        }
+    }
+}
+
+/// What the flags said of settings that also stand in the file.
+struct Resolved {
+    codex_home: Option<PathBuf>,
+    timezone: Option<String>,
+    color: Option<When>,
+}
+
+/// Where a setting's value comes from.
+pub struct Setting {
+    /// As JSON.
+    pub value: Value,
+    /// `flag`, `environment (NAME)`, `config.toml`, `default`.
+    pub from: String,
+}
+
+impl Ctx {
+    /// Resolves what was typed. `stop` is set by a signal.
+    pub fn resolve(globals: &Globals, stop: Arc<AtomicBool>) -> Result<Self> {
+        let home = home_dir();
+        let manager_home = manager_home(globals.manager_home.as_deref(), home.as_deref())?;
+        let settings = Settings::load(&manager_home.join("config.toml"))?;
+        let codex_home = match &globals.codex_home {
+            Some(path) => absolute(path)?,
+            None => match variable("CODEX_HOME") {
+                Some(path) => absolute(Path::new(&path))?,
+                None => match settings.path("codex_home", &manager_home, home.as_deref()) {
+                    Some(path) => path,
+                    None => home.as_deref().ok_or_else(no_home)?.join(".codex"),
+                },
+            },
+        };
+        let zone = zone(globals, &settings)?;
+        let now = match globals
+            .now
+            .map_or_else(now_of_environment, |now| Ok(Some(now)))?
+        {
+            Some(now) => now.in_zone(&zone),
+            None => Stamp::from_unix(chrono::Utc::now().timestamp(), &zone).ok_or_else(|| {
+                Error::other(
+                    "the system's clock is outside the years 1000 to 9998",
+                    "set the clock, or say `--now`",
+                )
+            })?,
+        };
+        let ui = Self::streams(globals, &settings);
+        Ok(Self {
+            now,
+            zone,
+            paths: Paths {
+                manager_home,
+                codex_home,
+                home,
+            },
+            ui,
+            settings,
+            globals: Resolved {
+                codex_home: globals.codex_home.clone(),
+                timezone: globals.timezone.clone(),
+                color: globals.color,
+            },
+            stop,
+        })
+    }
+
+    fn streams(globals: &Globals, settings: &Settings) -> Ui {
+        let when = globals.color.or_else(|| match variable("NO_COLOR") {
+            Some(_) => Some(When::Never),
+            None => settings
+                .text("color")
+                .and_then(|word| clap::ValueEnum::from_str(word, true).ok()),
+        });
+        let terminal = io::stdout().is_terminal();
+        let color = match when.unwrap_or(When::Auto) {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && variable("TERM").is_none_or(|term| term != "dumb"),
+        };
+        let width = terminal
+            .then(|| {
+                terminal_size::terminal_size()
+                    .map(|(terminal_size::Width(width), _)| usize::from(width))
+            })
+            .flatten();
+        let mut ui = Ui::new(
+            Box::new(io::stdout()),
+            Box::new(io::stderr()),
+            Page { width, color },
+        );
+        ui.json = globals.json;
+        ui.quiet = globals.quiet;
+        ui.verbose = globals.verbose;
+        ui.interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
+        ui
+    }
+
+    /// Fails with exit code 130 once a signal came.
+    pub fn check_stop(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            Err(Error::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a signal came.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The Codex home, given a command's own flag for it.
+    pub fn codex_home(&self, flag: Option<&Path>) -> Result<PathBuf> {
+        flag.map_or_else(|| Ok(self.paths.codex_home.clone()), absolute)
+    }
+
+    /// Where snapshots are kept, given the flag.
+    pub fn backup_dir(&self, flag: Option<&Path>) -> Result<PathBuf> {
+        self.path_setting(flag, "backup.dir", || {
+            Ok(self.paths.manager_home.join("backups"))
+        })
+    }
+
+    /// The inventory, given the flag.
+    pub fn inventory_path(&self, flag: Option<&Path>) -> Result<PathBuf> {
+        self.path_setting(flag, "normalize.inventory_path", || {
+            Ok(self.paths.manager_home.join("inventory.json"))
+        })
+    }
+
+    /// Where legacy files lie, given the flag.
+    pub fn legacy_dir(&self, flag: Option<&Path>) -> Result<PathBuf> {
+        self.path_setting(flag, "normalize.source_dir", || {
+            let sample = absolute(Path::new(".codex_sample"))?;
+            Ok(if sample.is_dir() {
+                sample
+            } else {
+                self.paths.codex_home.clone()
+            })
+        })
+    }
+
+    fn path_setting(
+        &self,
+        flag: Option<&Path>,
+        key: &str,
+        default: impl Fn() -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        match flag {
+            Some(path) => absolute(path),
+            None => self.configured_path(key).map_or_else(default, Ok),
+        }
+    }
+
+    fn configured_path(&self, key: &str) -> Option<PathBuf> {
+        self.settings
+            .path(key, &self.paths.manager_home, self.paths.home.as_deref())
+    }
+
+    /// Assumed hours of a legacy session, given the flag.
+    pub fn session_duration_hours(&self, flag: Option<f64>) -> f64 {
+        flag.or_else(|| self.settings.number("normalize.session_duration_hours"))
+            .unwrap_or(2.0)
+    }
+
+    /// The settings file as it stands.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Every setting in force and where it comes from, in the order of [`KEYS`].
+    pub fn resolved_settings(&self) -> Result<Vec<(&'static Key, Setting)>> {
+        KEYS.iter()
+            .map(|key| Ok((key, self.resolved(key)?)))
+            .collect()
+    }
+
+    /// One setting in force and where it comes from.
+    pub fn resolved(&self, key: &'static Key) -> Result<Setting> {
+        let path = |path: PathBuf| Value::from(path.display().to_string());
+        let flag = match key.name {
+            "codex_home" => self
+                .globals
+                .codex_home
+                .as_deref()
+                .map(|given| absolute(given).map(path))
+                .transpose()?,
+            "timezone" => self.globals.timezone.clone().map(Value::from),
+            "color" => self
+                .globals
+                .color
+                .map(|when| format!("{when:?}").to_lowercase().into()),
+            _ => None,
+        };
+        if let Some(value) = flag {
+            return Ok(Setting {
+                value,
+                from: "flag".to_owned(),
+            });
+        }
+        if let Some(name) = key.environment.filter(|name| variable(name).is_some()) {
+            return Ok(Setting {
+                value: path(self.paths.codex_home.clone()),
+                from: format!("environment ({name})"),
+            });
+        }
+        if key.name == "color" && variable("NO_COLOR").is_some() {
+            return Ok(Setting {
+                value: "never".into(),
+                from: "environment (NO_COLOR)".to_owned(),
+            });
+        }
+        if let Some(value) = self.settings.json(key.name) {
+            let value = self
+                .configured_path(key.name)
+                .filter(|_| key.takes == settings::Takes::Path)
+                .map_or(value, path);
+            return Ok(Setting {
+                value,
+                from: "config.toml".to_owned(),
+            });
+        }
+        let value = match key.name {
+            "codex_home" => path(self.paths.codex_home.clone()),
+            "timezone" => self.zone.name().into(),
+            "color" => "auto".into(),
+            "backup.dir" => path(self.backup_dir(None)?),
+            "backup.exclude" => Value::Array(Vec::new()),
+            "backup.include_tmp" => false.into(),
+            "normalize.source_dir" => path(self.legacy_dir(None)?),
+            "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
+            "normalize.inventory_path" => path(self.inventory_path(None)?),
+            "recommend.policy" => "lru".into(),
+            "status.timeout_seconds" => DEFAULT_STATUS_TIMEOUT.into(),
+            _ => Value::Null,
+        };
+        Ok(Setting {
+            value,
+            from: "default".to_owned(),
+        })
+    }
+}
+
+/// Seconds that a status command may take.
+pub const DEFAULT_STATUS_TIMEOUT: u64 = 30;
+
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn now_of_environment() -> Result<Option<Stamp>> {
+    let Some(text) = variable("CODEX_MANAGER_NOW") else {
+        return Ok(None);
+    };
+    text.to_string_lossy().parse().map(Some).map_err(|why| {
+        let hint = "set it to an RFC 3339 time, or unset it";
+        Error::new(
+            Kind::Usage,
+            format!("the environment variable CODEX_MANAGER_NOW is unusable: {why}"),
+            hint,
+        )
+    })
+}
+
+fn home_dir() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
+}
+
+fn no_home() -> Error {
+    Error::new(
+        Kind::Usage,
+        "the system does not say where your home is",
+        "set HOME, or say `--manager-home` and `--codex-home`",
+    )
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let home = home_dir();
+    // A path from a cron line or a quoted alias may still hold its `~`.
+    let path = match (path.strip_prefix("~"), &home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    };
+    std::path::absolute(&path).map_err(|error| Error::io("find", &path, error))
+}
+
+fn manager_home(flag: Option<&Path>, home: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = flag {
+        return absolute(path);
+    }
+    if let Some(path) = variable("CODEX_MANAGER_HOME").or_else(|| variable("CODEXMGR_HOME")) {
+        return absolute(Path::new(&path));
+    }
+    let home = home.ok_or_else(no_home)?;
+    let (current, older) = (home.join(".codex-manager"), home.join(".codexmgr"));
+    Ok(if !current.exists() && older.is_dir() {
+        older
+    } else {
+        current
+    })
+}
+
+fn zone(globals: &Globals, settings: &Settings) -> Result<Zone> {
+    let unknown = |name: &str, hint: &str| {
+        Error::new(Kind::Usage, format!("there is no time zone `{name}`"), hint)
+    };
+    let hint = "use an IANA name such as `Europe/Berlin` or `Asia/Kolkata`";
+    if let Some(name) = &globals.timezone {
+        return Zone::named(name).ok_or_else(|| unknown(name, hint));
+    }
+    if let Some(name) = settings.text("timezone") {
+        return Zone::named(name).ok_or_else(|| unknown(name, hint));
+    }
+    Ok(system_zone())
+}
+
+/// The system's zone: by its IANA name where it has one, else by the system's own rules.
+fn system_zone() -> Zone {
+    let name = match env::var("TZ") {
+        // An empty TZ is UTC; a leading colon is allowed; a path may end in the name.
+        Ok(tz) => {
+            let tz = tz.trim_start_matches(':');
+            let name = tz.split_once("/zoneinfo/").map_or(tz, |(_, name)| name);
+            Some(if name.is_empty() {
+                "UTC".to_owned()
+            } else {
+                name.to_owned()
+            })
+        }
+        Err(_) => iana_time_zone::get_timezone().ok(),
+    };
+    name.as_deref().and_then(Zone::named).unwrap_or_else(|| {
+        Zone::unnamed(name.as_deref().unwrap_or("local"), Arc::new(chrono::Local))
+    })
+}

@@ -1,0 +1,176 @@
+//! Making a snapshot: archive beside its place, read back, earlier one moved aside, renamed, and the sidecar last. The
+//! sidecar is what makes it count: whatever is cut short before is no snapshot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{SUPERSEDED, Snapshot, sidecar_path};
+use crate::archive::{read, write};
+use crate::capture::Plan;
+use crate::error::{Error, Kind, Result};
+use crate::fsutil::{self, AtomicFile};
+use crate::metadata::{BackupName, Sidecar};
+use crate::timeutil::Stamp;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Made {
+    /// The archive.
+    pub archive: PathBuf,
+    /// Its sidecar's content.
+    pub sidecar: Sidecar,
+    /// Where the earlier snapshot of the window went.
+    pub superseded: Option<PathBuf>,
+    /// Whether nothing was written since the standing snapshot holds the same.
+    pub unchanged: bool,
+    /// Paths that were gone when their turn came.
+    pub vanished: Vec<String>,
+}
+
+/// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
+///
+/// A standing snapshot of that name is moved below `superseded/`; with equal content it stays, unless `force`.
+pub fn make(
+    dir: &Path,
+    base: &BackupName,
+    sidecar: Sidecar,
+    plan: &Plan,
+    force: bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<Made> {
+    let archive = dir.join(base.archive());
+    let mut sidecar = Sidecar {
+        archive_name: Some(base.archive()),
+        ..sidecar
+    };
+    let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
+    fsutil::create_private_dir(dir)?;
+    fsutil::sweep(dir);
+    let mut file = AtomicFile::create(&archive)?;
+    let written = write::write(
+        file.file(),
+        (&base.sidecar(), &embedded),
+        &plan.entries,
+        stop,
+    )?;
+    let checked = read::check(file.path(), read::Maker::Ours, &read::Caps::default(), stop)?;
+    if checked.sha256 != written.sha256 || checked.total_bytes != written.total_bytes {
+        return Err(Error::new(
+            Kind::ArchiveDamaged,
+            format!(
+                "what was written for `{}` does not read back the same; it was dropped",
+                archive.display()
+            ),
+            "check the disk, then run the command again",
+        ));
+    }
+    sidecar.archive_size_bytes = Some(written.size_bytes);
+    sidecar.archive_sha256 = Some(written.sha256);
+    sidecar.content_sha256 = Some(written.content_sha256);
+    sidecar.total_bytes = Some(written.total_bytes);
+    sidecar.file_count = Some(checked.file_count);
+    let standing = super::read_sidecar(&sidecar_path(&archive))
+        .ok()
+        .filter(|_| archive.exists());
+    if let Some(standing) = standing.filter(|standing| !force && is_same(standing, &sidecar)) {
+        return Ok(Made {
+            archive,
+            sidecar: standing,
+            superseded: None,
+            unchanged: true,
+            vanished: written.vanished,
+        });
+    }
+    let superseded = set_aside(dir, &archive)?;
+    file.commit()?;
+    let mut bytes = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
+    bytes.push(b'\n');
+    fsutil::write_atomically(&sidecar_path(&archive), &bytes)?;
+    Ok(Made {
+        archive,
+        sidecar,
+        superseded,
+        unchanged: false,
+        vanished: written.vanished,
+    })
+}
+
+fn is_same(standing: &Sidecar, new: &Sidecar) -> bool {
+    standing.content_sha256.is_some()
+        && standing.content_sha256 == new.content_sha256
+        && standing.mode() == new.mode()
+        && standing.account() == new.account()
+        && standing.excluded_patterns == new.excluded_patterns
+}
+
+/// Moves a standing archive and its sidecar to `superseded/<created_at>/`, the sidecar first: what stays behind when
+/// the machine stops in between is an archive that no longer counts, not a sidecar that lies.
+fn set_aside(dir: &Path, archive: &Path) -> Result<Option<PathBuf>> {
+    if !archive.exists() && !sidecar_path(archive).exists() {
+        return Ok(None);
+    }
+    let made = super::read_sidecar(&sidecar_path(archive))
+        .ok()
+        .and_then(|sidecar| sidecar.created_at);
+    let target = free_dir(&dir.join(SUPERSEDED), made)?;
+    for path in [sidecar_path(archive), archive.to_owned()] {
+        if let Some(name) = path.file_name().filter(|_| path.exists()) {
+            fsutil::rename(&path, &target.join(name))?;
+        }
+    }
+    Ok(archive.file_name().map(|name| target.join(name)))
+}
+
+/// A new directory below `parent`, named by a time.
+pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
+    fsutil::create_private_dir(parent)?;
+    let base = time.map_or_else(|| "unknown".to_owned(), Stamp::file_name_form);
+    for count in 1.. {
+        let name = if count == 1 {
+            base.clone()
+        } else {
+            format!("{base}-{count}")
+        };
+        let dir = parent.join(name);
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&dir) {
+            Ok(()) => {
+                fsutil::sync_dir(parent)?;
+                return Ok(dir);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && count < 10_000 => {}
+            Err(error) => return Err(Error::io("make the directory", &dir, error)),
+        }
+    }
+    Ok(parent.join(base))
+}
+
+/// The name of a snapshot of `who` whose window opened at `start`: with the workspace's first eight letters when the
+/// plain name stands for another account.
+pub fn name_for(dir: &Path, start: Stamp, who: &str, sidecar: &Sidecar) -> BackupName {
+    let plain = BackupName::new(start, who);
+    let standing = super::read_sidecar(&dir.join(plain.sidecar())).ok();
+    let is_anothers =
+        standing.is_some_and(|standing: Sidecar| !standing.account().may_be(&sidecar.account()));
+    match sidecar.account_id.as_deref().filter(|_| is_anothers) {
+        Some(workspace) => {
+            let short: String = workspace.chars().take(8).collect();
+            BackupName::new(start, &format!("{who}~{short}"))
+        }
+        None => plain,
+    }
+}
+
+impl Snapshot {
+    /// What [`make`] made, as a listing would show it.
+    pub fn of_made(made: &Made) -> Self {
+        Self {
+            archive: made.archive.clone(),
+            sidecar: made.sidecar.clone(),
+            is_complete: true,
+            size_bytes: made.sidecar.archive_size_bytes.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The snapshots in a backup directory: finding, reading and choosing them. The sidecar beats the file name.
+//!
+//! Knows the layouts: ours (`<base>.tar.gz` and `<base>.metadata.json`, older ones under `superseded/`, replaced homes
+//! under `safety/`), the same flat one of the Python 1.0.0, and the split one of the Python 23.0.0.
+
+pub mod make;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+use crate::fsutil;
+use crate::metadata::{ARCHIVE_SUFFIX, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar};
+use crate::timeutil::{Stamp, Zone};
+
+/// The largest sidecar that is read.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Where earlier snapshots of a window go, below the backup directory.
+pub const SUPERSEDED: &str = "superseded";
+
+/// Where replaced homes go, below the backup directory.
+pub const SAFETY: &str = "safety";
+
+/// One snapshot.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The archive.
+    pub archive: PathBuf,
+    /// What its sidecar says; what its name says where it has none.
+    pub sidecar: Sidecar,
+    /// Whether it has a sidecar.
+    pub is_complete: bool,
+    /// The archive's length now, in bytes.
+    pub size_bytes: u64,
+}
+
+impl Snapshot {
+    /// The archive's file name.
+    pub fn archive_name(&self) -> String {
+        self.archive
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+}
+
+/// What a directory holds.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The snapshots, by file name.
+    pub snapshots: Vec<Snapshot>,
+    /// What could not be read, each with its path.
+    pub problems: Vec<String>,
+}
+
+/// The current snapshots in `backup_dir`. A missing directory holds none.
+pub fn list(backup_dir: &Path, zone: &Zone) -> Result<Listing> {
+    let mut listing = Listing::default();
+    read_dir_into(backup_dir, zone, &is_flat, &mut listing)?;
+    for (half, wanted) in [
+        ("auth", &is_python_auth as &dyn Fn(&str) -> bool),
+        ("sessions", &is_python_session),
+    ] {
+        for account in subdirectories(&backup_dir.join(half))? {
+            read_dir_into(&account, zone, wanted, &mut listing)?;
+        }
+    }
+    Ok(listing)
+}
+
+/// The snapshots below `backup_dir/<part>/<time>/`, for `superseded` and `safety`.
+pub fn list_kept(backup_dir: &Path, part: &str, zone: &Zone) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for dir in subdirectories(&backup_dir.join(part))? {
+        read_dir_into(&dir, zone, &is_flat, &mut listing)?;
+    }
+    Ok(listing)
+}
+
+fn is_flat(base: &str) -> bool {
+    BackupName::of_file(&format!("{base}{ARCHIVE_SUFFIX}")).is_some()
+}
+
+fn is_python_auth(base: &str) -> bool {
+    base == "latest"
+}
+
+fn is_python_session(base: &str) -> bool {
+    base.starts_with("backup-") && base.ends_with("-codex")
+}
+
+fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>> {
+    let listing = match fs::read_dir(dir) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", dir, error)),
+    };
+    let mut dirs: Vec<PathBuf> = listing
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    dirs.sort();
+    Ok(dirs)
+}
+
+fn read_dir_into(
+    dir: &Path,
+    zone: &Zone,
+    wanted: &dyn Fn(&str) -> bool,
+    listing: &mut Listing,
+) -> Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("list", dir, error)),
+    };
+    let mut archives = BTreeSet::new();
+    let mut sidecars = BTreeSet::new();
+    for entry in entries {
+        let name = entry
+            .map_err(|error| Error::io("list", dir, error))?
+            .file_name();
+        let Some(name) = name.to_str() else { continue };
+        if let Some(base) = name
+            .strip_suffix(ARCHIVE_SUFFIX)
+            .filter(|base| wanted(base))
+        {
+            archives.insert(base.to_owned());
+        } else if let Some(base) = name
+            .strip_suffix(SIDECAR_SUFFIX)
+            .filter(|base| wanted(base))
+        {
+            sidecars.insert(base.to_owned());
+        }
+    }
+    for base in &archives {
+        let archive = dir.join(format!("{base}{ARCHIVE_SUFFIX}"));
+        match read_one(&archive, sidecars.contains(base), zone) {
+            Ok((snapshot, problem)) => {
+                listing.snapshots.push(snapshot);
+                listing.problems.extend(problem);
+            }
+            Err(problem) => listing.problems.push(problem),
+        }
+    }
+    for base in sidecars.difference(&archives) {
+        let path = dir.join(format!("{base}{SIDECAR_SUFFIX}"));
+        listing.problems.push(format!(
+            "the sidecar `{}` has no archive beside it",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn read_one(
+    archive: &Path,
+    has_sidecar: bool,
+    zone: &Zone,
+) -> Result<(Snapshot, Option<String>), String> {
+    let meta = fs::metadata(archive).map_err(|error| {
+        format!(
+            "cannot read `{}`: {}",
+            archive.display(),
+            crate::error::describe(&error)
+        )
+    })?;
+    if !meta.is_file() {
+        return Err(format!("`{}` is no regular file", archive.display()));
+    }
+    let (sidecar, problem) = if has_sidecar {
+        (
+            read_sidecar(&sidecar_path(archive)).map_err(|error| error.to_string())?,
+            None,
+        )
+    } else {
+        let problem = format!(
+            "the archive `{}` has no sidecar: it is unfinished or foreign, and what its name says is shown",
+            archive.display()
+        );
+        (sidecar_of_name(archive, zone), Some(problem))
+    };
+    Ok((
+        Snapshot {
+            archive: archive.to_owned(),
+            sidecar,
+            is_complete: has_sidecar,
+            size_bytes: meta.len(),
+        },
+        problem,
+    ))
+}
+
+/// Reads one sidecar.
+pub fn read_sidecar(path: &Path) -> Result<Sidecar> {
+    let bytes = fsutil::read_limited(path, MOST_BYTES)?;
+    Sidecar::parse(&bytes).map_err(|why| {
+        Error::new(
+            Kind::ArchiveDamaged,
+            format!("the sidecar `{}` cannot be read: {why}", path.display()),
+            "move it away to list the archive by its name alone; nothing was changed",
+        )
+    })
+}
+
+/// Where an archive's sidecar stands.
+pub fn sidecar_path(archive: &Path) -> PathBuf {
+    let name = archive
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let base = name.strip_suffix(ARCHIVE_SUFFIX).unwrap_or(&name);
+    archive.with_file_name(format!("{base}{SIDECAR_SUFFIX}"))
+}
+
+/// What an archive's name alone tells.
+fn sidecar_of_name(archive: &Path, zone: &Zone) -> Sidecar {
+    let name = archive
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let Some(base) = BackupName::of_file(&name) else {
+        return Sidecar::default();
+    };
+    let session_start_at = base.session_start_at(zone);
+    Sidecar {
+        email: Some(base.email().to_owned()),
+        session_start_at,
+        next_available_at: session_start_at.map(|start| start.next_available_at(zone)),
+        created_at: session_start_at.map(|start| start.0),
+        archive_name: Some(name),
+        ..Sidecar::default()
+    }
+}
+
+/// One snapshot by the path of its archive.
+pub fn open(archive: &Path, zone: &Zone) -> Result<Snapshot> {
+    let has_sidecar = sidecar_path(archive).exists();
+    let damaged = |why: String| {
+        Error::new(
+            Kind::ArchiveDamaged,
+            why,
+            "choose another one: `codex-manager list-backups`",
+        )
+    };
+    read_one(archive, has_sidecar, zone)
+        .map(|(snapshot, _)| snapshot)
+        .map_err(damaged)
+}
+
+/// The one to restore: the newest whole home; where there is none, the newest login.
+///
+/// A session half without a login is taken only by its name.
+pub fn newest<'a>(
+    snapshots: impl Iterator<Item = &'a Snapshot>,
+    auth_only: bool,
+) -> Option<&'a Snapshot> {
+    let rank = |snapshot: &Snapshot| -> (bool, Option<Stamp>, PathBuf) {
+        let whole = auth_only || snapshot.sidecar.mode() == BackupMode::Full;
+        (
+            whole,
+            snapshot.sidecar.content_time(),
+            snapshot.archive.clone(),
+        )
+    };
+    snapshots
+        .filter(|snapshot| snapshot.sidecar.mode() != BackupMode::SessionOnly)
+        .max_by_key(|s| rank(s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc() -> Zone {
+        Zone::named("UTC").expect("a zone")
+    }
+
+    fn put(dir: &Path, name: &str, content: &str) {
+        fs::create_dir_all(dir.join(name).parent().expect("a parent")).expect("makes");
+        fs::write(dir.join(name), content).expect("writes");
+    }
+
+    const SIDECAR: &str =
+        r#"{"product":"codex","email":"a@example.com","created_at":"2026-04-15T00:00:00Z"}"#;
+
+    #[test]
+    fn every_layout_is_found_and_links_are_not_snapshots() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for name in [
+            "2026-04-14-155500-a@example.com-codex",
+            "auth/a@example.com/latest",
+            "sessions/a@example.com/backup-2026-04-14-155500-codex",
+        ] {
+            put(dir.path(), &format!("{name}.tar.gz"), "x");
+            put(dir.path(), &format!("{name}.metadata.json"), SIDECAR);
+        }
+        put(dir.path(), "a@example.com-latest-codex.tar.gz", "x");
+        put(dir.path(), "notes.txt", "x");
+        let listing = list(dir.path(), &utc()).expect("lists");
+        assert_eq!((listing.snapshots.len(), listing.problems), (3, Vec::new()));
+    }
+
+    #[test]
+    fn one_broken_sidecar_hides_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        put(
+            dir.path(),
+            "2026-04-14-155500-a@example.com-codex.tar.gz",
+            "x",
+        );
+        put(
+            dir.path(),
+            "2026-04-14-155500-a@example.com-codex.metadata.json",
+            "{",
+        );
+        put(
+            dir.path(),
+            "2026-04-14-155500-b@example.com-codex.tar.gz",
+            "x",
+        );
+        put(
+            dir.path(),
+            "2026-04-14-155500-c@example.com-codex.metadata.json",
+            SIDECAR,
+        );
+        let listing = list(dir.path(), &utc()).expect("lists");
+        assert_eq!(listing.snapshots.len(), 1);
+        assert_eq!(
+            listing.snapshots[0].sidecar.email.as_deref(),
+            Some("b@example.com")
+        );
+        assert!(!listing.snapshots[0].is_complete);
+        assert_eq!(listing.problems.len(), 3);
+    }
+
+    #[test]
+    fn a_missing_directory_holds_nothing() {
+        assert!(
+            list(Path::new("/nonexistent/backups"), &utc())
+                .expect("lists")
+                .snapshots
+                .is_empty()
+        );
+    }
+}
