@@ -15,8 +15,8 @@ use crate::error::{Error, Kind, Result};
 /// What to capture.
 #[derive(Debug)]
 pub struct Wanted<'a> {
-    /// The login's bytes, as they were judged.
-    pub auth_json: &'a [u8],
+    /// The login's bytes, as they were judged; None where there is no login.
+    pub auth_json: Option<&'a [u8]>,
     /// The account's email: its own hand-made login copies are captured, other people's are not.
     pub email: Option<&'a str>,
     /// The login alone.
@@ -86,19 +86,19 @@ pub fn patterns(globs: &[String]) -> Result<GlobSet> {
 
 /// Plans a snapshot of the Codex home `dir`.
 pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
-    let auth = Entry {
+    let auth = wanted.auth_json.map(|bytes| Entry {
         path: home::AUTH_JSON.to_owned(),
-        content: Content::Bytes(wanted.auth_json.to_vec()),
+        content: Content::Bytes(bytes.to_vec()),
         executable: false,
         mtime: fs::metadata(home::auth_path(dir))
             .map(|meta| mtime(&meta))
             .unwrap_or_default(),
-    };
+    });
     let mut walk = Walk {
         wanted,
         exclude: patterns(wanted.exclude)?,
         plan: Plan {
-            entries: vec![auth],
+            entries: auth.into_iter().collect(),
             ..Plan::default()
         },
         taken: HashSet::from([entry_name::collision_key(home::AUTH_JSON)]),
@@ -279,7 +279,7 @@ mod tests {
 
     fn planned(dir: &Path, exclude: &[String]) -> Plan {
         let wanted = Wanted {
-            auth_json: b"{}",
+            auth_json: Some(b"{}"),
             email: Some("alice@example.com"),
             auth_only: false,
             include_tmp: false,

@@ -339,7 +339,7 @@ fn read_record(
         auth_email: account.email,
         account_id: account.account_id,
         user_id: account.user_id,
-        source_sha256: bytes.map(|bytes| hex(&Sha256::digest(bytes))),
+        source_sha256: bytes.map(|bytes| fsutil::hex(&Sha256::digest(bytes))),
         source_state: SourceState::Present,
         rest: Map::new(),
     })
@@ -373,16 +373,6 @@ fn mtime_of(meta: &fs::Metadata) -> Result<Mtime, String> {
             }
         }
     }
-}
-
-/// Bytes as lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod codex;
 mod context;
 mod error;
 mod fsutil;
+mod install;
 mod inventory;
 mod legacy;
 mod lock;

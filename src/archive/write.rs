@@ -118,7 +118,7 @@ pub fn write(
         .and_then(GzEncoder::finish)
         .and_then(Counted::finish);
     let (sha256, size_bytes) = finished.map_err(|error| Error::io("write", &target, error))?;
-    let content_sha256 = crate::inventory::hex(&content.finalize());
+    let content_sha256 = crate::fsutil::hex(&content.finalize());
     Ok(Written {
         size_bytes,
         sha256,
@@ -246,7 +246,7 @@ struct Counted<'a> {
 impl Counted<'_> {
     fn finish(mut self) -> io::Result<(String, u64)> {
         self.out.flush()?;
-        Ok((crate::inventory::hex(&self.hash.finalize()), self.bytes))
+        Ok((crate::fsutil::hex(&self.hash.finalize()), self.bytes))
     }
 }
 

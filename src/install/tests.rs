@@ -1,0 +1,285 @@
+//! Plans against small homes, and the swap stopped at each of its steps.
+
+use super::*;
+use crate::archive::write::{self, Content, Entry};
+use crate::capture;
+
+struct Case {
+    dir: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(home: &[(&str, &str)]) -> Self {
+        let case = Self {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        for (path, content) in home {
+            let path = case.home().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("makes");
+            fs::write(path, content).expect("writes");
+        }
+        case
+    }
+
+    fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    fn archive(&self, files: &[(&str, &str)]) -> (PathBuf, Checked) {
+        let path = self.dir.path().join("a.tar.gz");
+        let entries: Vec<Entry> = files
+            .iter()
+            .map(|(path, content)| Entry {
+                path: (*path).to_owned(),
+                content: Content::Bytes(content.as_bytes().to_vec()),
+                executable: false,
+                mtime: 1,
+            })
+            .collect();
+        let mut file = fs::File::create(&path).expect("makes");
+        write::write(&mut file, ("a.metadata.json", b"{}"), &entries, &|| false).expect("writes");
+        let checked = read::check(&path, read::Maker::Ours, &read::Caps::default(), &|| false)
+            .expect("sound");
+        (path, checked)
+    }
+
+    fn captured(&self) -> HashSet<String> {
+        let auth = fs::read(home::auth_path(&self.home())).ok();
+        let wanted = capture::Wanted {
+            auth_json: auth.as_deref(),
+            email: None,
+            auth_only: false,
+            include_tmp: false,
+            exclude: &[],
+        };
+        capture::plan(&self.home(), &wanted)
+            .expect("plans")
+            .entries
+            .into_iter()
+            .map(|entry| entry.path)
+            .collect()
+    }
+
+    fn plan(&self, checked: &Checked, scope: Scope) -> Plan {
+        plan(&self.home(), checked, &self.captured(), scope).expect("plans")
+    }
+
+    fn tree(&self) -> BTreeMap<String, String> {
+        fn walk(dir: &Path, under: &str, into: &mut BTreeMap<String, String>) {
+            for entry in fs::read_dir(dir).expect("lists").flatten() {
+                let name = format!("{under}{}", entry.file_name().to_string_lossy());
+                if entry.path().is_dir() {
+                    walk(&entry.path(), &format!("{name}/"), into);
+                } else {
+                    into.insert(name, fs::read_to_string(entry.path()).expect("reads"));
+                }
+            }
+        }
+        let mut tree = BTreeMap::new();
+        walk(&self.home(), "", &mut tree);
+        tree
+    }
+}
+
+fn tree(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+    files
+        .iter()
+        .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()))
+        .collect()
+}
+
+const OLD: &[(&str, &str)] = &[
+    ("auth.json", "old"),
+    ("sessions/1.jsonl", "old"),
+    ("sessions/2.jsonl", "old"),
+    ("state_5.sqlite", "old"),
+    ("state_5.sqlite-wal", "old"),
+    ("skills/.system/s", "codex"),
+    ("skills/mine/s", "old"),
+    ("packages/big", "codex"),
+    ("21apr_bob@example.com_auth.json", "bob"),
+    ("goals_1.sqlite", "old"),
+];
+
+const NEW: &[(&str, &str)] = &[
+    ("auth.json", "new"),
+    ("sessions/1.jsonl", "new"),
+    ("skills/other/s", "new"),
+    ("state_5.sqlite", "new"),
+    ("21apr_bob@example.com_auth.json", "other bob"),
+];
+
+const AFTER: &[(&str, &str)] = &[
+    ("auth.json", "new"),
+    ("sessions/1.jsonl", "new"),
+    ("skills/.system/s", "codex"),
+    ("skills/other/s", "new"),
+    ("state_5.sqlite", "new"),
+    ("packages/big", "codex"),
+    ("21apr_bob@example.com_auth.json", "bob"),
+];
+
+fn words(plan: &Plan) -> Vec<String> {
+    plan.units
+        .iter()
+        .map(|unit| format!("{} {}", unit.action.word(), unit.path))
+        .collect()
+}
+
+#[test]
+fn a_full_restore_replaces_what_snapshots_capture_and_nothing_else() {
+    let case = Case::new(OLD);
+    let (archive, checked) = case.archive(NEW);
+    let plan = case.plan(&checked, Scope::Full);
+    assert_eq!(
+        words(&plan),
+        [
+            "replace auth.json",
+            "remove goals_1.sqlite",
+            "replace sessions",
+            "remove skills/mine",
+            "add skills/other",
+            "replace state_5.sqlite",
+            "remove state_5.sqlite-wal",
+        ]
+    );
+    assert_eq!(plan.file_count(&checked), 4);
+    install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
+    assert_eq!(case.tree(), tree(AFTER));
+}
+
+#[test]
+fn the_login_alone_touches_nothing_else() {
+    let case = Case::new(OLD);
+    let (archive, checked) = case.archive(NEW);
+    let plan = case.plan(&checked, Scope::AuthOnly);
+    assert_eq!(words(&plan), ["replace auth.json"]);
+    install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
+    let mut expected = tree(OLD);
+    expected.insert("auth.json".to_owned(), "new".to_owned());
+    assert_eq!(case.tree(), expected);
+}
+
+#[test]
+fn a_session_half_adds_and_replaces_but_removes_nothing_and_keeps_the_login() {
+    let case = Case::new(OLD);
+    let (archive, checked) = case.archive(&[
+        ("sessions/1.jsonl", "new"),
+        ("sessions/3.jsonl", "new"),
+        ("auth.json", "x"),
+    ]);
+    let plan = case.plan(&checked, Scope::SessionOnly);
+    assert_eq!(
+        words(&plan),
+        ["replace sessions/1.jsonl", "add sessions/3.jsonl"]
+    );
+    install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
+    assert_eq!(case.tree()["sessions/2.jsonl"], "old");
+    assert_eq!(case.tree()["auth.json"], "old");
+}
+
+#[test]
+fn a_home_that_does_not_exist_is_made() {
+    let case = Case::new(&[]);
+    let (archive, checked) = case.archive(NEW);
+    let plan = plan(&case.home(), &checked, &HashSet::new(), Scope::Full).expect("plans");
+    install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
+    assert_eq!(case.tree(), tree(NEW));
+}
+
+/// Every rename of the swap may be the last thing that happens.
+#[test]
+fn a_swap_stopped_anywhere_is_finished_by_recovery_or_undone_by_rolling_back() {
+    for back in [false, true] {
+        for stop_after in 0.. {
+            let case = Case::new(OLD);
+            let (archive, checked) = case.archive(NEW);
+            let plan = case.plan(&checked, Scope::Full);
+            let home = case.home();
+            let stage = Stage {
+                home: &home,
+                dir: home.join(STAGE_DIR),
+            };
+            stage.create().expect("stages");
+            read::extract(
+                &archive,
+                &checked,
+                &stage.new_dir(),
+                &|path| plan.wants(path),
+                &|| false,
+            )
+            .expect("stages");
+            stage.write_journal(&plan.units).expect("journals");
+            let all_moved = swap_partly(&stage, &plan.units, stop_after);
+            if back {
+                stage.roll_back(&plan.units).expect("rolls back");
+                stage.finish().expect("finishes");
+                assert_eq!(case.tree(), tree(OLD), "stopped after {stop_after}");
+            } else {
+                assert!(recover(&home).expect("recovers"));
+                assert_eq!(case.tree(), tree(AFTER), "stopped after {stop_after}");
+            }
+            assert!(!recover(&home).expect("nothing left"));
+            if all_moved {
+                break;
+            }
+        }
+    }
+}
+
+/// The moves of a swap, `most` of them. True if that was all.
+fn swap_partly(stage: &Stage, units: &[Unit], most: usize) -> bool {
+    let mut moves = Vec::new();
+    for unit in units.iter().filter(|unit| unit.action != Action::Add) {
+        moves.push((
+            stage.home.join(&unit.path),
+            stage.old_dir().join(&unit.path),
+        ));
+    }
+    for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+        moves.push((
+            stage.new_dir().join(&unit.path),
+            stage.home.join(&unit.path),
+        ));
+    }
+    for (from, to) in moves.iter().take(most) {
+        move_to(from, to).expect("moves");
+    }
+    most >= moves.len()
+}
+
+#[test]
+fn a_stage_without_a_journal_changed_nothing_and_is_dropped() {
+    let case = Case::new(OLD);
+    let stage = case.home().join(STAGE_DIR).join("new");
+    fs::create_dir_all(&stage).expect("makes");
+    fs::write(stage.join("auth.json"), "half").expect("writes");
+    assert!(!recover(&case.home()).expect("recovers"));
+    assert_eq!(case.tree(), tree(OLD));
+}
+
+#[test]
+fn a_failed_move_puts_everything_back() {
+    let case = Case::new(OLD);
+    let (archive, checked) = case.archive(NEW);
+    let plan = case.plan(&checked, Scope::Full);
+    // Something came to stand where the plan saw nothing, and cannot be written over.
+    let blocker = case.home().join("skills/other/blocker");
+    fs::create_dir_all(blocker.parent().expect("a parent")).expect("makes");
+    fs::write(&blocker, "mine").expect("writes");
+    install(&case.home(), &archive, &checked, &plan, &|| false).expect_err("cannot");
+    let mut expected = tree(OLD);
+    expected.insert("skills/other/blocker".to_owned(), "mine".to_owned());
+    assert_eq!(case.tree(), expected);
+    assert!(!case.home().join(STAGE_DIR).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_login_is_refused_and_other_links_stay() {
+    let case = Case::new(&[("real.json", "old"), ("config.toml", "old")]);
+    std::os::unix::fs::symlink("real.json", case.home().join("auth.json")).expect("links");
+    let (_, checked) = case.archive(NEW);
+    let error = plan(&case.home(), &checked, &case.captured(), Scope::Full).expect_err("refuses");
+    assert!(error.to_string().contains("is a link"));
+}
