@@ -8,6 +8,7 @@
 //! reference year exactly that year is taken, without the range. Other windows may lie 400 days ahead; one that cannot be
 //! placed has no reset. Of several panels the last complete one counts, unless a later one contradicts it.
 
+mod account;
 mod lines;
 mod reset;
 mod rows;
@@ -16,6 +17,7 @@ mod tests;
 
 use chrono::TimeDelta;
 
+use self::account::Whose;
 use self::reset::{Unplaced, Unprinted};
 use self::rows::{Kind, Panel, Row, squeezed, window_minutes};
 use crate::metadata::Limit;
@@ -138,8 +140,7 @@ fn shows(panel: &Panel, clock: &Clock) -> Shown {
     if panel.signed_out {
         return Shown::Never("codex asks to sign in: nobody is logged in".to_owned());
     }
-    let is_known = |row: &Row| !matches!(row.kind, Kind::Unknown);
-    if !panel.rows.iter().any(is_known) {
+    if panel.rows.is_empty() {
         return Shown::Nothing;
     }
     let Limits { weekly, mut others } = Limits::of(panel, clock);
@@ -203,7 +204,7 @@ fn weekly_reset(text: &str, clock: &Clock) -> Result<Stamp, Shown> {
 
 fn without_weekly(panel: &Panel, others: &[Limit]) -> Shown {
     if let Some(row) = panel.rows.iter().find(|row| row.kind == Kind::Account)
-        && is_api_key(&row.value())
+        && account::is_api_key(&row.value())
     {
         return Shown::Never(
             "the login is an API key; only a ChatGPT account has a weekly limit".to_owned(),
@@ -337,120 +338,4 @@ fn percent_left(value: &str) -> Option<u8> {
         (true, true) => (99 - whole).max(1),
         (true, false) => 100 - whole,
     })
-}
-
-/// Whose panel it is.
-#[derive(Default)]
-struct Whose {
-    email: Option<String>,
-    plan: Option<String>,
-    workspace_id: Option<String>,
-}
-
-impl Whose {
-    fn of(panel: &Panel) -> Self {
-        let mut whose = panel
-            .rows
-            .iter()
-            .find(|row| row.kind == Kind::Account)
-            .map(Self::of_account)
-            .unwrap_or_default();
-        whose.workspace_id = panel
-            .rows
-            .iter()
-            .find(|row| row.kind == Kind::Workspace)
-            .and_then(workspace_id);
-        whose
-    }
-
-    /// From `email (Plan)`, `email`, `Plan`, `ChatGPT`, or the words for an API key.
-    fn of_account(row: &Row) -> Self {
-        let value = row.value();
-        if is_api_key(&value) {
-            return Self::default();
-        }
-        // An email too long for its column is broken anywhere, so its pieces belong together without a space.
-        let mut head = String::new();
-        let mut tail = String::new();
-        for piece in &row.pieces {
-            if tail.is_empty() {
-                let (before, after) = piece.split_at(piece.find('(').unwrap_or(piece.len()));
-                head.push_str(before.trim());
-                after.clone_into(&mut tail);
-            } else {
-                tail.push(' ');
-                tail.push_str(piece);
-            }
-        }
-        let (email, plan) = if head.contains('@') {
-            (is_email(&head).then_some(head), inside_parentheses(&tail))
-        } else if head.eq_ignore_ascii_case("chatgpt") {
-            (None, inside_parentheses(&tail))
-        } else {
-            (None, Some(value))
-        };
-        Self {
-            email,
-            plan: plan.filter(|plan| plan.starts_with(char::is_alphanumeric)),
-            workspace_id: None,
-        }
-    }
-
-    /// Whether this is another account for certain.
-    fn contradicts(&self, other: &Self) -> bool {
-        let differ = |one: &Option<String>, two: &Option<String>| match (one, two) {
-            (Some(one), Some(two)) => !one.eq_ignore_ascii_case(two),
-            _ => false,
-        };
-        differ(&self.email, &other.email) || differ(&self.workspace_id, &other.workspace_id)
-    }
-}
-
-fn is_api_key(account: &str) -> bool {
-    squeezed(account).starts_with("apikey")
-}
-
-fn is_email(text: &str) -> bool {
-    let plain =
-        |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !"@()<>,;:\"[]\\".contains(c));
-    text.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty()
-            && local.chars().all(plain)
-            && domain.chars().all(plain)
-            && domain.starts_with(char::is_alphanumeric)
-            && domain.ends_with(char::is_alphanumeric)
-    })
-}
-
-/// What stands in the parentheses that `text` opens with; they may hold others.
-fn inside_parentheses(text: &str) -> Option<String> {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 1 => return text.get(1..at).map(|inside| inside.trim().to_owned()),
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The id in `Acme Corp (<id>)` or `<id>`, which narrow panels break anywhere.
-fn workspace_id(row: &Row) -> Option<String> {
-    let value = row.value();
-    let id = match value.rsplit_once('(') {
-        Some((_, last)) => last.strip_suffix(')')?.to_owned(),
-        None if row.pieces.iter().any(|piece| piece.contains(' ')) => return None,
-        None => row.pieces.concat(),
-    };
-    let id: String = id.chars().filter(|c| !c.is_whitespace()).collect();
-    // A name without an id is none: ids have digits.
-    (id.contains(|c: char| c.is_ascii_digit())
-        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        && !id.ends_with('-'))
-    .then_some(id)
 }

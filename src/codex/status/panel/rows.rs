@@ -182,7 +182,7 @@ pub(super) fn squeezed(text: &str) -> String {
 pub(super) struct Panel {
     /// Whether it starts with Codex's header; else it is what stands above the first, or a text without any.
     pub headed: bool,
-    /// Its rows in order.
+    /// Its rows that count, in order.
     pub rows: Vec<Row>,
     /// Whether Codex asks to sign in below it.
     pub signed_out: bool,
@@ -194,6 +194,9 @@ pub(super) fn panels(lines: &[Line]) -> Vec<Panel> {
         panels: Vec::new(),
         panel: Panel::default(),
         closed: false,
+        begun: false,
+        has_limit: false,
+        has_bucket: false,
         after_blank: false,
         row_ends: true,
     };
@@ -221,6 +224,12 @@ struct Gathering {
     panel: Panel,
     /// Whether what follows belongs to no panel: the box ended, or a prompt or an answer began.
     closed: bool,
+    /// Whether the panel has a row, one that counts or not.
+    begun: bool,
+    /// Whether it has a row of a limit.
+    has_limit: bool,
+    /// Whether it has the header of an extra bucket.
+    has_bucket: bool,
     after_blank: bool,
     /// Whether the last row cannot go on: there is none, or something else came between.
     row_ends: bool,
@@ -236,7 +245,7 @@ impl Gathering {
             self.row_ends = true;
         } else if text.is_empty() {
             if line.closes_box && self.panel.headed {
-                self.closed |= !self.panel.rows.is_empty();
+                self.closed |= self.begun;
             }
             self.after_blank = true;
             self.row_ends = true;
@@ -253,12 +262,15 @@ impl Gathering {
         };
         self.panels.push(std::mem::replace(&mut self.panel, next));
         self.closed = false;
+        self.begun = false;
+        self.has_limit = false;
+        self.has_bucket = false;
         self.after_blank = false;
         self.row_ends = true;
     }
 
     fn text(&mut self, text: &str) {
-        if self.panel.headed && !self.panel.rows.is_empty() && is_no_row(text) {
+        if self.panel.headed && self.begun && is_no_row(text) {
             self.closed = true;
             return;
         }
@@ -269,19 +281,10 @@ impl Gathering {
             .filter(|row| !open || row.kind != Kind::Unknown);
         let counts = row.as_ref().is_some_and(|row| row.kind != Kind::Unknown);
         // After the limits and an empty line anything may be quoted that looks like a limit.
-        if self.panel.headed
-            && self.after_blank
-            && !counts
-            && self.panel.rows.iter().any(|row| row.kind.is_limit())
-        {
+        if self.panel.headed && self.after_blank && self.has_limit && !counts {
             self.closed = true;
         } else if let Some(row) = row {
-            if !self.panel.headed && self.repeats(&row) {
-                self.start(false);
-            }
-            self.panel.signed_out &= !counts;
-            self.panel.rows.push(row);
-            self.row_ends = false;
+            self.row(row);
         } else if let Some(last) = self.panel.rows.last_mut()
             && !self.row_ends
             && last.goes_on(text)
@@ -292,17 +295,26 @@ impl Gathering {
         }
     }
 
+    fn row(&mut self, row: Row) {
+        if !self.panel.headed && self.repeats(&row) {
+            self.start(false);
+        }
+        self.begun = true;
+        self.row_ends = row.kind == Kind::Unknown;
+        if row.kind != Kind::Unknown {
+            self.has_limit |= row.kind.is_limit();
+            self.has_bucket |= row.kind == Kind::NamedLimit && row.pieces.is_empty();
+            self.panel.signed_out = false;
+            self.panel.rows.push(row);
+        }
+    }
+
     /// Whether a text without headers starts a second report with this row.
     fn repeats(&self, row: &Row) -> bool {
-        let has_bucket = self
-            .panel
-            .rows
-            .iter()
-            .any(|row| row.kind == Kind::NamedLimit && row.pieces.is_empty());
         let starts = match row.kind {
             Kind::Account | Kind::Quota => true,
             // Below a bucket's header the labels of the account's windows come again.
-            Kind::Window => !has_bucket,
+            Kind::Window => !self.has_bucket,
             _ => false,
         };
         starts
