@@ -312,7 +312,19 @@ mod tests {
                 "(resets 12:00 on 25 Nov 2026)",
                 "2026-11-25T12:00:00+00:00",
             ),
-            // Summer time begins and ends within the window.
+        ] {
+            assert_eq!(
+                instant(value, now, zone).as_deref(),
+                Ok(expected),
+                "{value} at {now} in {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn summer_time_begins_and_ends() {
+        for (zone, now, value, expected) in [
+            // Within the window.
             (
                 "Europe/Berlin",
                 "2026-03-26T12:00:00+01:00",

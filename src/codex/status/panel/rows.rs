@@ -194,9 +194,9 @@ pub(super) fn panels(lines: &[Line]) -> Vec<Panel> {
         panels: Vec::new(),
         panel: Panel::default(),
         closed: false,
-        begun: false,
-        has_limit: false,
-        has_bucket: false,
+        rows: 0,
+        limits: 0,
+        buckets: 0,
         after_blank: false,
         row_ends: true,
     };
@@ -224,12 +224,12 @@ struct Gathering {
     panel: Panel,
     /// Whether what follows belongs to no panel: the box ended, or a prompt or an answer began.
     closed: bool,
-    /// Whether the panel has a row, one that counts or not.
-    begun: bool,
-    /// Whether it has a row of a limit.
-    has_limit: bool,
-    /// Whether it has the header of an extra bucket.
-    has_bucket: bool,
+    /// Rows of the panel, those that count and others.
+    rows: usize,
+    /// Rows of limits among them.
+    limits: usize,
+    /// Headers of extra buckets among them.
+    buckets: usize,
     after_blank: bool,
     /// Whether the last row cannot go on: there is none, or something else came between.
     row_ends: bool,
@@ -245,7 +245,7 @@ impl Gathering {
             self.row_ends = true;
         } else if text.is_empty() {
             if line.closes_box && self.panel.headed {
-                self.closed |= self.begun;
+                self.closed |= self.rows > 0;
             }
             self.after_blank = true;
             self.row_ends = true;
@@ -262,15 +262,15 @@ impl Gathering {
         };
         self.panels.push(std::mem::replace(&mut self.panel, next));
         self.closed = false;
-        self.begun = false;
-        self.has_limit = false;
-        self.has_bucket = false;
+        self.rows = 0;
+        self.limits = 0;
+        self.buckets = 0;
         self.after_blank = false;
         self.row_ends = true;
     }
 
     fn text(&mut self, text: &str) {
-        if self.panel.headed && self.begun && is_no_row(text) {
+        if self.panel.headed && self.rows > 0 && is_no_row(text) {
             self.closed = true;
             return;
         }
@@ -281,7 +281,7 @@ impl Gathering {
             .filter(|row| !open || row.kind != Kind::Unknown);
         let counts = row.as_ref().is_some_and(|row| row.kind != Kind::Unknown);
         // After the limits and an empty line anything may be quoted that looks like a limit.
-        if self.panel.headed && self.after_blank && self.has_limit && !counts {
+        if self.panel.headed && self.after_blank && self.limits > 0 && !counts {
             self.closed = true;
         } else if let Some(row) = row {
             self.row(row);
@@ -299,11 +299,12 @@ impl Gathering {
         if !self.panel.headed && self.repeats(&row) {
             self.start(false);
         }
-        self.begun = true;
+        self.rows += 1;
         self.row_ends = row.kind == Kind::Unknown;
         if row.kind != Kind::Unknown {
-            self.has_limit |= row.kind.is_limit();
-            self.has_bucket |= row.kind == Kind::NamedLimit && row.pieces.is_empty();
+            self.limits += usize::from(row.kind.is_limit());
+            let is_header = row.kind == Kind::NamedLimit && row.pieces.is_empty();
+            self.buckets += usize::from(is_header);
             self.panel.signed_out = false;
             self.panel.rows.push(row);
         }
@@ -314,7 +315,7 @@ impl Gathering {
         let starts = match row.kind {
             Kind::Account | Kind::Quota => true,
             // Below a bucket's header the labels of the account's windows come again.
-            Kind::Window => !self.has_bucket,
+            Kind::Window => self.buckets == 0,
             _ => false,
         };
         starts
