@@ -134,6 +134,23 @@ fn the_weekly_row_is_kept_as_printed() {
 }
 
 #[test]
+fn a_reset_may_be_broken_anywhere() {
+    for value in [
+        "66% left (\n    resets 13:\n    46 on 25 Nov)",
+        "66% left (resets\n    13:46 on\n    25\n    Nov\n    )",
+        "66%\n    left (resets 13:4\n    6 on 2\n    5 Nov)",
+        "[█████████████\n    ░░░░░░░] 66% le\n    ft (resets 13:46 on 25 Nov)",
+        "\n    66% left (resets 13:46 on 25 Nov)",
+        "66% left\n    resets 13:46 on 25 Nov",
+    ] {
+        let text = panel(&format!("  Weekly limit: {value}\n  Session: 01a2"));
+        let reading = reading(&text);
+        assert_eq!(reading.reset_at, at("2026-11-25T13:46:00+01:00"), "{text}");
+        assert_eq!(reading.quota_percent_left, Some(66), "{text}");
+    }
+}
+
+#[test]
 fn a_time_alone_is_today_s_or_tomorrow_s() {
     let read_at = |now| read(SAME_DAY, at(now), &berlin(), None).expect("a reading");
     let today = read_at("2026-11-22T14:00:00+01:00");
@@ -350,6 +367,11 @@ fn of_several_panels_the_last_complete_one_counts() {
         percent(&gone),
         Err("codex says \"not available for this account\"".to_owned())
     );
+    let still_pending = NOT_AVAILABLE.to_owned() + &with(alice, none_yet);
+    assert_eq!(
+        percent(&still_pending),
+        Err("codex says \"data not available yet\"".to_owned())
+    );
     let monthly = with(alice, &weekly(40)) + MONTHLY;
     assert_eq!(
         percent(&monthly),
@@ -360,7 +382,14 @@ fn of_several_panels_the_last_complete_one_counts() {
 #[test]
 fn what_is_quoted_around_a_panel_is_not_read() {
     let quoted = "Weekly limit: 1% left (resets 10:00 on 24 Nov)";
+    let repeated = panel(&format!(
+        "  Account: Plus\n  Weekly limit: 66% left (resets 13:46 on 25 Nov)\n  {quoted}"
+    ));
+    assert_eq!(reading(&repeated).quota_percent_left, Some(66));
     for text in [
+        panel(&format!(
+            "  Account: Plus\n  Limits: data not available yet\n› so?\n{quoted}"
+        )),
         panel(&format!(
             "  Account: Plus\n  Limits: data not available yet\n\n› {quoted}\n{quoted}"
         )),
