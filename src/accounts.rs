@@ -153,6 +153,12 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
     groups.known
 }
 
+/// The account that `account` belongs to among `known`; the exact one where there are several it could be.
+pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
+    let exact = known.iter().find(|known| known.account == *account);
+    exact.or_else(|| known.iter().find(|known| known.account.may_be(account)))
+}
+
 fn take(known: &mut Known, observation: Observation) {
     if known
         .observation
@@ -188,6 +194,7 @@ fn observation_of_record(record: &Record) -> Observation {
         reset_at: None,
         window_state: WindowState::Running,
         quota_percent_left: None,
+        quota_text: None,
         limits: Vec::new(),
         quota_end_detected_at: Some(record.quota_end_detected_at),
         validation_status: record.validation_status,

@@ -12,6 +12,9 @@ use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::error::{Error, Kind, Result};
 
+/// Why a link is not captured. Unlike the other reasons it is by design.
+pub const IS_A_LINK: &str = "it is a link, which is not followed";
+
 /// What to capture.
 #[derive(Debug)]
 pub struct Wanted<'a> {
@@ -208,10 +211,7 @@ impl Walk<'_> {
                     self.push(entry, path, content);
                 }
             }
-            _ => self
-                .plan
-                .not_captured
-                .push(format!("{path}: it is a link, which is not followed")),
+            _ => self.plan.not_captured.push(format!("{path}: {IS_A_LINK}")),
         }
     }
 

@@ -10,8 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::cli::{Globals, When};
+use clap::ValueEnum as _;
+
+use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
+use crate::evidence::{Evidence, Places};
+use crate::inventory::{self, Inventory};
+use crate::legacy::Rules;
+use crate::lock::Lock;
 use crate::settings::{self, KEYS, Key, Settings};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -140,7 +146,7 @@ impl Ctx {
             Some(_) => Some(When::Never),
             None => settings
                 .text("color")
-                .and_then(|word| clap::ValueEnum::from_str(word, true).ok()),
+                .and_then(|word| When::from_str(word, true).ok()),
         });
         let terminal = io::stdout().is_terminal();
         let color = match when.unwrap_or(When::Auto) {
@@ -232,6 +238,137 @@ impl Ctx {
     pub fn session_duration_hours(&self, flag: Option<f64>) -> f64 {
         flag.or_else(|| self.settings.number("normalize.session_duration_hours"))
             .unwrap_or(2.0)
+    }
+
+    /// How legacy files are read, given the flags.
+    pub fn legacy_rules(&self, args: &LegacyArgs) -> Rules {
+        let hours = self.session_duration_hours(args.session_duration_hours);
+        Rules {
+            session_duration_seconds: hours * 3600.0,
+            reference_year: args.reference_year,
+        }
+    }
+
+    /// How the next account is chosen, given the flag.
+    pub fn policy(&self, flag: Option<Policy>) -> Policy {
+        let setting = || {
+            self.settings
+                .text("recommend.policy")
+                .and_then(|word| Policy::from_str(word, true).ok())
+        };
+        flag.or_else(setting).unwrap_or(Policy::Lru)
+    }
+
+    /// Patterns that backups leave out: the settings' and the flag's.
+    pub fn exclude(&self, flag: &[String]) -> Vec<String> {
+        let mut patterns = self.settings.list("backup.exclude").unwrap_or_default();
+        patterns.extend(flag.iter().cloned());
+        patterns
+    }
+
+    /// Whether scratch directories are captured, given the flag.
+    pub fn include_tmp(&self, flag: bool) -> bool {
+        flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
+    }
+
+    /// The command that prints Codex's status panel, given the flag.
+    pub fn status_command(&self, flag: Option<&str>) -> Option<String> {
+        flag.or_else(|| self.settings.text("status.command"))
+            .map(str::to_owned)
+    }
+
+    /// Seconds that such a command may take.
+    pub fn status_timeout_seconds(&self) -> u64 {
+        let setting = self.settings.integer("status.timeout_seconds");
+        setting
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .unwrap_or(DEFAULT_STATUS_TIMEOUT)
+    }
+
+    /// The machine's name.
+    #[allow(clippy::unused_self)] // asked of the context, since it is the environment's to say
+    pub fn hostname(&self) -> Option<String> {
+        #[cfg(unix)]
+        let name = Some(
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+        );
+        #[cfg(not(unix))]
+        let name = env::var("COMPUTERNAME").ok();
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// Where all evidence lies, given the flags.
+    pub fn places(&self, backup_dir: Option<&Path>, inventory: Option<&Path>) -> Result<Places> {
+        Ok(Places {
+            manager_home: self.paths.manager_home.clone(),
+            backup_dir: self.backup_dir(backup_dir)?,
+            inventory: self.inventory_path(inventory)?,
+            registry: self.paths.registry(),
+            profiles: self.paths.profiles(),
+            codex_home: self.paths.codex_home.clone(),
+        })
+    }
+
+    /// All evidence, what is wrong with it told.
+    pub fn evidence(
+        &self,
+        backup_dir: Option<&Path>,
+        inventory: Option<&Path>,
+        may_write: bool,
+    ) -> Result<Evidence> {
+        self.evidence_with(backup_dir, inventory, may_write, None)
+    }
+
+    /// The same for a command that holds the lock.
+    pub fn evidence_with(
+        &self,
+        backup_dir: Option<&Path>,
+        inventory: Option<&Path>,
+        may_write: bool,
+        held: Option<&Lock>,
+    ) -> Result<Evidence> {
+        let places = self.places(backup_dir, inventory)?;
+        let evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        evidence
+            .warnings
+            .iter()
+            .for_each(|warning| self.ui.warn(warning));
+        Ok(evidence)
+    }
+
+    /// Brings the inventory up to date with the legacy files.
+    pub fn refresh_inventory(&self, args: &LegacyArgs) -> Result<()> {
+        let scan = inventory::scan(
+            &self.legacy_dir(args.source_dir.as_deref())?,
+            self.legacy_rules(args),
+            &self.zone,
+        )?;
+        let path = self.inventory_path(args.inventory_path.as_deref())?;
+        let _lock = Lock::acquire(&self.paths.manager_home, "refresh")?;
+        let before = Inventory::load(&path)?;
+        let mut after = before.clone();
+        after.merge(&scan);
+        after.save(&path, &before, self.now)?;
+        for skipped in &scan.skipped {
+            self.ui
+                .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
+        }
+        Ok(())
+    }
+
+    /// Nothing is known of anybody.
+    pub fn no_accounts(&self) -> Error {
+        Error::new(
+            Kind::NotFound,
+            format!(
+                "no account is known yet: `{}` holds no evidence of any",
+                self.paths.manager_home.display()
+            ),
+            "run `codex-manager backup`, or `codex-manager normalize` where hand-named login copies lie",
+        )
     }
 
     /// The settings file as it stands.

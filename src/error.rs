@@ -126,20 +126,6 @@ impl Error {
         )
     }
 
-    /// The same failure with what was being done put before it.
-    #[must_use]
-    pub fn context(mut self, doing: impl Display) -> Self {
-        self.message = format!("{doing}: {}", self.message);
-        self
-    }
-
-    /// The same failure under another kind.
-    #[must_use]
-    pub fn with_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -1,11 +1,16 @@
-//! wip
+//! codex-manager: looks after a person's OpenAI Codex accounts on their machine.
+//!
+//! A table of contents: parse, resolve, dispatch, map the result to an exit code.
+
 mod accounts;
 mod archive;
 mod capture;
 mod cli;
 mod codex;
+mod commands;
 mod context;
 mod error;
+mod evidence;
 mod fsutil;
 mod install;
 mod inventory;
@@ -19,4 +24,83 @@ mod settings;
 mod snapshots;
 mod timeutil;
 mod ui;
-fn main() {}
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use cli::{Cli, Command};
+use context::Ctx;
+use error::{Error, Kind, Outcome, Result};
+
+fn main() -> ExitCode {
+    // Whatever is made without a mode of its own is private too.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Without a handler a signal still ends the process, only less tidily.
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let ctx = match Ctx::resolve(&cli.globals, stop) {
+        Ok(ctx) => ctx,
+        Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
+    };
+    match run(&ctx, &cli.command) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => failed(&ctx.ui, &error),
+    }
+}
+
+fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
+    match command {
+        Command::Normalize(args) => commands::normalize::run(ctx, args),
+        Command::Backup(args) => commands::backup::run(ctx, args),
+        Command::Restore(args) => commands::restore::run(ctx, args),
+        Command::ListBackups(args) => commands::list_backups::run(ctx, args),
+        Command::Cooldown(args) => commands::cooldown::run(ctx, args),
+        Command::Recommend(args) => commands::recommend::run(ctx, args),
+        Command::Status(args) => commands::status::run(ctx, args),
+        Command::Config(args) => commands::config::run(ctx, args),
+    }
+}
+
+fn failed(ui: &ui::Ui, error: &Error) -> ExitCode {
+    ui.error(error);
+    ExitCode::from(error.kind().exit_code())
+}
+
+/// Help and version are answers; anything else clap says is a usage error, as JSON where JSON was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if !is_answer && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let message = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        let hint =
+            "`codex-manager --help` and `codex-manager COMMAND --help` show what can be said";
+        return failed(
+            &ui::Ui::plain(true),
+            &Error::new(Kind::Usage, message, hint),
+        );
+    }
+    let _ = error.print();
+    ExitCode::from(if is_answer {
+        Outcome::Done.exit_code()
+    } else {
+        Kind::Usage.exit_code()
+    })
+}

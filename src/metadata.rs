@@ -390,11 +390,6 @@ impl BackupName {
         Self::split(&self.0).map_or("", |(_, email)| email)
     }
 
-    /// The base itself.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The archive's file name.
     pub fn archive(&self) -> String {
         format!("{}{ARCHIVE_SUFFIX}", self.0)

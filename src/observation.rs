@@ -22,6 +22,9 @@ pub struct Observation {
     pub window_state: WindowState,
     /// Weekly quota left, 0 to 100.
     pub quota_percent_left: Option<u8>,
+    /// The weekly row as Codex printed it.
+    #[serde(default)]
+    pub quota_text: Option<String>,
     /// Every window reported.
     #[serde(default)]
     pub limits: Vec<Limit>,
@@ -81,6 +84,7 @@ impl Observation {
                     None => WindowState::Unknown,
                 }),
             quota_percent_left: sidecar.quota_percent_left,
+            quota_text: sidecar.quota_text.clone(),
             limits: sidecar.limits.clone(),
             quota_end_detected_at: sidecar.quota_end_detected_at,
             validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
@@ -217,6 +221,7 @@ mod tests {
             reset_at: Some(stamp("2026-04-21T12:00:00Z")),
             window_state: WindowState::Running,
             quota_percent_left: percent,
+            quota_text: None,
             limits: Vec::new(),
             quota_end_detected_at: None,
             validation_status: ValidationStatus::Ok,

@@ -81,11 +81,6 @@ impl Registry {
     }
 
     /// The entry of exactly this account, or the only one that may be it.
-    pub fn find(&self, account: &Account) -> Option<&Entry> {
-        self.position(account)
-            .and_then(|index| self.entries.get(index))
-    }
-
     fn position(&self, account: &Account) -> Option<usize> {
         if let Some(index) = self
             .entries
@@ -189,6 +184,7 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
             reset_at: stamp("reset_at"),
             window_state: WindowState::Running,
             quota_percent_left: percent.filter(|percent| *percent <= 100),
+            quota_text: Some(quota_text.to_owned()).filter(|text| !text.is_empty()),
             limits: Vec::new(),
             quota_end_detected_at: None,
             validation_status: ValidationStatus::Ok,
@@ -214,6 +210,7 @@ mod tests {
             reset_at: None,
             window_state: WindowState::Running,
             quota_percent_left: Some(50),
+            quota_text: None,
             limits: Vec::new(),
             quota_end_detected_at: None,
             validation_status: ValidationStatus::Ok,
@@ -240,13 +237,13 @@ mod tests {
         registry.record(&team, observed("2026-04-15T00:00:00Z"));
         registry.record(&personal, observed("2026-04-13T00:00:00Z"));
         assert_eq!(registry.entries.len(), 2);
-        let entry = registry.find(&personal).expect("known");
+        let entry = &registry.entries[registry.position(&personal).expect("known")];
         assert_eq!(
             entry.observation.observed_at.to_string(),
             "2026-04-14T00:00:00+00:00"
         );
         // The email alone is two accounts: neither is taken.
-        assert_eq!(registry.find(&Account::of_email("a@example.com")), None);
+        assert_eq!(registry.position(&Account::of_email("a@example.com")), None);
     }
 
     #[test]

@@ -228,6 +228,11 @@ impl Settings {
             .or_else(|| item.as_integer().map(|number| number as f64))
     }
 
+    /// A whole number.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        self.item(name)?.as_integer()
+    }
+
     /// Yes or no.
     pub fn flag(&self, name: &str) -> Option<bool> {
         self.item(name)?.as_bool()
@@ -248,6 +253,7 @@ impl Settings {
         self.list(name)
             .map(Into::into)
             .or_else(|| self.flag(name).map(Into::into))
+            .or_else(|| self.integer(name).map(Into::into))
             .or_else(|| self.number(name).map(Into::into))
             .or_else(|| self.text(name).map(Into::into))
     }
@@ -287,6 +293,11 @@ impl Settings {
             }
             None => self.document.remove(key.name).is_some(),
         }
+    }
+
+    /// The file's text, to see whether an edit changed it.
+    pub fn text_of_file(&self) -> String {
+        self.document.to_string()
     }
 
     /// Writes the file.

@@ -2,4 +2,5 @@
 
 pub mod auth;
 pub mod home;
+pub mod process;
 pub mod status;

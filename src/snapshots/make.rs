@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{SUPERSEDED, Snapshot, sidecar_path};
+use super::{SUPERSEDED, sidecar_path};
 use crate::archive::{read, write};
 use crate::capture::Plan;
 use crate::error::{Error, Kind, Result};
@@ -160,17 +160,5 @@ pub fn name_for(dir: &Path, start: Stamp, who: &str, sidecar: &Sidecar) -> Backu
             BackupName::new(start, &format!("{who}~{short}"))
         }
         None => plain,
-    }
-}
-
-impl Snapshot {
-    /// What [`make`] made, as a listing would show it.
-    pub fn of_made(made: &Made) -> Self {
-        Self {
-            archive: made.archive.clone(),
-            sidecar: made.sidecar.clone(),
-            is_complete: true,
-            size_bytes: made.sidecar.archive_size_bytes.unwrap_or_default(),
-        }
     }
 }

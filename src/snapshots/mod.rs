@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::archive::read::{self, Caps, Checked, Maker};
+use crate::codex::auth;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
-use crate::metadata::{ARCHIVE_SUFFIX, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar};
+use crate::metadata::{ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar};
 use crate::timeutil::{Stamp, Zone};
 
 /// The largest sidecar that is read.
@@ -36,7 +38,80 @@ pub struct Snapshot {
     pub size_bytes: u64,
 }
 
+/// An archive that passed every check, and whose it is.
+#[derive(Debug)]
+pub struct Sound {
+    /// What it holds.
+    pub checked: Checked,
+    /// What it says of itself: its sidecar, or the copy inside where the sidecar is lost.
+    pub sidecar: Sidecar,
+}
+
 impl Snapshot {
+    /// Reads every byte and checks it: the archive's own form, its length and hash as the sidecar has them, and that
+    /// the login inside is the one the sidecar names.
+    pub fn check(&self, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Sound> {
+        let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
+            Maker::Ours
+        } else {
+            Maker::Foreign
+        };
+        let checked = read::check(&self.archive, maker, caps, stop)?;
+        let sidecar = match &checked.metadata_json {
+            Some(inside) if !self.is_complete => {
+                Sidecar::parse(inside).unwrap_or_else(|_| self.sidecar.clone())
+            }
+            _ => self.sidecar.clone(),
+        };
+        if sidecar
+            .archive_size_bytes
+            .is_some_and(|size| self.is_complete && size != checked.size_bytes)
+        {
+            return Err(self.damaged("its length is not the one its sidecar has"));
+        }
+        if sidecar
+            .archive_sha256
+            .as_ref()
+            .is_some_and(|hash| self.is_complete && *hash != checked.sha256)
+        {
+            return Err(self.damaged("its content is not the one its sidecar has the hash of"));
+        }
+        self.check_login(&checked, &sidecar)?;
+        Ok(Sound { checked, sidecar })
+    }
+
+    fn check_login(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {
+        let account = sidecar.account();
+        let is_nobodys = account == Account::default();
+        let Some(bytes) = &checked.auth_json else {
+            return if is_nobodys || sidecar.mode() == BackupMode::SessionOnly {
+                Ok(())
+            } else {
+                Err(self.damaged("it holds no auth.json"))
+            };
+        };
+        match auth::parse(bytes) {
+            Ok(login) if is_nobodys || login.account.may_be(&account) => Ok(()),
+            Ok(login) => Err(self.damaged(&format!(
+                "it holds the login of {}, its sidecar names {account}",
+                login.account
+            ))),
+            Err(_) if is_nobodys => Ok(()),
+            Err(reason) => Err(self.damaged(&format!("its auth.json is unusable: {reason}"))),
+        }
+    }
+
+    fn damaged(&self, why: &str) -> Error {
+        Error::new(
+            Kind::ArchiveDamaged,
+            format!(
+                "the archive `{}` cannot be trusted: {why}; nothing was changed",
+                self.archive.display()
+            ),
+            "choose another one: `codex-manager list-backups --verify` tells which are sound",
+        )
+    }
+
     /// The archive's file name.
     pub fn archive_name(&self) -> String {
         self.archive

@@ -4,7 +4,7 @@
 
 pub mod table;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
@@ -39,7 +39,6 @@ pub struct Ui {
     pub verbose: bool,
     /// Whether somebody is there to answer a question.
     pub interactive: bool,
-    closed: Cell<bool>,
 }
 
 impl Ui {
@@ -53,8 +52,18 @@ impl Ui {
             quiet: false,
             verbose: false,
             interactive: false,
-            closed: Cell::new(false),
         }
+    }
+
+    /// The process's streams before anything is resolved.
+    pub fn plain(json: bool) -> Self {
+        let page = Page {
+            width: None,
+            color: false,
+        };
+        let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), page);
+        ui.json = json;
+        ui
     }
 
     /// Prints the answer of a command.
@@ -69,10 +78,7 @@ impl Ui {
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed.set(true);
-                Ok(())
-            }
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Error::other(
                 format!(
                     "cannot write to standard output: {}",

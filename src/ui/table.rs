@@ -134,6 +134,21 @@ impl<'a> Table<'a> {
     }
 }
 
+/// `54.0 MB`: decimal units, as disks and networks count.
+pub fn size_words(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut unit, mut scaled) = (0, u128::from(bytes));
+    while scaled >= 999_950 && unit + 1 < UNITS.len() {
+        scaled /= 1000;
+        unit += 1;
+    }
+    let tenths = (scaled + 50) / 100;
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// `text` without what would move the cursor or break the line: file names and emails come from outside.
 pub fn printable(text: &str) -> String {
     text.chars()
@@ -184,6 +199,21 @@ mod tests {
              アリス@example.com  ready     7%  one.tar.gz\n\
              b@example.com       open    100%  two\u{fffd}[2J.tar.gz\n"
         );
+    }
+
+    #[test]
+    fn sizes_in_words() {
+        for (bytes, words) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (54_000_000, "54.0 MB"),
+            (u64::MAX, "18446.7 PB"),
+        ] {
+            assert_eq!(size_words(bytes), words);
+        }
     }
 
     #[test]

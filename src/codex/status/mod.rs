@@ -1,27 +1,122 @@
 //! An account's weekly window as Codex itself tells it.
+//!
+//! A source gives text or a refusal; the reading is the same for all. Sources that ask Codex directly plug in here.
 
 pub mod panel;
 
-use chrono::TimeDelta;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
 
-use crate::metadata::WindowState;
-use crate::timeutil::{Stamp, WEEK};
+use crate::codex::process;
+use crate::error::{Error, Kind, Result};
+use crate::metadata::{Account, StatusSource};
+use crate::timeutil::{Stamp, Zone};
 
-/// How far short of a whole week an unstarted window's reset may be: the panel prints whole minutes, and reading takes time.
-const UNSTARTED_SLACK: TimeDelta = TimeDelta::minutes(2);
+pub use panel::Reading;
 
-/// What a weekly window that resets at `reset_at`, with `percent_left` (0 to 100) of it left, was doing at `observed_at`.
-///
-/// Nothing used and a whole week to go means that no window has begun: Codex then reports the reset one would have if it
-/// began at that moment.
-pub fn window_state(reset_at: Stamp, percent_left: Option<u8>, observed_at: Stamp) -> WindowState {
-    let ahead = reset_at.since(observed_at);
-    if ahead <= TimeDelta::zero() {
-        WindowState::Over
-    } else if percent_left == Some(100) && ahead >= WEEK - UNSTARTED_SLACK {
-        WindowState::Unstarted
+/// The most text that is read of a file or a command; a panel has a few KiB.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// What Codex said.
+#[derive(Clone, Debug)]
+pub struct LiveStatus {
+    /// Who passed it on.
+    pub source: StatusSource,
+    /// What it said.
+    pub reading: Reading,
+    /// When.
+    pub observed_at: Stamp,
+}
+
+/// How to read a panel's dates.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock<'a> {
+    /// When the text is taken to have been printed.
+    pub now: Stamp,
+    /// Whose wall clock it shows.
+    pub zone: &'a Zone,
+    /// The year of its dates; None for the nearest.
+    pub reference_year: Option<i32>,
+}
+
+/// From a file; `-` is standard input.
+pub fn of_file(path: &Path, clock: Clock) -> Result<LiveStatus> {
+    let read = |source: &mut dyn Read| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        source.take(MOST_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = if path == Path::new("-") {
+        read(&mut io::stdin().lock())
     } else {
-        WindowState::Running
+        File::open(path).and_then(|mut file| read(&mut file))
+    };
+    let bytes = bytes.map_err(|error| Error::io("read the status text", path, error))?;
+    let place = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        format!("`{}`", path.display())
+    };
+    of_text(&bytes, StatusSource::StatusFile, &place, clock)
+}
+
+/// From what a command prints.
+pub fn of_command(
+    command: &str,
+    timeout: Duration,
+    stop: &dyn Fn() -> bool,
+    clock: Clock,
+) -> Result<LiveStatus> {
+    let output = process::output_of_shell(command, timeout, MOST_BYTES, stop)?;
+    of_text(
+        &output,
+        StatusSource::StatusCommand,
+        "the status command's output",
+        clock,
+    )
+}
+
+fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Result<LiveStatus> {
+    let text = String::from_utf8_lossy(bytes);
+    let reading = panel::read(&text, clock.now, clock.zone, clock.reference_year).map_err(|reason| {
+        Error::new(
+            Kind::NoStatus,
+            format!("no live status in {place}: {reason}"),
+            "run `/status` in Codex until it shows the weekly limit and pass that text on, or say `--offline` to take the last known window",
+        )
+    })?;
+    Ok(LiveStatus {
+        source,
+        reading,
+        observed_at: clock.now,
+    })
+}
+
+/// Checks that the status is of `account`. True if the status names the account; false when it names nobody.
+pub fn check_account(reading: &Reading, account: &Account) -> Result<bool> {
+    let mismatch = |what: &str, status: &str, login: &str| {
+        Error::new(
+            Kind::AccountMismatch,
+            format!(
+                "the status is of the {what} `{status}`, the login in auth.json is of `{login}`"
+            ),
+            "take the status again with the account that is signed in now",
+        )
+    };
+    if let (Some(status), Some(login)) = (&reading.workspace_id, &account.account_id) {
+        // A narrow panel may cut an id short; what it shows must be the beginning.
+        if !login.starts_with(status.as_str()) {
+            return Err(mismatch("workspace", status, login));
+        }
+    }
+    match (&reading.email, &account.email) {
+        (Some(status), Some(login)) if !status.eq_ignore_ascii_case(login) => {
+            Err(mismatch("account", status, login))
+        }
+        (Some(_), Some(_)) => Ok(true),
+        _ => Ok(reading.workspace_id.is_some() && account.account_id.is_some()),
     }
 }
 
@@ -29,28 +124,38 @@ pub fn window_state(reset_at: Stamp, percent_left: Option<u8>, observed_at: Stam
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_state_of_a_window_at_its_edges() {
-        let at = |text| Stamp::parse(text).expect(text);
-        let now = at("2026-11-22T14:00:00+01:00");
-        for (reset_at, percent_left, state) in [
-            ("2026-11-22T13:59:59+01:00", Some(5), WindowState::Over),
-            ("2026-11-22T14:00:00+01:00", Some(100), WindowState::Over),
-            ("2026-11-22T14:00:01+01:00", Some(0), WindowState::Running),
-            ("2026-11-29T13:57:59+01:00", Some(100), WindowState::Running),
-            (
-                "2026-11-29T13:58:00+01:00",
-                Some(100),
-                WindowState::Unstarted,
-            ),
-            ("2026-11-29T14:00:00+01:00", Some(99), WindowState::Running),
-            ("2026-11-29T14:00:00+01:00", None, WindowState::Running),
-        ] {
-            assert_eq!(
-                window_state(at(reset_at), percent_left, now),
-                state,
-                "{reset_at} {percent_left:?}"
-            );
+    fn reading(email: Option<&str>, workspace: Option<&str>) -> Reading {
+        Reading {
+            email: email.map(str::to_owned),
+            plan: None,
+            workspace_id: workspace.map(str::to_owned),
+            reset_at: Stamp::parse("2026-04-21T12:00:00Z").expect("a time"),
+            quota_percent_left: None,
+            quota_text: String::new(),
+            limits: Vec::new(),
         }
+    }
+
+    #[test]
+    fn the_status_must_be_of_the_same_account() {
+        let account = Account {
+            email: Some("alice@example.com".to_owned()),
+            user_id: Some("user-a".to_owned()),
+            account_id: Some("1111-2222".to_owned()),
+        };
+        let check = |email, workspace| {
+            check_account(&reading(email, workspace), &account).map_err(|error| error.kind())
+        };
+        assert_eq!(check(Some("Alice@example.com"), None), Ok(true));
+        assert_eq!(check(None, None), Ok(false));
+        assert_eq!(check(None, Some("1111-2222")), Ok(true));
+        assert_eq!(
+            check(Some("bob@example.com"), None),
+            Err(Kind::AccountMismatch)
+        );
+        assert_eq!(
+            check(Some("alice@example.com"), Some("3333")),
+            Err(Kind::AccountMismatch)
+        );
     }
 }

@@ -1,0 +1,216 @@
+//! Running a command with a time limit: what it started ends with it, on every path.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
+use crate::ui::table::printable;
+
+/// How long the output may stay open once the command itself has ended: a daemon it left behind may hold it.
+const LINGER: Duration = Duration::from_secs(1);
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// What `command` prints on standard output, run by the system's shell.
+///
+/// Fails as `NoStatus` when it cannot be run, fails, or takes longer than `timeout`.
+pub fn output_of_shell(
+    command: &str,
+    timeout: Duration,
+    most: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<u8>> {
+    let mut shell = shell(command);
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = shell.spawn().map_err(|error| {
+        let why = crate::error::describe(&error);
+        refused(
+            format!("the status command cannot be started: {why}"),
+            "check `--status-command`",
+        )
+    })?;
+    let mut running = Running { child };
+    let out = collect(running.child.stdout.take(), most);
+    let err = collect(running.child.stderr.take(), most);
+    let end = Instant::now() + timeout;
+    let status = loop {
+        if stop() {
+            return Err(Error::interrupted());
+        }
+        if let Ok(Some(status)) = running.child.try_wait() {
+            break status;
+        }
+        if Instant::now() >= end {
+            return Err(refused(
+                format!(
+                    "the status command took longer than {} seconds and was ended",
+                    timeout.as_secs()
+                ),
+                "run it by hand to see why, or raise the setting `status.timeout_seconds`",
+            ));
+        }
+        std::thread::sleep(POLL);
+    };
+    let output = received(&out);
+    if !status.success() {
+        let said = received(&err);
+        let said = String::from_utf8_lossy(&said);
+        let last = said
+            .lines()
+            .rfind(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        let last: String = printable(last.trim()).chars().take(200).collect();
+        let code = status
+            .code()
+            .map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        let message = format!(
+            "the status command ended with {code}{}{last}",
+            if last.is_empty() { "" } else { ": " }
+        );
+        return Err(refused(message, "run it by hand to see why"));
+    }
+    Ok(output)
+}
+
+fn refused(message: impl Into<String>, hint: &str) -> Error {
+    Error::new(Kind::NoStatus, message, hint)
+}
+
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut shell = Command::new("/bin/sh");
+    // A group of its own, so that all of it can be ended.
+    shell.arg("-c").arg(command).process_group(0);
+    shell
+}
+
+#[cfg(not(unix))]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("cmd");
+    shell.arg("/C").arg(command);
+    shell
+}
+
+/// A child that does not outlive this value, nor does what it started.
+struct Running {
+    child: Child,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            // The leader is not reaped before this, unless it ended by itself; then only its own group is left.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+type Chunks = mpsc::Receiver<Vec<u8>>;
+
+/// Reads a stream on a thread of its own, so that a full pipe never stops the command; keeps the first `most` bytes.
+fn collect(stream: Option<impl Read + Send + 'static>, most: u64) -> Chunks {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let Some(mut stream) = stream else { return };
+        let mut buffer = vec![0; 64 * 1024];
+        let mut kept = 0;
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            if kept < most
+                && sender
+                    .send(buffer.get(..count).unwrap_or_default().to_vec())
+                    .is_err()
+            {
+                return;
+            }
+            kept += count as u64;
+        }
+    });
+    receiver
+}
+
+fn received(chunks: &Chunks) -> Vec<u8> {
+    let end = Instant::now() + LINGER;
+    let mut bytes = Vec::new();
+    loop {
+        match chunks.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(chunk) => bytes.extend(chunk),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return bytes,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn run(command: &str, timeout: Duration) -> Result<Vec<u8>> {
+        output_of_shell(command, timeout, 1 << 20, &|| false)
+    }
+
+    #[test]
+    fn output_is_read_and_failures_are_told() {
+        let long = Duration::from_secs(30);
+        assert_eq!(run("printf 'a\\nb'", long).expect("runs"), b"a\nb");
+        let error = run("echo one >&2; echo broken >&2; exit 7", long).expect_err("fails");
+        assert_eq!(
+            error.to_string(),
+            "the status command ended with exit code 7: broken"
+        );
+        assert_eq!(error.kind(), Kind::NoStatus);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_all_it_started() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pid_file = dir.path().join("pid");
+        let command = format!("sleep 600 & echo $! > {}; wait", pid_file.display());
+        let error = run(&command, Duration::from_millis(300)).expect_err("ended");
+        assert!(error.to_string().contains("took longer"));
+        let pid: i32 = std::fs::read_to_string(pid_file)
+            .expect("started")
+            .trim()
+            .parse()
+            .expect("a pid");
+        let gone = || {
+            let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+            rustix::process::test_kill_process(pid).is_err()
+                || is_zombie(pid.as_raw_nonzero().get())
+        };
+        for _ in 0..200 {
+            if gone() {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+        assert!(gone());
+    }
+
+    /// Where no init reaps orphans, an ended one stays as a zombie.
+    fn is_zombie(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    }
+
+    #[test]
+    fn noise_is_cut_and_a_daemon_that_holds_the_pipe_is_not_waited_for() {
+        let output = run("head -c 5000000 /dev/zero", Duration::from_secs(30)).expect("runs");
+        assert!(output.len() >= 1 << 20 && output.len() < 2 << 20);
+        let started = Instant::now();
+        assert_eq!(
+            run("echo hi; sleep 600 &", Duration::from_secs(30)).expect("runs"),
+            b"hi\n"
+        );
+        assert!(started.elapsed() < Duration::from_secs(25));
+    }
+}

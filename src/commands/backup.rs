@@ -1,0 +1,394 @@
+//! `backup`: a snapshot of the Codex home, named by the window that its account's status tells.
+//!
+//! Plan, print, perform: `--dry-run` stops before the last. Nothing is captured before the status is known to be of
+//! the account that is signed in.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::accounts;
+use crate::capture::{self, Plan, Wanted};
+use crate::cli::BackupArgs;
+use crate::codex::auth::Login;
+use crate::codex::home;
+use crate::codex::status::{self, Clock, LiveStatus};
+use crate::context::Ctx;
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::evidence::{self, Evidence};
+use crate::install;
+use crate::lock::Lock;
+use crate::metadata::{
+    BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
+};
+use crate::observation::{Observation, settle_start, window_state};
+use crate::snapshots::make;
+use crate::timeutil::{SessionStart, Stamp};
+use crate::ui::table::size_words;
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
+    let source = ctx.codex_home(args.source_dir.as_deref())?;
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    capture::patterns(&args.exclude)?;
+    let lock = (!args.dry_run)
+        .then(|| Lock::acquire(&ctx.paths.manager_home, "backup"))
+        .transpose()?;
+    if lock.is_some() && install::recover(&source)? {
+        ctx.ui.warn(&format!(
+            "a restore into `{}` that was cut short was finished first",
+            source.display()
+        ));
+    }
+    let Some((auth_json, login)) = home::read_login(&source)? else {
+        return Err(no_login(&source));
+    };
+    let evidence = ctx.evidence_with(
+        args.backup_dir.as_deref(),
+        None,
+        !args.dry_run,
+        lock.as_ref(),
+    )?;
+    let observation = observe(ctx, args, &login, &evidence)?;
+    let exclude = ctx.exclude(&args.exclude);
+    capture::patterns(&exclude)?;
+    let wanted = Wanted {
+        auth_json: Some(&auth_json),
+        email: login.account.email.as_deref(),
+        auth_only: args.auth_only,
+        include_tmp: ctx.include_tmp(args.include_tmp),
+        exclude: &exclude,
+    };
+    let plan = capture::plan(&source, &wanted)?;
+    for path in &plan.left_out {
+        ctx.ui.detail(&format!("left out: {path}"));
+    }
+    let sidecar = describe(
+        ctx,
+        args,
+        &source,
+        &login,
+        observation.as_ref(),
+        &plan,
+        exclude.clone(),
+    );
+    let who = login
+        .account
+        .email
+        .as_deref()
+        .or(login.account.user_id.as_deref())
+        .unwrap_or("unknown");
+    let start = sidecar.session_start_at.map_or(ctx.now, |start| start.0);
+    let base = make::name_for(&backup_dir, start, who, &sidecar);
+    ctx.check_stop()?;
+    let answer = if lock.is_some() {
+        let made = make::make(&backup_dir, &base, sidecar, &plan, args.force, &|| {
+            ctx.stopped()
+        })?;
+        for path in &made.vanished {
+            ctx.ui
+                .warn(&format!("`{path}` was gone when its turn came"));
+        }
+        if let Some(observation) = observation.filter(|seen| seen.source != StatusSource::Offline) {
+            remember(ctx, &login, observation, lock.as_ref())?;
+        }
+        Answer::made(ctx, made)
+    } else {
+        Answer::planned(ctx, &backup_dir, &base, sidecar, &plan)
+    };
+    for not_captured in &plan.not_captured {
+        ctx.ui.warn(&format!("not captured: {not_captured}"));
+    }
+    ctx.ui.data(&answer)?;
+    Ok(
+        if plan
+            .not_captured
+            .iter()
+            .any(|entry| !entry.contains(capture::IS_A_LINK))
+        {
+            Outcome::Partial
+        } else {
+            Outcome::Done
+        },
+    )
+}
+
+fn no_login(source: &Path) -> Error {
+    if !source.is_dir() {
+        return Error::other(
+            format!("there is no Codex home at `{}`", source.display()),
+            "say where it is with `--source-dir` or CODEX_HOME",
+        );
+    }
+    Error::other(
+        format!(
+            "nobody is signed in: `{}` does not exist",
+            home::auth_path(source).display()
+        ),
+        "sign in with `codex login`; if Codex keeps logins in the system's keyring, set `cli_auth_credentials_store = \"file\"` in its config.toml",
+    )
+}
+
+/// The window of the account, from what was asked for. None for an API key, which has none.
+fn observe(
+    ctx: &Ctx,
+    args: &BackupArgs,
+    login: &Login,
+    evidence: &Evidence,
+) -> Result<Option<Observation>> {
+    if login.is_api_key() {
+        ctx.ui
+            .detail("an API key has no weekly window: no status is asked for");
+        return Ok(None);
+    }
+    let known = accounts::find(&evidence.accounts(), &login.account)
+        .and_then(|known| known.observation.clone());
+    if args.offline {
+        return offline(login, known).map(Some);
+    }
+    let live = live_status(ctx, args)?;
+    if !status::check_account(&live.reading, &login.account)? {
+        ctx.ui.warn(&format!(
+            "the status text names no account; it is taken to be of {}, who is signed in",
+            login.account
+        ));
+    }
+    let exact = known.filter(|known| known.source != StatusSource::Legacy);
+    Ok(Some(observation_of(
+        &live,
+        login,
+        exact.and_then(|known| known.session_start_at),
+        ctx,
+    )))
+}
+
+fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
+    let clock = Clock {
+        now: ctx.now,
+        zone: &ctx.zone,
+        reference_year: args.reference_year,
+    };
+    if let Some(path) = &args.status_file {
+        return status::of_file(path, clock);
+    }
+    if let Some(command) = ctx.status_command(args.status_command.as_deref()) {
+        let timeout = Duration::from_secs(ctx.status_timeout_seconds());
+        return status::of_command(&command, timeout, &|| ctx.stopped(), clock);
+    }
+    Err(Error::new(
+        Kind::NoStatus,
+        "no live status: nothing says where it comes from",
+        "pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), name a command that prints it with `--status-command`, or say `--offline` to take the last known window",
+    ))
+}
+
+fn offline(login: &Login, known: Option<Observation>) -> Result<Observation> {
+    let known = known.filter(|known| known.session_start_at.is_some()).ok_or_else(|| {
+        Error::new(
+            Kind::NoStatus,
+            format!("no window of {} is known yet", login.account),
+            "make a first backup with `--status-file` or `--status-command`, or run `codex-manager normalize` on legacy files",
+        )
+    })?;
+    Ok(Observation {
+        source: StatusSource::Offline,
+        ..known
+    })
+}
+
+fn observation_of(
+    live: &LiveStatus,
+    login: &Login,
+    known: Option<SessionStart>,
+    ctx: &Ctx,
+) -> Observation {
+    let reading = &live.reading;
+    let exhausted = reading.quota_percent_left == Some(0);
+    Observation {
+        source: live.source,
+        observed_at: live.observed_at,
+        session_start_at: Some(settle_start(reading.reset_at, known, &ctx.zone)),
+        reset_at: Some(reading.reset_at),
+        window_state: window_state(
+            reading.reset_at,
+            reading.quota_percent_left,
+            live.observed_at,
+        ),
+        quota_percent_left: reading.quota_percent_left,
+        quota_text: Some(reading.quota_text.clone()),
+        limits: reading.limits.clone(),
+        quota_end_detected_at: exhausted.then_some(live.observed_at),
+        validation_status: ValidationStatus::Ok,
+        plan_type: login.plan_type.clone(),
+    }
+}
+
+fn remember(ctx: &Ctx, login: &Login, observation: Observation, lock: Option<&Lock>) -> Result<()> {
+    let mut warnings = Vec::new();
+    let places = ctx.places(None, None)?;
+    let mut registry = evidence::load_registry(&places, ctx.now, true, lock, &mut warnings)?;
+    warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    registry.record(&login.account, observation);
+    registry.save(&ctx.paths.registry())
+}
+
+/// All of the sidecar that is known before the archive is written.
+fn describe(
+    ctx: &Ctx,
+    args: &BackupArgs,
+    source: &Path,
+    login: &Login,
+    observation: Option<&Observation>,
+    plan: &Plan,
+    excluded_patterns: Vec<String>,
+) -> Sidecar {
+    let shown = |stamp: Stamp| stamp.in_zone(&ctx.zone);
+    let start = observation
+        .and_then(|seen| seen.session_start_at)
+        .map(|start| SessionStart(shown(start.0)));
+    let next = start.map(|start| start.next_available_at(&ctx.zone));
+    Sidecar {
+        schema_version: Some(SCHEMA_VERSION),
+        email: login.account.email.clone(),
+        account_id: login.account.account_id.clone(),
+        user_id: login.account.user_id.clone(),
+        plan_type: login.plan_type.clone(),
+        auth_mode: Some(login.auth_mode.clone()),
+        session_start_at: start,
+        next_available_at: next,
+        reset_at: observation
+            .and_then(|seen| seen.reset_at)
+            .map(shown)
+            .or(next),
+        window_state: Some(observation.map_or(WindowState::Unknown, |seen| {
+            seen.state_at(ctx.now, &ctx.zone)
+        })),
+        quota_end_detected_at: observation
+            .and_then(|seen| seen.quota_end_detected_at)
+            .map(shown),
+        quota_percent_left: observation.and_then(|seen| seen.quota_percent_left),
+        quota_text: observation.and_then(|seen| seen.quota_text.clone()),
+        limits: observation
+            .map(|seen| seen.limits.clone())
+            .unwrap_or_default(),
+        status_source: observation.map(|seen| seen.source),
+        observed_at: observation.map(|seen| shown(seen.observed_at)),
+        validation_status: Some(
+            observation.map_or(ValidationStatus::Ok, |seen| seen.validation_status),
+        ),
+        backup_mode: Some(if args.auth_only {
+            BackupMode::AuthOnly
+        } else {
+            BackupMode::Full
+        }),
+        file_count: Some(plan.file_count()),
+        total_bytes: Some(plan.total_bytes()),
+        captured_files: plan.top_level(),
+        excluded_patterns,
+        not_captured: plan.not_captured.clone(),
+        source_codex_home: Some(source.display().to_string()),
+        hostname: ctx.hostname(),
+        created_at: Some(ctx.now),
+        manager_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Sidecar::default()
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    archive: String,
+    metadata: String,
+    mode: &'static str,
+    superseded: Option<String>,
+    snapshot: Sidecar,
+    #[serde(skip)]
+    place: String,
+    #[serde(skip)]
+    files: Vec<String>,
+}
+
+impl Answer {
+    fn made(ctx: &Ctx, made: make::Made) -> Self {
+        Self {
+            metadata: crate::snapshots::sidecar_path(&made.archive)
+                .display()
+                .to_string(),
+            place: ctx.paths.short(&made.archive),
+            archive: made.archive.display().to_string(),
+            mode: if made.unchanged {
+                "unchanged"
+            } else {
+                "created"
+            },
+            superseded: made.superseded.map(|path| path.display().to_string()),
+            snapshot: made.sidecar,
+            files: Vec::new(),
+        }
+    }
+
+    fn planned(ctx: &Ctx, dir: &Path, base: &BackupName, sidecar: Sidecar, plan: &Plan) -> Self {
+        let archive = dir.join(base.archive());
+        Self {
+            metadata: dir.join(base.sidecar()).display().to_string(),
+            place: ctx.paths.short(&archive),
+            archive: archive.display().to_string(),
+            mode: "dry-run",
+            superseded: None,
+            snapshot: Sidecar {
+                archive_name: Some(base.archive()),
+                ..sidecar
+            },
+            files: plan.top_level(),
+        }
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, _: &Page) -> String {
+        let snapshot = &self.snapshot;
+        let plan = snapshot
+            .plan_type
+            .as_ref()
+            .map(|plan| format!(" ({plan})"))
+            .unwrap_or_default();
+        let size = match (snapshot.total_bytes, snapshot.archive_size_bytes) {
+            (Some(total), Some(size)) => format!(", {} in {}", size_words(total), size_words(size)),
+            (Some(total), None) => format!(", {}", size_words(total)),
+            _ => String::new(),
+        };
+        let mut text = format!(
+            "{:<9} {}\naccount   {}{plan}\nwindow    {}\nfiles     {}{size}\n",
+            self.mode,
+            self.place,
+            snapshot.account(),
+            window_words(snapshot),
+            snapshot.file_count.unwrap_or_default(),
+        );
+        if let Some(superseded) = &self.superseded {
+            text.push_str(&format!("earlier   {superseded}\n"));
+        }
+        for file in &self.files {
+            text.push_str(&format!("          {file}\n"));
+        }
+        text
+    }
+}
+
+fn window_words(snapshot: &Sidecar) -> String {
+    let (Some(start), Some(next)) = (snapshot.session_start_at, snapshot.next_available_at) else {
+        return "none: an API key".to_owned();
+    };
+    let left = snapshot
+        .quota_percent_left
+        .map(|left| format!(", {left}% left"))
+        .unwrap_or_default();
+    let age = match (snapshot.status_source, snapshot.observed_at) {
+        (Some(StatusSource::Offline), Some(seen)) => {
+            format!(", as last known on {}", seen.table_form())
+        }
+        _ => String::new(),
+    };
+    format!("{} to {next}{left}{age}", start.0)
+}

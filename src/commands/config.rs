@@ -1,0 +1,172 @@
+//! `config`: shows and changes settings. Comments and every other line of the file stay.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::cli::{ConfigAction, ConfigArgs};
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::lock::Lock;
+use crate::settings::{self, Settings};
+use crate::ui::table::{Table, Tone, column};
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
+    match &args.action {
+        ConfigAction::List => {
+            let rows = ctx.resolved_settings()?.into_iter();
+            let rows = rows
+                .map(|(key, setting)| (key.name, setting.value, setting.from, key.about))
+                .collect();
+            ctx.ui.data(&List { rows })?;
+        }
+        ConfigAction::Get { key } => {
+            let key = settings::find_key(key)?;
+            let setting = ctx.resolved(key)?;
+            ctx.ui.data(&One {
+                key: key.name,
+                value: setting.value,
+                from: setting.from,
+            })?;
+        }
+        ConfigAction::Set {
+            key,
+            value,
+            dry_run,
+        } => {
+            let key = settings::find_key(key)?;
+            edit(ctx, *dry_run, "config set", |settings| {
+                settings.set(key, value)
+            })?;
+            ctx.ui
+                .note(&format!("{}{} = {value}", would(*dry_run), key.name));
+        }
+        ConfigAction::Unset { key, dry_run } => {
+            let key = settings::find_key(key)?;
+            let mut was_set = false;
+            edit(ctx, *dry_run, "config unset", |settings| {
+                was_set = settings.unset(key);
+                Ok(())
+            })?;
+            let done = if was_set {
+                "returned to its default"
+            } else {
+                "was not set"
+            };
+            ctx.ui
+                .note(&format!("{}{} {done}", would(*dry_run), key.name));
+        }
+        ConfigAction::Path => ctx.ui.data(&Place {
+            path: ctx.paths.config().display().to_string(),
+        })?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn would(dry_run: bool) -> &'static str {
+    if dry_run { "dry run: " } else { "" }
+}
+
+/// Changes the file as it stands under the lock, so that two edits at once both count.
+fn edit(
+    ctx: &Ctx,
+    dry_run: bool,
+    command: &str,
+    change: impl FnOnce(&mut Settings) -> Result<()>,
+) -> Result<()> {
+    if dry_run {
+        return change(&mut ctx.settings().clone());
+    }
+    // Refused before the home is made: a slip of the hand leaves nothing behind.
+    let path = ctx.paths.config();
+    let _lock = Lock::acquire(&ctx.paths.manager_home, command)?;
+    let mut settings = Settings::load(&path)?;
+    let before = settings.text_of_file();
+    change(&mut settings)?;
+    if settings.text_of_file() == before {
+        return Ok(());
+    }
+    settings.save(&path)
+}
+
+struct List {
+    rows: Vec<(&'static str, Value, String, &'static str)>,
+}
+
+impl Serialize for List {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        let settings: Map<String, Value> = self
+            .rows
+            .iter()
+            .map(|(key, value, from, _)| {
+                (
+                    (*key).to_owned(),
+                    serde_json::json!({ "value": value, "from": from }),
+                )
+            })
+            .collect();
+        serde_json::json!({ "settings": settings }).serialize(serializer)
+    }
+}
+
+impl Report for List {
+    fn text(&self, page: &Page) -> String {
+        let columns = [
+            column("SETTING", 0),
+            column("VALUE", 0),
+            column("FROM", 1),
+            column("WHAT IT IS", 2),
+        ];
+        let mut table = Table::new(&columns);
+        for (key, value, from, about) in &self.rows {
+            table.row(
+                Tone::Plain,
+                vec![
+                    (*key).to_owned(),
+                    shown(value),
+                    from.clone(),
+                    (*about).to_owned(),
+                ],
+            );
+        }
+        table.render(page)
+    }
+}
+
+#[derive(Serialize)]
+struct One {
+    key: &'static str,
+    value: Value,
+    from: String,
+}
+
+impl Report for One {
+    fn text(&self, _: &Page) -> String {
+        format!("{}\n", shown(&self.value))
+    }
+}
+
+#[derive(Serialize)]
+struct Place {
+    path: String,
+}
+
+impl Report for Place {
+    fn text(&self, _: &Page) -> String {
+        format!("{}\n", self.path)
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "-".to_owned(),
+        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,90 @@
+//! `cooldown`: when each account is available. Reads; with `--refresh` it normalizes the legacy files first.
+
+use serde::Serialize;
+
+use crate::accounts::{self, Row};
+use crate::cli::CooldownArgs;
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::observation::Status;
+use crate::timeutil::{Stamp, remaining_words};
+use crate::ui::table::{Table, Tone, column, number};
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
+    if args.refresh {
+        ctx.refresh_inventory(&args.legacy)?;
+    }
+    let evidence = ctx.evidence(
+        args.backup_dir.as_deref(),
+        args.legacy.inventory_path.as_deref(),
+        true,
+    )?;
+    let mut rows = accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone);
+    if rows.is_empty() {
+        return Err(ctx.no_accounts());
+    }
+    rows.truncate(args.limit.unwrap_or(usize::MAX));
+    ctx.ui.data(&Answer {
+        now: ctx.now,
+        accounts: rows,
+    })?;
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    now: Stamp,
+    accounts: Vec<Row>,
+}
+
+impl Report for Answer {
+    fn text(&self, page: &Page) -> String {
+        let columns = [
+            column("ACCOUNT", 0),
+            column("STATUS", 0),
+            number("USABLE", 0),
+            number("LEFT", 1),
+            column("AVAILABLE AT", 2),
+            column("SESSION START", 4),
+            column("QUOTA END", 6),
+            column("SEEN", 5),
+            column("PLAN", 7),
+            column("VALID", 3),
+        ];
+        let mut table = Table::new(&columns);
+        let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);
+        for row in &self.accounts {
+            let tone = if row.status == Status::Cooldown {
+                Tone::Dim
+            } else {
+                Tone::Good
+            };
+            let mark = if row.active { "*" } else { " " };
+            let alias = row
+                .alias
+                .as_ref()
+                .map(|alias| format!(" ({alias})"))
+                .unwrap_or_default();
+            let paused = if row.paused { ", paused" } else { "" };
+            table.row(
+                tone,
+                vec![
+                    format!("{mark} {}{alias}", row.name()),
+                    format!("{}{paused}", row.status.word()),
+                    remaining_words(row.remaining_seconds),
+                    row.quota_percent_left
+                        .map_or("-".to_owned(), |left| format!("{left}%")),
+                    time(row.next_available_at),
+                    time(row.session_start_at.map(|start| start.0)),
+                    time(row.quota_end_detected_at),
+                    time(row.observed_at),
+                    row.plan_type.clone().unwrap_or_else(|| "-".to_owned()),
+                    row.validation_status.word().to_owned(),
+                ],
+            );
+        }
+        table.render(page)
+    }
+}

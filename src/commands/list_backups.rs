@@ -1,0 +1,222 @@
+//! `list-backups`: the snapshots there are; with `--verify` every archive is read and checked.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::accounts::{self, Known};
+use crate::archive::read;
+use crate::cli::{ListBackupsArgs, SortBy};
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::metadata::{Account, BackupMode};
+use crate::observation::Status;
+use crate::snapshots::Snapshot;
+use crate::timeutil::{SessionStart, Stamp};
+use crate::ui::table::{Table, Tone, column, number, size_words};
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
+    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, true)?;
+    let known = evidence.accounts();
+    let mut shown: Vec<(&Snapshot, &Known)> = Vec::new();
+    for snapshot in &evidence.snapshots {
+        if let Some(known) = accounts::find(&known, &snapshot.sidecar.account()) {
+            shown.push((snapshot, known));
+        }
+    }
+    if let Some(email) = &args.email {
+        shown.retain(|(snapshot, known)| {
+            let is = |text: &Option<String>| {
+                text.as_deref()
+                    .is_some_and(|text| text.eq_ignore_ascii_case(email))
+            };
+            is(&snapshot.sidecar.email) || is(&known.alias)
+        });
+    }
+    if args.latest_per_email {
+        keep_latest(&mut shown);
+    }
+    let mut entries: Vec<Entry> = shown
+        .iter()
+        .map(|(snapshot, known)| Entry::of(snapshot, known, ctx))
+        .collect();
+    if args.ready {
+        entries.retain(|entry| entry.status != Status::Cooldown);
+    }
+    sort(&mut entries, args.sort);
+    entries.truncate(args.limit.unwrap_or(usize::MAX));
+    let mut outcome = Outcome::Done;
+    if args.verify {
+        for entry in &mut entries {
+            ctx.check_stop()?;
+            let snapshot = evidence
+                .snapshots
+                .iter()
+                .find(|snapshot| snapshot.archive == entry.archive);
+            let checked = snapshot.map_or(Ok(()), |snapshot| {
+                snapshot
+                    .check(&read::Caps::default(), &|| ctx.stopped())
+                    .map(|_| ())
+            });
+            ctx.check_stop()?;
+            entry.verified = Some(checked.is_ok());
+            if let Err(error) = checked {
+                ctx.ui.warn(&format!("{error} ({})", error.hint()));
+                outcome = Outcome::Partial;
+            }
+        }
+    }
+    if entries.is_empty() && !ctx.ui.json {
+        ctx.ui.note(&format!(
+            "no backups in `{}`; `codex-manager backup` makes one",
+            ctx.backup_dir(args.backup_dir.as_deref())?.display()
+        ));
+    }
+    ctx.ui.data(&Answer { backups: entries })?;
+    Ok(outcome)
+}
+
+/// The newest whole or login snapshot of each account.
+fn keep_latest(shown: &mut Vec<(&Snapshot, &Known)>) {
+    shown.sort_by_key(|(snapshot, _)| {
+        let sidecar = &snapshot.sidecar;
+        (
+            sidecar.mode() == BackupMode::SessionOnly,
+            Reverse(sidecar.content_time()),
+            snapshot.archive.clone(),
+        )
+    });
+    let mut seen: HashSet<&Account> = HashSet::new();
+    shown.retain(|(_, known)| seen.insert(&known.account));
+}
+
+fn sort(entries: &mut [Entry], by: SortBy) {
+    entries.sort_by(|a, b| {
+        let order = match by {
+            SortBy::ResetAt => b.reset_at.cmp(&a.reset_at),
+            SortBy::SessionStartAt => b.session_start_at.cmp(&a.session_start_at),
+            SortBy::CreatedAt => b.created_at.cmp(&a.created_at),
+            SortBy::Size => b.size_bytes.cmp(&a.size_bytes),
+        };
+        order
+            .then_with(|| a.archive_name.cmp(&b.archive_name))
+            .then_with(|| a.archive.cmp(&b.archive))
+    });
+}
+
+#[derive(Serialize)]
+struct Entry {
+    archive_name: String,
+    #[serde(rename = "path")]
+    archive: std::path::PathBuf,
+    email: Option<String>,
+    account_id: Option<String>,
+    alias: Option<String>,
+    session_start_at: Option<SessionStart>,
+    reset_at: Option<Stamp>,
+    next_available_at: Option<Stamp>,
+    created_at: Option<Stamp>,
+    quota_percent_left: Option<u8>,
+    backup_mode: BackupMode,
+    size_bytes: u64,
+    status: Status,
+    usable_at: Option<Stamp>,
+    verified: Option<bool>,
+}
+
+impl Entry {
+    fn of(snapshot: &Snapshot, known: &Known, ctx: &Ctx) -> Self {
+        let sidecar = &snapshot.sidecar;
+        let row = accounts::row(known, ctx.now, &ctx.zone);
+        let shown = |stamp: Stamp| stamp.in_zone(&ctx.zone);
+        Self {
+            archive_name: snapshot.archive_name(),
+            archive: snapshot.archive.clone(),
+            email: sidecar.email.clone(),
+            account_id: sidecar.account_id.clone(),
+            alias: row.alias,
+            session_start_at: sidecar
+                .session_start_at
+                .map(|start| SessionStart(shown(start.0))),
+            reset_at: sidecar.reset_at.map(shown),
+            next_available_at: sidecar
+                .session_start_at
+                .map(|start| start.next_available_at(&ctx.zone))
+                .or(sidecar.next_available_at.map(shown)),
+            created_at: sidecar.created_at.map(shown),
+            quota_percent_left: sidecar.quota_percent_left,
+            backup_mode: sidecar.mode(),
+            size_bytes: snapshot.size_bytes,
+            status: row.status,
+            usable_at: row.usable_at,
+            verified: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    backups: Vec<Entry>,
+}
+
+impl Report for Answer {
+    fn text(&self, page: &Page) -> String {
+        if self.backups.is_empty() {
+            return String::new();
+        }
+        let columns = [
+            column("ARCHIVE", 0),
+            column("ACCOUNT", 3),
+            column("STATUS", 1),
+            number("LEFT", 2),
+            column("RESETS", 4),
+            column("MADE", 5),
+            column("MODE", 6),
+            number("SIZE", 7),
+            column("VERIFIED", 2),
+        ];
+        let verified = self.backups.iter().any(|entry| entry.verified.is_some());
+        let columns = if verified {
+            &columns[..]
+        } else {
+            &columns[..columns.len() - 1]
+        };
+        let mut table = Table::new(columns);
+        let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);
+        for entry in &self.backups {
+            let mode = match entry.backup_mode {
+                BackupMode::Full => "full",
+                BackupMode::AuthOnly => "auth-only",
+                BackupMode::SessionOnly => "session-only",
+            };
+            let tone = if entry.status == Status::Cooldown {
+                Tone::Dim
+            } else {
+                Tone::Plain
+            };
+            table.row(
+                tone,
+                vec![
+                    entry.archive_name.clone(),
+                    entry.email.clone().unwrap_or_else(|| "-".to_owned()),
+                    entry.status.word().to_owned(),
+                    entry
+                        .quota_percent_left
+                        .map_or("-".to_owned(), |left| format!("{left}%")),
+                    time(entry.reset_at.or(entry.next_available_at)),
+                    time(entry.created_at),
+                    mode.to_owned(),
+                    size_words(entry.size_bytes),
+                    entry
+                        .verified
+                        .map_or("-", |sound| if sound { "sound" } else { "damaged" })
+                        .to_owned(),
+                ],
+            );
+        }
+        table.render(page)
+    }
+}

@@ -1,0 +1,10 @@
+//! One module a command; none uses another.
+
+pub mod backup;
+pub mod config;
+pub mod cooldown;
+pub mod list_backups;
+pub mod normalize;
+pub mod recommend;
+pub mod restore;
+pub mod status;

@@ -1,0 +1,258 @@
+//! `normalize`: legacy login copies into an inventory; with `--write-metadata` also into restorable snapshots. The
+//! files themselves are never touched.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::capture;
+use crate::cli::NormalizeArgs;
+use crate::codex::auth;
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::fsutil;
+use crate::inventory::{self, IdentityStatus, Inventory, Record, Skipped, SourceState};
+use crate::lock::Lock;
+use crate::metadata::{
+    Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
+    WindowState,
+};
+use crate::snapshots::make;
+use crate::timeutil::Stamp;
+use crate::ui::table::{Table, Tone, column};
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
+    let dir = ctx.legacy_dir(args.legacy.source_dir.as_deref())?;
+    let path = ctx.inventory_path(args.legacy.inventory_path.as_deref())?;
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    let mut scan = inventory::scan(&dir, ctx.legacy_rules(&args.legacy), &ctx.zone)?;
+    ctx.check_stop()?;
+    let lock = (!args.dry_run)
+        .then(|| Lock::acquire(&ctx.paths.manager_home, "normalize"))
+        .transpose()?;
+    let before = Inventory::load(&path)?;
+    let mut after = before.clone();
+    after.merge(&scan);
+    let mut snapshots = 0_usize;
+    if args.write_metadata {
+        for record in scan.records.clone() {
+            ctx.check_stop()?;
+            match snapshot(ctx, &record, &backup_dir, args.dry_run) {
+                Ok(true) => snapshots += 1,
+                Ok(false) => {}
+                Err(reason) => scan.skipped.push(Skipped {
+                    file: record.legacy_auth_filename,
+                    reason,
+                }),
+            }
+        }
+        scan.skipped.sort_by(|a, b| a.file.cmp(&b.file));
+    }
+    let written = if args.dry_run {
+        false
+    } else {
+        after.save(&path, &before, ctx.now)?
+    };
+    drop(lock);
+    for record in scan
+        .records
+        .iter()
+        .filter(|record| record.identity_status == IdentityStatus::Mismatch)
+    {
+        ctx.ui.warn(&format!(
+            "`{}` holds the login of {}",
+            record.legacy_auth_filename,
+            record.auth_email.as_deref().unwrap_or("somebody else")
+        ));
+    }
+    for skipped in &scan.skipped {
+        ctx.ui
+            .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
+    }
+    let is_partial = args.strict && !scan.skipped.is_empty();
+    if !ctx.ui.json {
+        ctx.ui.note(&note(
+            &scan.records,
+            ctx,
+            &dir,
+            &path,
+            args,
+            written,
+            snapshots,
+        ));
+    }
+    ctx.ui.data(&Answer {
+        records: after.records,
+        skipped: scan.skipped,
+        inventory_path: path.display().to_string(),
+        written,
+    })?;
+    Ok(if is_partial {
+        Outcome::Partial
+    } else {
+        Outcome::Done
+    })
+}
+
+fn note(
+    found: &[Record],
+    ctx: &Ctx,
+    dir: &Path,
+    path: &Path,
+    args: &NormalizeArgs,
+    written: bool,
+    snapshots: usize,
+) -> String {
+    let (dir, path) = (ctx.paths.short(dir), ctx.paths.short(path));
+    let files = found.len();
+    let done = match (args.dry_run, written) {
+        (true, _) => "dry run: nothing was written",
+        (false, true) => "the inventory was written",
+        (false, false) => "the inventory says the same already",
+    };
+    let made = match (args.write_metadata, args.dry_run) {
+        (false, _) => String::new(),
+        (true, false) => format!("; {snapshots} snapshots made"),
+        (true, true) => format!("; {snapshots} snapshots would be made"),
+    };
+    format!("{files} legacy files in `{dir}`; {done}: `{path}`{made}")
+}
+
+/// Makes the auth-only snapshot of one legacy file. True if one was made (or would be); the error is why it cannot.
+fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Result<bool, String> {
+    let path = Path::new(&record.source_path);
+    let bytes = fsutil::read_limited(path, auth::MOST_BYTES).map_err(|error| error.to_string())?;
+    let login = auth::parse(&bytes).map_err(|reason| format!("no snapshot of it: {reason}"))?;
+    if record.identity_status == IdentityStatus::Mismatch {
+        let other = record.auth_email.as_deref().unwrap_or("somebody else");
+        return Err(format!("no snapshot of it: it holds the login of {other}"));
+    }
+    let sidecar = Sidecar {
+        schema_version: Some(SCHEMA_VERSION),
+        email: login
+            .account
+            .email
+            .clone()
+            .or_else(|| Some(record.email.clone())),
+        account_id: login.account.account_id.clone(),
+        user_id: login.account.user_id.clone(),
+        plan_type: login.plan_type.clone(),
+        auth_mode: Some(login.auth_mode.clone()),
+        session_start_at: Some(record.session_start_at),
+        next_available_at: Some(record.next_available_at),
+        reset_at: Some(record.next_available_at),
+        window_state: Some(WindowState::Running),
+        quota_end_detected_at: Some(record.quota_end_detected_at),
+        inferred_session_duration_seconds: Some(record.inferred_session_duration_seconds),
+        inference_basis: Some(record.inference_basis.clone()),
+        legacy_auth_filename: Some(record.legacy_auth_filename.clone()),
+        legacy_quota_day_token: Some(record.legacy_quota_day_token.clone()),
+        status_source: Some(StatusSource::Legacy),
+        observed_at: Some(record.quota_end_detected_at),
+        validation_status: Some(record.validation_status),
+        backup_mode: Some(BackupMode::AuthOnly),
+        captured_files: vec!["auth.json".to_owned()],
+        source_codex_home: path.parent().map(|dir| dir.display().to_string()),
+        hostname: ctx.hostname(),
+        created_at: Some(ctx.now),
+        manager_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Sidecar::default()
+    };
+    let wanted = capture::Wanted {
+        auth_json: Some(&bytes),
+        email: None,
+        auth_only: true,
+        include_tmp: false,
+        exclude: &[],
+    };
+    let home = path.parent().unwrap_or(Path::new("."));
+    let mut plan = capture::plan(home, &wanted).map_err(|error| error.to_string())?;
+    for entry in &mut plan.entries {
+        // The login's own time, not that of an auth.json that may stand beside it.
+        entry.mtime = u64::try_from(record.quota_end_detected_at.unix()).unwrap_or_default();
+    }
+    let base = BackupName::new(record.session_start_at.0, &record.email);
+    if let Some(standing) = standing(backup_dir, &base) {
+        // What Codex itself reported, and what was made of the same file before, is not replaced by a guess.
+        let is_of_this =
+            standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
+        let account = Account {
+            email: Some(record.email.clone()),
+            ..login.account.clone()
+        };
+        if !is_of_this || !standing.account().may_be(&account) {
+            return Err(format!(
+                "no snapshot of it: `{}` is there already",
+                base.archive()
+            ));
+        }
+    }
+    if dry_run {
+        return Ok(true);
+    }
+    let made = make::make(backup_dir, &base, sidecar, &plan, false, &|| ctx.stopped())
+        .map_err(|error| error.to_string())?;
+    Ok(!made.unchanged)
+}
+
+fn standing(backup_dir: &Path, base: &BackupName) -> Option<Sidecar> {
+    crate::snapshots::read_sidecar(&backup_dir.join(base.sidecar())).ok()
+}
+
+#[derive(Serialize)]
+struct Answer {
+    records: Vec<Record>,
+    skipped: Vec<Skipped>,
+    inventory_path: String,
+    written: bool,
+}
+
+impl Report for Answer {
+    fn text(&self, page: &Page) -> String {
+        if self.records.is_empty() {
+            return String::new();
+        }
+        let columns = [
+            column("ACCOUNT", 0),
+            column("FILE", 4),
+            column("VALID", 0),
+            column("SESSION START", 2),
+            column("AVAILABLE AT", 0),
+            column("QUOTA END", 5),
+            column("LOGIN", 3),
+            column("SOURCE", 6),
+        ];
+        let mut table = Table::new(&columns);
+        for record in &self.records {
+            let tone = match record.validation_status {
+                ValidationStatus::Ok => Tone::Plain,
+                ValidationStatus::Mismatch => Tone::Dim,
+            };
+            let login = match (record.identity_status, &record.auth_email) {
+                (IdentityStatus::Match, _) => "its own".to_owned(),
+                (IdentityStatus::Mismatch, Some(email)) => format!("of {email}"),
+                _ => "unreadable".to_owned(),
+            };
+            let source = match record.source_state {
+                SourceState::Present => "present",
+                SourceState::Gone => "gone",
+            };
+            table.row(
+                tone,
+                vec![
+                    record.email.clone(),
+                    record.legacy_auth_filename.clone(),
+                    record.validation_status.word().to_owned(),
+                    Stamp::table_form(record.session_start_at.0),
+                    record.next_available_at.table_form(),
+                    record.quota_end_detected_at.table_form(),
+                    login,
+                    source.to_owned(),
+                ],
+            );
+        }
+        table.render(page)
+    }
+}

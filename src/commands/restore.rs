@@ -1,0 +1,518 @@
+//! `restore`: puts a snapshot back into the Codex home. Everything is verified before anything is touched; what is
+//! replaced becomes a snapshot of its own, which `--undo` puts back.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::archive::read::Caps;
+use crate::capture::{self, Wanted};
+use crate::cli::RestoreArgs;
+use crate::codex::auth;
+use crate::codex::home;
+use crate::context::Ctx;
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::evidence::Evidence;
+use crate::fsutil;
+use crate::install::{self, Plan, Scope};
+use crate::lock::Lock;
+use crate::metadata::{
+    ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
+};
+use crate::snapshots::{self, SAFETY, Snapshot, Sound, make};
+use crate::timeutil::Stamp;
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
+    let dest = ctx.codex_home(args.dest_dir.as_deref())?;
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, !args.dry_run)?;
+    let snapshot = choose(ctx, args, &evidence, &backup_dir, &dest)?;
+    // The first reading is for the plan that a person confirms; it happens without the lock.
+    let preview = prepare(ctx, args, &snapshot, &dest)?;
+    for kept in &preview.plan.kept {
+        ctx.ui.warn(&format!(
+            "`{kept}` stays as it is: it is nothing that snapshots replace"
+        ));
+    }
+    if args.dry_run {
+        ctx.ui.data(&Answer::of(
+            ctx, "dry-run", &snapshot, &preview, &dest, None,
+        ))?;
+        return Ok(Outcome::Done);
+    }
+    let question = format!(
+        "restore {} into `{}`, replacing {} of its entries?",
+        snapshot.archive_name(),
+        ctx.paths.short(&dest),
+        preview.plan.units.len()
+    );
+    ctx.ui.confirm(&question, args.yes)?;
+    let _lock = Lock::acquire(&ctx.paths.manager_home, "restore")?;
+    if install::recover(&dest)? {
+        ctx.ui.warn(&format!(
+            "a restore into `{}` that was cut short was finished first",
+            dest.display()
+        ));
+    }
+    // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
+    let again = Prepared {
+        plan: plan(ctx, &preview.sound, &dest, preview.scope)?,
+        ..preview
+    };
+    ctx.check_stop()?;
+    let safety = if args.no_safety_backup {
+        None
+    } else {
+        safety_backup(ctx, &dest, &backup_dir, &again)?
+    };
+    ctx.check_stop()?;
+    install::install(
+        &dest,
+        &snapshot.archive,
+        &again.sound.checked,
+        &again.plan,
+        &|| ctx.stopped(),
+    )?;
+    let mode = if args.undo { "undone" } else { "restored" };
+    ctx.ui
+        .data(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
+    Ok(Outcome::Done)
+}
+
+struct Prepared {
+    sound: Sound,
+    scope: Scope,
+    plan: Plan,
+}
+
+fn prepare(ctx: &Ctx, args: &RestoreArgs, snapshot: &Snapshot, dest: &Path) -> Result<Prepared> {
+    let sound = snapshot.check(&Caps::default(), &|| ctx.stopped())?;
+    let scope = match sound.sidecar.mode() {
+        BackupMode::AuthOnly => Scope::AuthOnly,
+        BackupMode::SessionOnly if args.auth_only => {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "`{}` is the session half of a snapshot: it holds no login",
+                    snapshot.archive.display()
+                ),
+                "restore its login from `auth/<email>/latest.tar.gz` beside it",
+            ));
+        }
+        BackupMode::SessionOnly => Scope::SessionOnly,
+        BackupMode::Full if args.auth_only => Scope::AuthOnly,
+        BackupMode::Full => Scope::Full,
+    };
+    let plan = plan(ctx, &sound, dest, scope)?;
+    Ok(Prepared { sound, scope, plan })
+}
+
+fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, scope: Scope) -> Result<Plan> {
+    let captured = capture_of(ctx, dest, &sound.sidecar.excluded_patterns, false)?;
+    let captured: HashSet<String> = captured
+        .entries
+        .into_iter()
+        .map(|entry| entry.path)
+        .collect();
+    install::plan(dest, &sound.checked, &captured, scope)
+}
+
+/// What a snapshot of the home as it stands would hold; nothing where there is no home.
+fn capture_of(
+    ctx: &Ctx,
+    dest: &Path,
+    exclude: &[String],
+    auth_only: bool,
+) -> Result<capture::Plan> {
+    if !dest.exists() {
+        return Ok(capture::Plan::default());
+    }
+    if !dest.is_dir() {
+        return Err(Error::other(
+            format!("`{}` is no directory; nothing was changed", dest.display()),
+            "name a Codex home with `--dest-dir`",
+        ));
+    }
+    let auth_json = fsutil::read_if_present(&home::auth_path(dest), auth::MOST_BYTES)?;
+    let email = auth_json
+        .as_deref()
+        .and_then(|bytes| auth::parse(bytes).ok())
+        .and_then(|login| login.account.email);
+    let wanted = Wanted {
+        auth_json: auth_json.as_deref(),
+        email: email.as_deref(),
+        auth_only,
+        include_tmp: ctx.include_tmp(false),
+        exclude,
+    };
+    capture::plan(dest, &wanted)
+}
+
+/// Keeps what will be replaced as a snapshot below `safety/<time>/`. None where there is nothing to replace yet.
+fn safety_backup(
+    ctx: &Ctx,
+    dest: &Path,
+    backup_dir: &Path,
+    prepared: &Prepared,
+) -> Result<Option<PathBuf>> {
+    let auth_only = prepared.scope == Scope::AuthOnly;
+    let plan = capture_of(
+        ctx,
+        dest,
+        &prepared.sound.sidecar.excluded_patterns,
+        auth_only,
+    )?;
+    let bytes = plan
+        .entries
+        .iter()
+        .find(|entry| entry.path == home::AUTH_JSON);
+    let login = bytes.and_then(|entry| match &entry.content {
+        crate::archive::write::Content::Bytes(bytes) => auth::parse(bytes).ok(),
+        _ => None,
+    });
+    let account = login
+        .as_ref()
+        .map(|login| login.account.clone())
+        .unwrap_or_default();
+    let sidecar = Sidecar {
+        schema_version: Some(SCHEMA_VERSION),
+        email: account.email.clone(),
+        account_id: account.account_id.clone(),
+        user_id: account.user_id.clone(),
+        plan_type: login.as_ref().and_then(|login| login.plan_type.clone()),
+        auth_mode: login.map(|login| login.auth_mode),
+        status_source: Some(StatusSource::Offline),
+        backup_mode: Some(if auth_only {
+            BackupMode::AuthOnly
+        } else {
+            BackupMode::Full
+        }),
+        captured_files: plan.top_level(),
+        excluded_patterns: prepared.sound.sidecar.excluded_patterns.clone(),
+        not_captured: plan.not_captured.clone(),
+        source_codex_home: Some(dest.display().to_string()),
+        hostname: ctx.hostname(),
+        created_at: Some(ctx.now),
+        manager_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Sidecar::default()
+    };
+    let who = account
+        .email
+        .or(account.user_id)
+        .unwrap_or_else(|| "unknown".to_owned());
+    let dir = make::free_dir(&backup_dir.join(SAFETY), Some(ctx.now))?;
+    let made = make::make(
+        &dir,
+        &BackupName::new(ctx.now, &who),
+        sidecar,
+        &plan,
+        false,
+        &|| ctx.stopped(),
+    );
+    if made.is_err() {
+        // Nothing in it counts; an empty directory would only puzzle.
+        let _ = std::fs::remove_dir(&dir);
+    }
+    made.map(|made| Some(made.archive))
+}
+
+/// The snapshot that was asked for.
+fn choose(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    evidence: &Evidence,
+    backup_dir: &Path,
+    dest: &Path,
+) -> Result<Snapshot> {
+    if args.undo {
+        return last_safety(ctx, backup_dir, dest);
+    }
+    if let Some(name) = &args.from_archive {
+        return by_name(ctx, name, backup_dir)?.ok_or_else(|| no_backup(name, backup_dir));
+    }
+    let start = args
+        .session_start
+        .as_deref()
+        .map(|text| Moment::parse(text, ctx))
+        .transpose()?;
+    let (who, accounts) = match (&args.email, &args.target) {
+        (Some(email), _) => (email, by_email(evidence, email)),
+        (None, Some(target)) => {
+            if let Some(snapshot) = by_name(ctx, target, backup_dir)? {
+                return Ok(snapshot);
+            }
+            let mut accounts = by_email(evidence, target);
+            if accounts.is_empty() {
+                accounts = by_alias(evidence, target);
+            }
+            (target, accounts)
+        }
+        (None, None) if start.is_some() => (
+            &String::new(),
+            evidence.accounts().into_iter().map(|k| k.account).collect(),
+        ),
+        (None, None) => {
+            return Err(Error::new(
+                Kind::Usage,
+                "nothing says what to restore",
+                "name an email, an alias or an archive; `codex-manager list-backups` shows them",
+            ));
+        }
+    };
+    if start.is_none() && accounts.len() > 1 {
+        return Err(ambiguous(who, &accounts));
+    }
+    let snapshots = evidence.snapshots.iter().filter(|snapshot| {
+        let account = snapshot.sidecar.account();
+        let is_theirs = accounts
+            .iter()
+            .any(|wanted| *wanted == account || wanted.may_be(&account));
+        is_theirs && start.as_ref().is_none_or(|start| start.is_of(snapshot))
+    });
+    let snapshots: Vec<&Snapshot> = snapshots.collect();
+    let owners: HashSet<Account> = snapshots
+        .iter()
+        .map(|snapshot| snapshot.sidecar.account())
+        .collect();
+    if start.is_some() && owners.len() > 1 {
+        return Err(ambiguous(
+            args.session_start.as_deref().unwrap_or(who),
+            &owners.into_iter().collect::<Vec<_>>(),
+        ));
+    }
+    let chosen = snapshots::newest(snapshots.iter().copied(), args.auth_only);
+    let chosen = chosen
+        .cloned()
+        .ok_or_else(|| no_backup(if who.is_empty() { "that time" } else { who }, backup_dir))?;
+    let newer_login = snapshots::newest(snapshots.iter().copied(), true)
+        .filter(|newest| newest.sidecar.content_time() > chosen.sidecar.content_time());
+    if let Some(newer) = newer_login {
+        ctx.ui.warn(&format!(
+            "a newer login of this account is in `{}`; this restores the newest whole home",
+            newer.archive_name()
+        ));
+    }
+    Ok(chosen)
+}
+
+/// An archive by path, by name in the backup directory, or by its path below it.
+fn by_name(ctx: &Ctx, name: &str, backup_dir: &Path) -> Result<Option<Snapshot>> {
+    let mut candidates = vec![
+        backup_dir.join(name),
+        backup_dir.join(format!("{name}{ARCHIVE_SUFFIX}")),
+    ];
+    // A bare word is a name first: a file that happens to lie in the working directory does not shadow an account.
+    if name.contains(std::path::MAIN_SEPARATOR) || name.ends_with(ARCHIVE_SUFFIX) {
+        candidates.push(PathBuf::from(name));
+    }
+    let found = candidates.into_iter().find(|path| path.is_file());
+    found
+        .map(|path| snapshots::open(&std::path::absolute(&path).unwrap_or(path), &ctx.zone))
+        .transpose()
+}
+
+fn by_email(evidence: &Evidence, email: &str) -> Vec<Account> {
+    let accounts = evidence.accounts().into_iter().map(|known| known.account);
+    let with_snapshot = |account: &Account| {
+        evidence.snapshots.iter().any(|snapshot| {
+            let theirs = snapshot.sidecar.account();
+            theirs == *account || theirs.may_be(account)
+        })
+    };
+    accounts
+        .filter(|account| {
+            account
+                .email
+                .as_deref()
+                .is_some_and(|theirs| theirs.eq_ignore_ascii_case(email))
+        })
+        .filter(with_snapshot)
+        .collect()
+}
+
+fn by_alias(evidence: &Evidence, alias: &str) -> Vec<Account> {
+    let known = evidence.accounts().into_iter();
+    known
+        .filter(|known| known.alias.as_deref() == Some(alias))
+        .map(|known| known.account)
+        .collect()
+}
+
+fn no_backup(name: &str, backup_dir: &Path) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("no backup of `{name}` in `{}`", backup_dir.display()),
+        "`codex-manager list-backups` shows every archive and account there",
+    )
+}
+
+fn ambiguous(who: &str, accounts: &[Account]) -> Error {
+    let mut names: Vec<String> = accounts
+        .iter()
+        .map(|account| {
+            let workspace = account.account_id.as_deref().unwrap_or("workspace unknown");
+            format!("{account} ({workspace})")
+        })
+        .collect();
+    names.sort();
+    Error::new(
+        Kind::Usage,
+        format!("`{who}` is more than one account: {}", names.join(", ")),
+        "name the archive instead: `codex-manager list-backups` shows them",
+    )
+}
+
+/// What the last restore into `dest` replaced.
+fn last_safety(ctx: &Ctx, backup_dir: &Path, dest: &Path) -> Result<Snapshot> {
+    let listing = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?;
+    listing
+        .problems
+        .iter()
+        .for_each(|problem| ctx.ui.warn(problem));
+    let home = dest.display().to_string();
+    let of_home = listing.snapshots.into_iter().filter(|snapshot| {
+        snapshot.is_complete && snapshot.sidecar.source_codex_home.as_deref() == Some(home.as_str())
+    });
+    of_home
+        .max_by_key(|snapshot| (snapshot.sidecar.created_at, snapshot.archive.clone()))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!(
+                    "no restore into `{home}` kept what it replaced below `{}`",
+                    backup_dir.join(SAFETY).display()
+                ),
+                "`codex-manager list-backups` shows the snapshots that can be restored",
+            )
+        })
+}
+
+/// When a window opened, as a person names it.
+enum Moment {
+    /// To the second.
+    Instant(Stamp),
+    /// A beginning of `2026-04-14-155500`, or of the same with other signs between.
+    Digits(String),
+}
+
+impl Moment {
+    fn parse(text: &str, ctx: &Ctx) -> Result<Self> {
+        if let Some(stamp) = Stamp::parse(text) {
+            return Ok(Self::Instant(stamp.in_zone(&ctx.zone)));
+        }
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        let signs = text
+            .chars()
+            .all(|letter| letter.is_ascii_digit() || "-:T ".contains(letter));
+        if signs && (4..=14).contains(&digits.len()) {
+            return Ok(Self::Digits(digits));
+        }
+        Err(Error::new(
+            Kind::Usage,
+            format!("`{text}` is no time a window could have opened"),
+            "write it as in the archive's name, 2026-04-14-155500, or the beginning of it",
+        ))
+    }
+
+    fn is_of(&self, snapshot: &Snapshot) -> bool {
+        let Some(start) = snapshot.sidecar.session_start_at else {
+            return false;
+        };
+        match self {
+            Self::Instant(stamp) => start.0 == *stamp,
+            Self::Digits(digits) => start
+                .0
+                .file_name_form()
+                .replace('-', "")
+                .starts_with(digits.as_str()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    mode: &'static str,
+    archive: String,
+    destination: String,
+    email: Option<String>,
+    auth_source: Option<&'static str>,
+    safety_backup: Option<String>,
+    files: u64,
+    #[serde(skip)]
+    window: String,
+    #[serde(skip)]
+    units: Vec<String>,
+}
+
+impl Answer {
+    fn of(
+        ctx: &Ctx,
+        mode: &'static str,
+        snapshot: &Snapshot,
+        prepared: &Prepared,
+        dest: &Path,
+        safety: Option<PathBuf>,
+    ) -> Self {
+        let sidecar = &prepared.sound.sidecar;
+        let installs_login = prepared
+            .plan
+            .units
+            .iter()
+            .any(|unit| unit.path == home::AUTH_JSON && unit.action != install::Action::Remove);
+        let units = prepared
+            .plan
+            .units
+            .iter()
+            .map(|unit| format!("{:<9} {}", unit.action.word(), unit.path));
+        Self {
+            mode,
+            archive: snapshot.archive.display().to_string(),
+            destination: dest.display().to_string(),
+            email: sidecar.email.clone(),
+            auth_source: installs_login.then_some("archive"),
+            safety_backup: safety.map(|path| path.display().to_string()),
+            files: prepared.plan.file_count(&prepared.sound.checked),
+            window: match (sidecar.session_start_at, sidecar.next_available_at) {
+                (Some(start), Some(next)) => {
+                    format!(
+                        "{} to {}",
+                        start.0.in_zone(&ctx.zone),
+                        next.in_zone(&ctx.zone)
+                    )
+                }
+                _ => "not known".to_owned(),
+            },
+            units: if mode == "dry-run" {
+                units.collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, _: &Page) -> String {
+        let mut text = format!(
+            "{:<9} {}\ninto      {}\naccount   {}\nwindow    {}\nfiles     {}\n",
+            self.mode,
+            self.archive,
+            self.destination,
+            self.email.as_deref().unwrap_or("not named"),
+            self.window,
+            self.files,
+        );
+        if let Some(safety) = &self.safety_backup {
+            text.push_str(&format!(
+                "replaced  {safety} (`codex-manager restore --undo` puts it back)\n"
+            ));
+        }
+        for unit in &self.units {
+            text.push_str(&format!("{unit}\n"));
+        }
+        text
+    }
+}

@@ -1,0 +1,120 @@
+//! `status`: what the text of Codex's `/status` panel says of the weekly window. Reads; records nothing.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::StatusArgs;
+use crate::codex::status::{self, Clock, LiveStatus};
+use crate::context::Ctx;
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::metadata::{BackupName, Limit, StatusSource, WindowState};
+use crate::observation::window_state;
+use crate::timeutil::{SessionStart, Stamp, remaining_words};
+use crate::ui::{Page, Report};
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
+    let clock = Clock {
+        now: ctx.now,
+        zone: &ctx.zone,
+        reference_year: args.reference_year,
+    };
+    let live = match (
+        &args.input_file,
+        ctx.status_command(args.status_command.as_deref()),
+    ) {
+        (Some(path), _) => status::of_file(path, clock)?,
+        (None, Some(command)) => {
+            let timeout = Duration::from_secs(ctx.status_timeout_seconds());
+            status::of_command(&command, timeout, &|| ctx.stopped(), clock)?
+        }
+        (None, None) => {
+            return Err(Error::new(
+                Kind::NoStatus,
+                "no live status: nothing says where its text comes from",
+                "run `/status` in Codex and pass its text on with `--input-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`",
+            ));
+        }
+    };
+    ctx.ui.data(&Answer::of(live, ctx))?;
+    Ok(Outcome::Done)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    email: Option<String>,
+    account_id: Option<String>,
+    plan_type: Option<String>,
+    reset_at: Stamp,
+    session_start_at: SessionStart,
+    window_state: WindowState,
+    quota_percent_left: Option<u8>,
+    quota_text: String,
+    limits: Vec<Limit>,
+    status_source: StatusSource,
+    archive_name: Option<String>,
+    observed_at: Stamp,
+    #[serde(skip)]
+    now: Stamp,
+}
+
+impl Answer {
+    fn of(live: LiveStatus, ctx: &Ctx) -> Self {
+        let reading = live.reading;
+        let start = SessionStart::from_reset(reading.reset_at, &ctx.zone);
+        Self {
+            archive_name: reading
+                .email
+                .as_deref()
+                .map(|email| BackupName::new(start.0, email).archive()),
+            window_state: window_state(
+                reading.reset_at,
+                reading.quota_percent_left,
+                live.observed_at,
+            ),
+            email: reading.email,
+            account_id: reading.workspace_id,
+            plan_type: reading.plan,
+            reset_at: reading.reset_at,
+            session_start_at: start,
+            quota_percent_left: reading.quota_percent_left,
+            quota_text: reading.quota_text,
+            limits: reading.limits,
+            status_source: live.source,
+            observed_at: live.observed_at,
+            now: ctx.now,
+        }
+    }
+}
+
+impl Report for Answer {
+    fn text(&self, _: &Page) -> String {
+        let plan = self
+            .plan_type
+            .as_ref()
+            .map(|plan| format!(" ({plan})"))
+            .unwrap_or_default();
+        let left = self
+            .quota_percent_left
+            .map_or("unknown".to_owned(), |left| format!("{left}%"));
+        let state = match self.window_state {
+            WindowState::Running => "running",
+            WindowState::Over => "over",
+            WindowState::Unstarted => "not started",
+            WindowState::Unknown => "unknown",
+        };
+        let mut text = format!(
+            "account  {}{plan}\nwindow   {} to {}, {state}\nleft     {left}\nresets   {} (in {})\n",
+            self.email.as_deref().unwrap_or("not named"),
+            self.session_start_at.0,
+            self.reset_at,
+            self.reset_at,
+            remaining_words(self.reset_at.since(self.now).num_seconds()),
+        );
+        if let Some(name) = &self.archive_name {
+            text.push_str(&format!("archive  {name}\n"));
+        }
+        text
+    }
+}

@@ -1,0 +1,145 @@
+//! Loads all evidence of accounts from the disk: snapshots, inventory, registry, profiles, the live login. What cannot
+//! be read is told and the rest goes on.
+
+use std::path::PathBuf;
+
+use crate::accounts::{self, Known, Sources};
+use crate::codex::auth::Login;
+use crate::codex::home;
+use crate::error::Result;
+use crate::inventory::{Inventory, Record};
+use crate::lock::Lock;
+use crate::profiles::{self, Profile};
+use crate::registry::{self, Registry};
+use crate::snapshots::{self, Snapshot};
+use crate::timeutil::{Stamp, Zone};
+
+/// Where evidence lies.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The manager home.
+    pub manager_home: PathBuf,
+    /// The snapshots.
+    pub backup_dir: PathBuf,
+    /// The inventory.
+    pub inventory: PathBuf,
+    /// `cooldown.json`.
+    pub registry: PathBuf,
+    /// The profiles.
+    pub profiles: PathBuf,
+    /// The Codex home whose login is live.
+    pub codex_home: PathBuf,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// The current snapshots.
+    pub snapshots: Vec<Snapshot>,
+    /// The inventory's records.
+    pub records: Vec<Record>,
+    /// The registry.
+    pub registry: Registry,
+    /// The profiles.
+    pub profiles: Vec<Profile>,
+    /// The live login.
+    pub active: Option<Login>,
+    /// What could not be read.
+    pub warnings: Vec<String>,
+}
+
+impl Evidence {
+    /// Reads everything. A broken registry is set aside when nobody else is writing and `may_write`.
+    pub fn load(
+        places: &Places,
+        now: Stamp,
+        zone: &Zone,
+        may_write: bool,
+        held: Option<&Lock>,
+    ) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let listing = snapshots::list(&places.backup_dir, zone)?;
+        warnings.extend(listing.problems);
+        let records = match Inventory::load(&places.inventory) {
+            Ok(inventory) => inventory.records,
+            Err(error) => {
+                warnings.push(format!("{error}; its records are left out"));
+                Vec::new()
+            }
+        };
+        let (profiles, broken) = profiles::load_all(&places.profiles);
+        warnings.extend(broken);
+        let registry = load_registry(places, now, may_write, held, &mut warnings)?;
+        let active = match home::read_login(&places.codex_home) {
+            Ok(login) => login.map(|(_, login)| login),
+            Err(error) => {
+                warnings.push(error.to_string());
+                None
+            }
+        };
+        Ok(Self {
+            snapshots: listing.snapshots,
+            records,
+            registry,
+            profiles,
+            active,
+            warnings,
+        })
+    }
+
+    /// The accounts they are evidence of.
+    pub fn accounts(&self) -> Vec<Known> {
+        let active = self
+            .active
+            .as_ref()
+            .map(|login| (&login.account, login.plan_type.as_deref()));
+        accounts::gather(&Sources {
+            snapshots: &self.snapshots,
+            records: &self.records,
+            registry: Some(&self.registry),
+            profiles: &self.profiles,
+            active,
+        })
+    }
+}
+
+/// The registry; a broken one is an empty one with a warning, and is moved aside under the lock. `held` is the lock
+/// where the caller has it.
+pub fn load_registry(
+    places: &Places,
+    now: Stamp,
+    may_write: bool,
+    held: Option<&Lock>,
+    warnings: &mut Vec<String>,
+) -> Result<Registry> {
+    let path = places.registry.as_path();
+    let broken = match Registry::load(path)? {
+        Ok(registry) => return Ok(registry),
+        Err(broken) => broken,
+    };
+    let told = format!(
+        "the registry `{}` cannot be read: {}",
+        path.display(),
+        broken.reason
+    );
+    let lock = match held {
+        Some(_) => None,
+        None if may_write => {
+            Lock::try_acquire(&places.manager_home, "setting a broken registry aside").ok()
+        }
+        None => None,
+    };
+    if !may_write || (held.is_none() && lock.is_none()) {
+        warnings.push(format!("{told}; its observations are left out"));
+        return Ok(Registry::default());
+    }
+    // Whoever held the lock before may have mended it.
+    if let Ok(registry) = Registry::load(path)? {
+        return Ok(registry);
+    }
+    match registry::set_aside(path, now) {
+        Ok(aside) => warnings.push(format!("{told}; it was set aside as `{}`", aside.display())),
+        Err(error) => warnings.push(format!("{told}; {error}")),
+    }
+    Ok(Registry::default())
+}
