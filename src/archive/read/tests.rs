@@ -790,7 +790,7 @@ fn what_is_over_a_cap_is_refused() {
         ..caps
     };
     // A member of gzip for each MiB, so that the test need not compress them all.
-    let mebibyte = gzip(&[0; 1 << 20]);
+    let mebibyte = gzip(&vec![0; 1 << 20]);
     let zeros = |mebibytes: usize| {
         let head = Tar::home().raw(gnu(b'0', b"z", (mebibytes as u64) << 20), b"");
         [
