@@ -789,7 +789,17 @@ fn what_is_over_a_cap_is_refused() {
         total_bytes: u64::MAX,
         ..caps
     };
-    let zeros = |mebibytes: usize| gzip(&Tar::home().file("z", &vec![0; mebibytes << 20]).end());
+    // A member of gzip for each MiB, so that the test need not compress them all.
+    let mebibyte = gzip(&vec![0; 1 << 20]);
+    let zeros = |mebibytes: usize| {
+        let head = Tar::home().raw(gnu(b'0', b"z", (mebibytes as u64) << 20), b"");
+        [
+            gzip(&head.0),
+            mebibyte.repeat(mebibytes),
+            gzip(&Tar::default().end()),
+        ]
+        .concat()
+    };
     assert_eq!(judge(&zeros(63), &wide), "");
     let bomb = zeros(65);
     assert!(judge(&bomb, &wide).contains("far more"));
@@ -834,11 +844,26 @@ fn an_archive_that_changed_since_its_check_is_refused() {
         fs::write(bench.archive(), other).expect("writes");
         let error = bench.extract(&checked).expect_err("refuses");
         assert_eq!(error.kind(), Kind::ArchiveDamaged, "{error}");
-        assert!(!bench.staging().join("z").exists());
+        for name in ["y", "z"] {
+            assert!(!bench.staging().join(name).exists(), "{name} was written");
+        }
         fs::remove_dir_all(bench.staging()).expect("removes");
     }
     fs::write(bench.archive(), sound).expect("writes");
     bench.extract(&checked).expect("extracts");
+}
+
+#[test]
+fn the_second_pass_inflates_no_more_than_the_first() {
+    let tar = Tar::home().end();
+    let bench = Bench::new(&gzip(&tar));
+    let checked = bench.check(Maker::Ours).expect("passes");
+    fs::write(bench.archive(), gzip(&[tar, vec![0; 512]].concat())).expect("writes");
+    let error = bench.extract(&checked).expect_err("refuses");
+    assert!(
+        error.to_string().contains("more than is allowed"),
+        "{error}"
+    );
 }
 
 #[test]
