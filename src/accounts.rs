@@ -60,13 +60,12 @@ struct Groups {
 impl Groups {
     /// The group of `account`, made where there is none.
     fn of(&mut self, account: &Account) -> &mut Known {
-        let index = match self.found.get(account) {
-            Some(index) => *index,
-            None => {
-                let index = self.place(account);
-                self.found.insert(account.clone(), index);
-                index
-            }
+        let index = if let Some(index) = self.found.get(account) {
+            *index
+        } else {
+            let index = self.place(account);
+            self.found.insert(account.clone(), index);
+            index
         };
         &mut self.known[index]
     }

@@ -311,16 +311,13 @@ pub fn recover(home_dir: &Path) -> Result<bool> {
     if fs::symlink_metadata(&stage.dir).is_err() {
         return Ok(false);
     }
-    match stage.read_journal()? {
-        Some(units) => {
-            stage.swap(&units)?;
-            stage.finish()?;
-            Ok(true)
-        }
-        None => {
-            stage.remove()?;
-            Ok(false)
-        }
+    if let Some(units) = stage.read_journal()? {
+        stage.swap(&units)?;
+        stage.finish()?;
+        Ok(true)
+    } else {
+        stage.remove()?;
+        Ok(false)
     }
 }
 

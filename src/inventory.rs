@@ -159,18 +159,15 @@ impl Inventory {
                 .records
                 .iter()
                 .position(|old| is_same_evidence(old, new));
-            match same {
-                Some(index) => {
-                    let old = &mut self.records[index];
-                    let kept = std::mem::take(&mut old.rest);
-                    *old = better_evidence(old, new);
-                    old.rest = kept;
-                    matched.insert(key_of(old));
-                }
-                None => {
-                    matched.insert(key_of(new));
-                    self.records.push(new.clone());
-                }
+            if let Some(index) = same {
+                let old = &mut self.records[index];
+                let kept = std::mem::take(&mut old.rest);
+                *old = better_evidence(old, new);
+                old.rest = kept;
+                matched.insert(key_of(old));
+            } else {
+                matched.insert(key_of(new));
+                self.records.push(new.clone());
             }
         }
         for record in &mut self.records {

@@ -46,7 +46,7 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(25))
+                    std::thread::sleep(Duration::from_millis(25));
                 }
                 Err(TryLockError::WouldBlock) => return Err(held_by_another(&mut file, &path)),
                 Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path, error)),

@@ -142,7 +142,7 @@ fn write_entry(
         (_, false) => "file",
     };
     let name = |content: &mut Sha256, size: u64| {
-        content.update(format!("{}\0{kind}\0{size}\0", entry.path))
+        content.update(format!("{}\0{kind}\0{size}\0", entry.path));
     };
     match &entry.content {
         Content::Dir => {

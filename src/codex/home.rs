@@ -60,8 +60,8 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
                 .strip_prefix(*dir)
                 .is_some_and(|rest| rest.starts_with('/'))
     };
-    PASSING_DIRS.iter().any(|dir| under(&dir))
-        || (!include_tmp && SCRATCH_DIRS.iter().any(|dir| under(&dir)))
+    PASSING_DIRS.iter().any(&under)
+        || (!include_tmp && SCRATCH_DIRS.iter().any(&under))
         || PASSING_FILES.contains(&path)
         || under(&STAGE_DIR)
         || Path::new(path)

@@ -69,10 +69,7 @@ pub fn make(
     sidecar.content_sha256 = Some(written.content_sha256);
     sidecar.total_bytes = Some(written.total_bytes);
     sidecar.file_count = Some(checked.file_count);
-    let standing = super::read_sidecar(&sidecar_path(&archive))
-        .ok()
-        .filter(|_| archive.exists());
-    if let Some(standing) = standing.filter(|standing| !force && is_same(standing, &sidecar)) {
+    if !force && let Some(standing) = standing_same(&archive, &sidecar, stop) {
         return Ok(Made {
             archive,
             sidecar: standing,
@@ -95,12 +92,19 @@ pub fn make(
     })
 }
 
-fn is_same(standing: &Sidecar, new: &Sidecar) -> bool {
-    standing.content_sha256.is_some()
+/// The sidecar of the standing snapshot, if it holds the same and its archive is still sound.
+fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Option<Sidecar> {
+    let standing = super::read_sidecar(&sidecar_path(archive)).ok()?;
+    let is_same = standing.content_sha256.is_some()
         && standing.content_sha256 == new.content_sha256
         && standing.mode() == new.mode()
         && standing.account() == new.account()
-        && standing.excluded_patterns == new.excluded_patterns
+        && standing.excluded_patterns == new.excluded_patterns;
+    if !is_same {
+        return None;
+    }
+    let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), stop).ok()?;
+    (standing.archive_sha256.as_ref() == Some(&checked.sha256)).then_some(standing)
 }
 
 /// Moves a standing archive and its sidecar to `superseded/<created_at>/`, the sidecar first: what stays behind when
@@ -129,7 +133,7 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
         let name = if count == 1 {
             base.clone()
         } else {
-            format!("{base}-{count}")
+            format!("{base}-{count:03}")
         };
         let dir = parent.join(name);
         let mut builder = fs::DirBuilder::new();

@@ -50,13 +50,13 @@ impl Env {
 
     /// The same world in another zone.
     pub fn in_zone(mut self, zone: &str) -> Self {
-        self.zone = zone.to_owned();
+        zone.clone_into(&mut self.zone);
         self
     }
 
     /// The same world at another instant.
     pub fn set_now(&mut self, now: &str) {
-        self.now = now.to_owned();
+        now.clone_into(&mut self.now);
     }
 
     /// The world's HOME.

@@ -1,4 +1,7 @@
 //! The integration tests: one binary, one module a command, the built program run as a user runs it.
 
+// A test that cannot set up its world should stop right there.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
 mod common;
 mod smoke;
