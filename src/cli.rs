@@ -336,7 +336,7 @@ pub struct ConfigArgs {
 }
 
 /// What to do with the settings.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigAction {
     /// Every setting, its value and where that comes from
     List,

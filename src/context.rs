@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -19,6 +18,7 @@ use crate::inventory::{self, Inventory};
 use crate::legacy::Rules;
 use crate::lock::Lock;
 use crate::settings::{self, KEYS, Key, Settings};
+use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
 
@@ -34,7 +34,7 @@ pub struct Ctx {
     pub ui: Ui,
     settings: Settings,
     globals: Resolved,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 /// Where things are.
@@ -93,11 +93,15 @@ pub struct Setting {
 }
 
 impl Ctx {
-    /// Resolves what was typed. `stop` is set by a signal.
-    pub fn resolve(globals: &Globals, stop: Arc<AtomicBool>) -> Result<Self> {
+    /// Resolves what was typed; without `reads_settings` as if there were no settings file.
+    pub fn resolve(globals: &Globals, stop: Stop, reads_settings: bool) -> Result<Self> {
         let home = home_dir();
         let manager_home = manager_home(globals.manager_home.as_deref(), home.as_deref())?;
-        let settings = Settings::load(&manager_home.join("config.toml"))?;
+        let settings = if reads_settings {
+            Settings::load(&manager_home.join("config.toml"))?
+        } else {
+            Settings::default()
+        };
         let codex_home = match &globals.codex_home {
             Some(path) => absolute(path)?,
             None => match variable("CODEX_HOME") {
@@ -172,18 +176,30 @@ impl Ctx {
         ui
     }
 
+    /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
+    pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
+        Ok((
+            Lock::acquire(&self.paths.manager_home, command)?,
+            self.stop.in_hand(),
+        ))
+    }
+
+    /// The same without the lock, for a child process that must not be left behind.
+    pub fn in_hand(&self) -> InHand {
+        self.stop.in_hand()
+    }
+
     /// Fails with exit code 130 once a signal came.
     pub fn check_stop(&self) -> Result<()> {
-        if self.stop.load(Ordering::Relaxed) {
-            Err(Error::interrupted())
-        } else {
-            Ok(())
+        if self.stopped() {
+            return Err(Error::interrupted());
         }
+        Ok(())
     }
 
     /// Whether a signal came.
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_requested()
     }
 
     /// The Codex home, given a command's own flag for it.
@@ -332,10 +348,9 @@ impl Ctx {
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
         let evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
-        evidence
-            .warnings
-            .iter()
-            .for_each(|warning| self.ui.warn(warning));
+        for warning in &evidence.warnings {
+            self.ui.warn(warning);
+        }
         Ok(evidence)
     }
 
@@ -347,7 +362,7 @@ impl Ctx {
             &self.zone,
         )?;
         let path = self.inventory_path(args.inventory_path.as_deref())?;
-        let _lock = Lock::acquire(&self.paths.manager_home, "refresh")?;
+        let _lock = self.lock("refresh")?;
         let before = Inventory::load(&path)?;
         let mut after = before.clone();
         after.merge(&scan);

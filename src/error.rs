@@ -119,11 +119,9 @@ impl Error {
 
     /// Ended by a signal.
     pub fn interrupted() -> Self {
-        Self::new(
-            Kind::Interrupted,
-            "interrupted; nothing was changed",
-            "run the command again when it suits",
-        )
+        let hint =
+            "what was finished stays, what was not is gone; run the command again when it suits";
+        Self::new(Kind::Interrupted, "interrupted", hint)
     }
 
     /// What kind of failure it is.

@@ -122,12 +122,10 @@ pub fn load_registry(
         path.display(),
         broken.reason
     );
-    let lock = match held {
-        Some(_) => None,
-        None if may_write => {
-            Lock::try_acquire(&places.manager_home, "setting a broken registry aside").ok()
-        }
-        None => None,
+    let lock = if held.is_none() && may_write {
+        Lock::try_acquire(&places.manager_home, "setting a broken registry aside").ok()
+    } else {
+        None
     };
     if !may_write || (held.is_none() && lock.is_none()) {
         warnings.push(format!("{told}; its observations are left out"));

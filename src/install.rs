@@ -78,6 +78,10 @@ impl Plan {
                         .is_some_and(|rest| rest.starts_with('/')))
         };
         // The unit that covers a path sorts at or before it; siblings such as `a-b` may stand between.
+        // An older tool archived what Codex makes anew as well.
+        if home::is_passing(path, true) {
+            return false;
+        }
         let end = self
             .units
             .partition_point(|unit| unit.path.as_str() <= path);

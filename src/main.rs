@@ -22,19 +22,19 @@ mod profiles;
 mod registry;
 mod settings;
 mod snapshots;
+mod stop;
 mod timeutil;
 mod ui;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, ConfigAction};
 use context::Ctx;
 use error::{Error, Kind, Outcome, Result};
+use stop::Stop;
 
 fn main() -> ExitCode {
     // Whatever is made without a mode of its own is private too.
@@ -44,11 +44,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Without a handler a signal still ends the process, only less tidily.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let ctx = match Ctx::resolve(&cli.globals, stop) {
+    let stop = Stop::default();
+    stop.listen(|| std::process::exit(i32::from(Kind::Interrupted.exit_code())));
+    // Where the settings are must be told even when they cannot be read.
+    let reads_settings =
+        !matches!(&cli.command, Command::Config(args) if args.action == ConfigAction::Path);
+    let ctx = match Ctx::resolve(&cli.globals, stop, reads_settings) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };

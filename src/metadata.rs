@@ -23,6 +23,7 @@ pub const SIDECAR_SUFFIX: &str = ".metadata.json";
 /// Neither the email nor the workspace alone tells accounts apart: one email can sit in several workspaces, and one
 /// workspace has several members. Source: auth.json's id_token claims, CODEX_MANAGER_SPEC.md, "Words".
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names)] // `account_id` is Codex's own word
 pub struct Account {
     /// What people type. None for an API key.
     pub email: Option<String>,
@@ -62,7 +63,8 @@ impl Account {
                     one == two
                 };
                 // A person may change the email of an account; two exact accounts are told apart by their ids.
-                if !same && !(fold && self.is_exact() && other.is_exact()) {
+                let is_renamed = fold && self.is_exact() && other.is_exact();
+                if !same && !is_renamed {
                     return false;
                 }
                 agree |= same;

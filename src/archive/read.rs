@@ -64,12 +64,15 @@ impl Default for Caps {
 }
 
 /// Who made an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Maker {
     /// This program, which archives no links.
     Ours,
     /// The older tool in Python, which archives symbolic links as they are: those that stay inside are taken.
-    Foreign,
+    ///
+    /// It also archives what is never restored, such as Codex's link to a socket elsewhere: the function says which
+    /// paths those are, and the caller never asks for them to be extracted.
+    Foreign(fn(&str) -> bool),
 }
 
 /// What an entry is.
@@ -166,7 +169,7 @@ pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) ->
             }
             kept.push(entry);
         }
-        if let Some((link, reason)) = names.bad_link(&kept) {
+        if let Some((link, reason)) = names.bad_link(&kept, maker) {
             return Err(damaged(path, Some(link.as_bytes()), reason));
         }
         if kept.is_empty() {
@@ -207,7 +210,7 @@ pub fn extract(
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
     let ((), seal) = with_stream(path, caps, stop, |stream| {
-        let mut entries = Entries::new(stream, Maker::Foreign, caps);
+        let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
             // Before it is written: the hash tells only at the end.
@@ -338,9 +341,11 @@ impl Names {
     }
 
     /// The first link that leads out of the tree, round in a circle or to another link, and why it is refused.
-    fn bad_link<'e>(&self, entries: &'e [Entry]) -> Option<(&'e str, &'static str)> {
+    fn bad_link<'e>(&self, entries: &'e [Entry], maker: Maker) -> Option<(&'e str, &'static str)> {
+        let is_never_restored =
+            |path: &str| matches!(maker, Maker::Foreign(is_never) if is_never(path));
         entries.iter().find_map(|entry| match &entry.kind {
-            EntryKind::Symlink(target) => {
+            EntryKind::Symlink(target) if !is_never_restored(&entry.path) => {
                 let reason = self.check_link(&entry.path, target).err()?;
                 Some((entry.path.as_str(), reason))
             }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::fsutil;
 use crate::metadata::Account;
 use crate::timeutil::Stamp;
 
@@ -146,11 +147,7 @@ fn account_of_record(record: &Value) -> Account {
 /// A key names nobody: eight hex digits of its hash tell two keys apart and give neither away.
 fn account_of_key(key: &str) -> Account {
     let hash = Sha256::digest(key.as_bytes());
-    let digits: String = hash
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digits = fsutil::hex(hash.get(..4).unwrap_or_default());
     Account {
         user_id: Some(format!("apikey-{digits}")),
         ..Account::default()

@@ -33,9 +33,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let source = ctx.codex_home(args.source_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
-    let lock = (!args.dry_run)
-        .then(|| Lock::acquire(&ctx.paths.manager_home, "backup"))
-        .transpose()?;
+    let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
     if lock.is_some() && install::recover(&source)? {
         ctx.ui.warn(&format!(
             "a restore into `{}` that was cut short was finished first",
@@ -49,7 +47,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         args.backup_dir.as_deref(),
         None,
         !args.dry_run,
-        lock.as_ref(),
+        lock.as_ref().map(|(lock, _)| lock),
     )?;
     let observation = observe(ctx, args, &login, &evidence)?;
     let exclude = ctx.exclude(&args.exclude);
@@ -92,7 +90,12 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
                 .warn(&format!("`{path}` was gone when its turn came"));
         }
         if let Some(observation) = observation.filter(|seen| seen.source != StatusSource::Offline) {
-            remember(ctx, &login, observation, lock.as_ref())?;
+            remember(
+                ctx,
+                &login,
+                observation,
+                lock.as_ref().map(|(lock, _)| lock),
+            )?;
         }
         Answer::made(ctx, made)
     } else {
@@ -229,7 +232,9 @@ fn remember(ctx: &Ctx, login: &Login, observation: Observation, lock: Option<&Lo
     let mut warnings = Vec::new();
     let places = ctx.places(None, None)?;
     let mut registry = evidence::load_registry(&places, ctx.now, true, lock, &mut warnings)?;
-    warnings.iter().for_each(|warning| ctx.ui.warn(warning));
+    for warning in &warnings {
+        ctx.ui.warn(warning);
+    }
     registry.record(&login.account, observation);
     registry.save(&ctx.paths.registry())
 }

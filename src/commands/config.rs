@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
-use crate::lock::Lock;
 use crate::settings::{self, Settings};
 use crate::ui::table::{Table, Tone, column};
 use crate::ui::{Page, Report};
@@ -80,7 +79,7 @@ fn edit(
     }
     // Refused before the home is made: a slip of the hand leaves nothing behind.
     let path = ctx.paths.config();
-    let _lock = Lock::acquire(&ctx.paths.manager_home, command)?;
+    let _lock = ctx.lock(command)?;
     let mut settings = Settings::load(&path)?;
     let before = settings.text_of_file();
     change(&mut settings)?;
@@ -125,7 +124,7 @@ impl Report for List {
         for (key, value, from, about) in &self.rows {
             table.row(
                 Tone::Plain,
-                vec![
+                [
                     (*key).to_owned(),
                     shown(value),
                     from.clone(),

@@ -70,7 +70,7 @@ impl Report for Answer {
             let paused = if row.paused { ", paused" } else { "" };
             table.row(
                 tone,
-                vec![
+                [
                     format!("{mark} {}{alias}", row.name()),
                     format!("{}{paused}", row.status.word()),
                     remaining_words(row.remaining_seconds),

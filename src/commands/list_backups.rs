@@ -199,7 +199,7 @@ impl Report for Answer {
             };
             table.row(
                 tone,
-                vec![
+                [
                     entry.archive_name.clone(),
                     entry.email.clone().unwrap_or_else(|| "-".to_owned()),
                     entry.status.word().to_owned(),

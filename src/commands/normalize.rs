@@ -12,7 +12,6 @@ use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::fsutil;
 use crate::inventory::{self, IdentityStatus, Inventory, Record, Skipped, SourceState};
-use crate::lock::Lock;
 use crate::metadata::{
     Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
     WindowState,
@@ -29,9 +28,7 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     let mut scan = inventory::scan(&dir, ctx.legacy_rules(&args.legacy), &ctx.zone)?;
     ctx.check_stop()?;
-    let lock = (!args.dry_run)
-        .then(|| Lock::acquire(&ctx.paths.manager_home, "normalize"))
-        .transpose()?;
+    let lock = (!args.dry_run).then(|| ctx.lock("normalize")).transpose()?;
     let before = Inventory::load(&path)?;
     let mut after = before.clone();
     after.merge(&scan);
@@ -241,7 +238,7 @@ impl Report for Answer {
             };
             table.row(
                 tone,
-                vec![
+                [
                     record.email.clone(),
                     record.legacy_auth_filename.clone(),
                     record.validation_status.word().to_owned(),

@@ -16,7 +16,6 @@ use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::Evidence;
 use crate::fsutil;
 use crate::install::{self, Plan, Scope};
-use crate::lock::Lock;
 use crate::metadata::{
     ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
 };
@@ -50,7 +49,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         preview.plan.units.len()
     );
     ctx.ui.confirm(&question, args.yes)?;
-    let _lock = Lock::acquire(&ctx.paths.manager_home, "restore")?;
+    let _lock = ctx.lock("restore")?;
     if install::recover(&dest)? {
         ctx.ui.warn(&format!(
             "a restore into `{}` that was cut short was finished first",
@@ -324,10 +323,9 @@ fn by_email(evidence: &Evidence, email: &str) -> Vec<Account> {
     };
     accounts
         .filter(|account| {
-            account
-                .email
-                .as_deref()
-                .is_some_and(|theirs| theirs.eq_ignore_ascii_case(email))
+            // An API key has no email: its fingerprint is its name.
+            let name = account.email.as_deref().or(account.user_id.as_deref());
+            name.is_some_and(|name| name.eq_ignore_ascii_case(email))
         })
         .filter(with_snapshot)
         .collect()
@@ -368,10 +366,9 @@ fn ambiguous(who: &str, accounts: &[Account]) -> Error {
 /// What the last restore into `dest` replaced.
 fn last_safety(ctx: &Ctx, backup_dir: &Path, dest: &Path) -> Result<Snapshot> {
     let listing = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?;
-    listing
-        .problems
-        .iter()
-        .for_each(|problem| ctx.ui.warn(problem));
+    for problem in &listing.problems {
+        ctx.ui.warn(problem);
+    }
     let home = dest.display().to_string();
     let of_home = listing.snapshots.into_iter().filter(|snapshot| {
         snapshot.is_complete && snapshot.sidecar.source_codex_home.as_deref() == Some(home.as_str())

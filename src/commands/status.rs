@@ -26,6 +26,7 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
     ) {
         (Some(path), _) => status::of_file(path, clock)?,
         (None, Some(command)) => {
+            let _in_hand = ctx.in_hand();
             let timeout = Duration::from_secs(ctx.status_timeout_seconds());
             status::of_command(&command, timeout, &|| ctx.stopped(), clock)?
         }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::archive::read::{self, Caps, Checked, Maker};
-use crate::codex::auth;
+use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::metadata::{ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar};
@@ -54,7 +54,7 @@ impl Snapshot {
         let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
             Maker::Ours
         } else {
-            Maker::Foreign
+            Maker::Foreign(|path| home::is_passing(path, true))
         };
         let checked = read::check(&self.archive, maker, caps, stop)?;
         let sidecar = match &checked.metadata_json {

@@ -27,6 +27,7 @@ pub struct Page {
 }
 
 /// The two streams and how to use them.
+#[allow(clippy::struct_excessive_bools)] // the switches of the command line
 pub struct Ui {
     out: RefCell<Box<dyn Write>>,
     err: RefCell<Box<dyn Write>>,

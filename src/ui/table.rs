@@ -60,7 +60,7 @@ impl<'a> Table<'a> {
     }
 
     /// Adds a row, one cell a column.
-    pub fn row(&mut self, tone: Tone, cells: Vec<String>) {
+    pub fn row<const N: usize>(&mut self, tone: Tone, cells: [String; N]) {
         self.rows
             .push((tone, cells.iter().map(|cell| printable(cell)).collect()));
     }
@@ -175,7 +175,7 @@ mod tests {
 
     fn sample() -> Table<'static> {
         let mut table = Table::new(COLUMNS);
-        let cells = |texts: [&str; 4]| texts.map(str::to_owned).to_vec();
+        let cells = |texts: [&str; 4]| texts.map(str::to_owned);
         table.row(
             Tone::Good,
             cells(["アリス@example.com", "ready", "7%", "one.tar.gz"]),

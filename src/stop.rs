@@ -1,0 +1,50 @@
+//! Ending on a signal. With files half written or a child running the work in hand is tidied up first; with nothing
+//! in hand, as while a question waits for its answer, the process ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Shared with the signal handler.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    requested: AtomicBool,
+    in_hand: AtomicUsize,
+}
+
+impl Stop {
+    /// Listens for Ctrl-C and termination. `exit` ends the process when nothing is in hand.
+    pub fn listen(&self, exit: impl Fn() + Send + 'static) {
+        let stop = self.clone();
+        // Without a handler a signal still ends the process, only less tidily.
+        let _ = ctrlc::set_handler(move || {
+            stop.0.requested.store(true, Ordering::SeqCst);
+            if stop.0.in_hand.load(Ordering::SeqCst) == 0 {
+                exit();
+            }
+        });
+    }
+
+    /// Whether a signal came.
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
+    }
+
+    /// There is something to tidy up until the guard is dropped.
+    pub fn in_hand(&self) -> InHand {
+        self.0.in_hand.fetch_add(1, Ordering::SeqCst);
+        InHand(self.clone())
+    }
+}
+
+/// Keeps a signal from ending the process at once.
+#[derive(Debug)]
+pub struct InHand(Stop);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.0.in_hand.fetch_sub(1, Ordering::SeqCst);
+    }
+}
