@@ -43,15 +43,15 @@ impl Report for Answer {
     fn text(&self, page: &Page) -> String {
         let columns = [
             column("ACCOUNT", 0),
-            column("STATUS", 0),
-            number("USABLE", 0),
-            number("LEFT", 1),
-            column("AVAILABLE AT", 2),
-            column("SESSION START", 4),
-            column("QUOTA END", 6),
-            column("SEEN", 5),
-            column("PLAN", 7),
-            column("VALID", 3),
+            column("STATUS", 1),
+            number("USABLE", 2),
+            number("LEFT", 3),
+            column("AVAILABLE AT", 4),
+            column("SESSION START", 6),
+            column("QUOTA END", 8),
+            column("SEEN", 7),
+            column("PLAN", 9),
+            column("VALID", 5),
         ];
         let mut table = Table::new(&columns);
         let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);

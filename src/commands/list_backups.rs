@@ -168,15 +168,15 @@ impl Report for Answer {
             return String::new();
         }
         let columns = [
-            column("ARCHIVE", 0),
-            column("ACCOUNT", 3),
-            column("STATUS", 1),
-            number("LEFT", 2),
-            column("RESETS", 4),
-            column("MADE", 5),
-            column("MODE", 6),
-            number("SIZE", 7),
-            column("VERIFIED", 2),
+            column("ARCHIVE", 1),
+            column("ACCOUNT", 0),
+            column("STATUS", 2),
+            number("LEFT", 4),
+            column("RESETS", 5),
+            column("MADE", 6),
+            column("MODE", 7),
+            number("SIZE", 8),
+            column("VERIFIED", 3),
         ];
         let verified = self.backups.iter().any(|entry| entry.verified.is_some());
         let columns = if verified {

@@ -213,13 +213,13 @@ impl Report for Answer {
         }
         let columns = [
             column("ACCOUNT", 0),
-            column("FILE", 4),
-            column("VALID", 0),
-            column("SESSION START", 2),
-            column("AVAILABLE AT", 0),
-            column("QUOTA END", 5),
-            column("LOGIN", 3),
-            column("SOURCE", 6),
+            column("FILE", 5),
+            column("VALID", 1),
+            column("SESSION START", 3),
+            column("AVAILABLE AT", 2),
+            column("QUOTA END", 6),
+            column("LOGIN", 4),
+            column("SOURCE", 7),
         ];
         let mut table = Table::new(&columns);
         for record in &self.records {

@@ -1,34 +1,42 @@
-//! Tables that fit: on a narrow terminal whole columns go, in the order each column states; no cell is ever wrapped.
+//! Tables that fit: a narrow terminal gets the columns that have room, the most important first; no cell is wrapped.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::Page;
+
+/// Spaces between columns.
+const GAP: usize = 2;
+
+/// The same as the table crate counts it.
+const GAP_PADDING: u16 = 2;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// Its heading.
     pub title: &'static str,
-    /// Which columns go first when the terminal is narrow: the highest number first; 0 never goes.
-    pub goes: u8,
+    /// How soon it gets its place on a narrow terminal: 0 always has one, then 1, 2… each if there is still room.
+    pub rank: u8,
     /// Numbers stand to the right.
     pub right: bool,
 }
 
 /// A column that stands to the left.
-pub const fn column(title: &'static str, goes: u8) -> Column {
+pub const fn column(title: &'static str, rank: u8) -> Column {
     Column {
         title,
-        goes,
+        rank,
         right: false,
     }
 }
 
 /// A column of numbers.
-pub const fn number(title: &'static str, goes: u8) -> Column {
+pub const fn number(title: &'static str, rank: u8) -> Column {
     Column {
         title,
-        goes,
+        rank,
         right: true,
     }
 }
@@ -62,29 +70,36 @@ impl<'a> Table<'a> {
     /// Adds a row, one cell a column.
     pub fn row<const N: usize>(&mut self, tone: Tone, cells: [String; N]) {
         self.rows
-            .push((tone, cells.iter().map(|cell| printable(cell)).collect()));
+            .push((tone, cells.map(|cell| printable(&cell)).to_vec()));
     }
 
     /// The table as lines, each ended.
     pub fn render(&self, page: &Page) -> String {
-        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
-        loop {
-            let lines = self.lines(&shown);
-            let fits = page.width.is_none_or(|width| {
-                lines
-                    .iter()
-                    .all(|line| unicode_width::UnicodeWidthStr::width(line.as_str()) <= width)
-            });
-            let first_to_go = shown
-                .iter()
-                .copied()
-                .filter(|c| self.columns[*c].goes > 0)
-                .max_by_key(|c| self.columns[*c].goes);
-            match first_to_go {
-                Some(gone) if !fits => shown.retain(|column| *column != gone),
-                _ => return self.colour(lines, page),
+        let mut shown = self.chosen(page.width.unwrap_or(usize::MAX));
+        shown.sort_unstable();
+        self.colour(self.lines(&shown), page)
+    }
+
+    /// The columns that have a place in `room`, by rank.
+    fn chosen(&self, room: usize) -> Vec<usize> {
+        let mut by_rank: Vec<usize> = (0..self.columns.len()).collect();
+        by_rank.sort_by_key(|column| self.columns[*column].rank);
+        let mut taken = 0;
+        by_rank.retain(|column| {
+            let wanted = taken + if taken == 0 { 0 } else { GAP } + self.width_of(*column);
+            let has_place = self.columns[*column].rank == 0 || wanted <= room;
+            if has_place {
+                taken = wanted;
             }
-        }
+            has_place
+        });
+        by_rank
+    }
+
+    fn width_of(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(column));
+        let widest = cells.map(|cell| cell.width()).max().unwrap_or_default();
+        widest.max(self.columns[column].title.width())
     }
 
     fn lines(&self, shown: &[usize]) -> Vec<String> {
@@ -101,7 +116,7 @@ impl<'a> Table<'a> {
         }
         for (place, column) in shown.iter().enumerate() {
             if let Some(shape) = grid.column_mut(place) {
-                shape.set_padding((0, 2));
+                shape.set_padding((0, GAP_PADDING));
                 if self.columns[*column].right {
                     shape.set_cell_alignment(CellAlignment::Right);
                 }
@@ -217,23 +232,21 @@ mod tests {
     }
 
     #[test]
-    fn narrow_pages_lose_columns_in_the_stated_order() {
+    fn narrow_pages_show_the_columns_that_have_room() {
         let at = |width| {
-            sample()
-                .render(&Page {
-                    width: Some(width),
-                    color: false,
-                })
-                .lines()
-                .next()
-                .map(str::to_owned)
+            let page = Page {
+                width: Some(width),
+                color: false,
+            };
+            sample().render(&page).lines().next().map(str::to_owned)
         };
         assert_eq!(
-            at(80).as_deref(),
+            at(44).as_deref(),
             Some("ACCOUNT             STATUS  LEFT  ARCHIVE")
         );
-        assert_eq!(at(40).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
-        assert_eq!(at(30).as_deref(), Some("ACCOUNT             STATUS"));
+        assert_eq!(at(43).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
+        assert_eq!(at(32).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
+        assert_eq!(at(31).as_deref(), Some("ACCOUNT             STATUS"));
         assert_eq!(at(5).as_deref(), Some("ACCOUNT             STATUS"));
     }
 
