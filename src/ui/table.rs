@@ -241,10 +241,10 @@ mod tests {
             sample().render(&page).lines().next().map(str::to_owned)
         };
         assert_eq!(
-            at(44).as_deref(),
+            at(48).as_deref(),
             Some("ACCOUNT             STATUS  LEFT  ARCHIVE")
         );
-        assert_eq!(at(43).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
+        assert_eq!(at(47).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
         assert_eq!(at(32).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
         assert_eq!(at(31).as_deref(), Some("ACCOUNT             STATUS"));
         assert_eq!(at(5).as_deref(), Some("ACCOUNT             STATUS"));
