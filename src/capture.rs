@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -28,6 +28,8 @@ pub struct Wanted<'a> {
     pub include_tmp: bool,
     /// Patterns to leave out.
     pub exclude: &'a [String],
+    /// Directories of this program, which may lie inside the home: snapshots do not hold snapshots.
+    pub own_dirs: &'a [PathBuf],
 }
 
 /// What will be captured.
@@ -100,6 +102,11 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
     let mut walk = Walk {
         wanted,
         exclude: patterns(wanted.exclude)?,
+        own_dirs: wanted
+            .own_dirs
+            .iter()
+            .filter_map(|dir| dir.canonicalize().ok())
+            .collect(),
         plan: Plan {
             entries: auth.into_iter().collect(),
             ..Plan::default()
@@ -116,6 +123,7 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
 struct Walk<'a> {
     wanted: &'a Wanted<'a>,
     exclude: GlobSet,
+    own_dirs: Vec<PathBuf>,
     plan: Plan,
     taken: HashSet<String>,
 }
@@ -174,7 +182,9 @@ impl Walk<'_> {
         let Ok(kind) = entry.file_type() else {
             return Ok(());
         };
-        if kind.is_dir() {
+        if kind.is_dir() && self.is_own_dir(entry) {
+            self.plan.left_out.push(path);
+        } else if kind.is_dir() {
             if self.take(&path) {
                 self.push(entry, &path, Content::Dir);
                 self.dir(&entry.path(), &path)?;
@@ -197,6 +207,15 @@ impl Walk<'_> {
             self.plan.left_out.push(path);
         }
         Ok(())
+    }
+
+    fn is_own_dir(&self, entry: &DirEntry) -> bool {
+        let name = entry.file_name();
+        // The name first: asking the system for every directory's real path would be slow.
+        self.own_dirs.iter().any(|own| {
+            own.file_name() == Some(name.as_os_str())
+                && entry.path().canonicalize().is_ok_and(|path| path == *own)
+        })
     }
 
     /// A linked file at the top is a setting kept elsewhere: its content is captured. Any other link is named.
@@ -284,6 +303,7 @@ mod tests {
             auth_only: false,
             include_tmp: false,
             exclude,
+            own_dirs: &[dir.join("my-backups")],
         };
         plan(dir, &wanted).expect("plans")
     }
@@ -308,6 +328,7 @@ mod tests {
             "22apr_bob@example.com_auth.json",
             "skills/.system/s",
             "skills/mine/s",
+            "my-backups/old.tar.gz",
         ]);
         let plan = planned(dir.path(), &[]);
         assert_eq!(

@@ -312,7 +312,7 @@ pub fn recover(home_dir: &Path) -> Result<bool> {
         home: home_dir,
         dir: home_dir.join(STAGE_DIR),
     };
-    if fs::symlink_metadata(&stage.dir).is_err() {
+    if !is_cut_short(home_dir) {
         return Ok(false);
     }
     if let Some(units) = stage.read_journal()? {
@@ -323,6 +323,11 @@ pub fn recover(home_dir: &Path) -> Result<bool> {
         stage.remove()?;
         Ok(false)
     }
+}
+
+/// Whether a restore into `home_dir` was cut short and waits for [`recover`].
+pub fn is_cut_short(home_dir: &Path) -> bool {
+    exists(&home_dir.join(STAGE_DIR))
 }
 
 struct Stage<'a> {

@@ -58,6 +58,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         auth_only: args.auth_only,
         include_tmp: ctx.include_tmp(args.include_tmp),
         exclude: &exclude,
+        own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
     let plan = capture::plan(&source, &wanted)?;
     for path in &plan.left_out {

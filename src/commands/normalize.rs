@@ -163,6 +163,7 @@ fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Res
         auth_only: true,
         include_tmp: false,
         exclude: &[],
+        own_dirs: &[],
     };
     let home = path.parent().unwrap_or(Path::new("."));
     let mut plan = capture::plan(home, &wanted).map_err(|error| error.to_string())?;

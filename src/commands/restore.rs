@@ -30,7 +30,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let evidence = ctx.evidence(args.backup_dir.as_deref(), None, !args.dry_run)?;
     let snapshot = choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
-    let preview = prepare(ctx, args, &snapshot, &dest)?;
+    let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
     for kept in &preview.plan.kept {
         ctx.ui.warn(&format!(
             "`{kept}` stays as it is: it is nothing that snapshots replace"
@@ -58,7 +58,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     }
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
-        plan: plan(ctx, &preview.sound, &dest, preview.scope)?,
+        plan: plan(ctx, &preview.sound, &dest, &backup_dir, preview.scope)?,
         ..preview
     };
     ctx.check_stop()?;
@@ -68,13 +68,24 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         safety_backup(ctx, &dest, &backup_dir, &again)?
     };
     ctx.check_stop()?;
-    install::install(
+    let installed = install::install(
         &dest,
         &snapshot.archive,
         &again.sound.checked,
         &again.plan,
         &|| ctx.stopped(),
-    )?;
+    );
+    if let Err(error) = installed {
+        // With the home back as it was, what was kept of it is only a copy.
+        if let Some(dir) = safety
+            .as_deref()
+            .and_then(Path::parent)
+            .filter(|_| !install::is_cut_short(&dest))
+        {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        return Err(error);
+    }
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui
         .data(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
@@ -87,7 +98,13 @@ struct Prepared {
     plan: Plan,
 }
 
-fn prepare(ctx: &Ctx, args: &RestoreArgs, snapshot: &Snapshot, dest: &Path) -> Result<Prepared> {
+fn prepare(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    snapshot: &Snapshot,
+    dest: &Path,
+    backup_dir: &Path,
+) -> Result<Prepared> {
     let sound = snapshot.check(&Caps::default(), &|| ctx.stopped())?;
     let scope = match sound.sidecar.mode() {
         BackupMode::AuthOnly => Scope::AuthOnly,
@@ -105,12 +122,18 @@ fn prepare(ctx: &Ctx, args: &RestoreArgs, snapshot: &Snapshot, dest: &Path) -> R
         BackupMode::Full if args.auth_only => Scope::AuthOnly,
         BackupMode::Full => Scope::Full,
     };
-    let plan = plan(ctx, &sound, dest, scope)?;
+    let plan = plan(ctx, &sound, dest, backup_dir, scope)?;
     Ok(Prepared { sound, scope, plan })
 }
 
-fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, scope: Scope) -> Result<Plan> {
-    let captured = capture_of(ctx, dest, &sound.sidecar.excluded_patterns, false)?;
+fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<Plan> {
+    let captured = capture_of(
+        ctx,
+        dest,
+        backup_dir,
+        &sound.sidecar.excluded_patterns,
+        false,
+    )?;
     let captured: HashSet<String> = captured
         .entries
         .into_iter()
@@ -123,6 +146,7 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, scope: Scope) -> Result<Plan> {
 fn capture_of(
     ctx: &Ctx,
     dest: &Path,
+    backup_dir: &Path,
     exclude: &[String],
     auth_only: bool,
 ) -> Result<capture::Plan> {
@@ -146,6 +170,7 @@ fn capture_of(
         auth_only,
         include_tmp: ctx.include_tmp(false),
         exclude,
+        own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.to_owned()],
     };
     capture::plan(dest, &wanted)
 }
@@ -161,6 +186,7 @@ fn safety_backup(
     let plan = capture_of(
         ctx,
         dest,
+        backup_dir,
         &prepared.sound.sidecar.excluded_patterns,
         auth_only,
     )?;
@@ -370,8 +396,14 @@ fn last_safety(ctx: &Ctx, backup_dir: &Path, dest: &Path) -> Result<Snapshot> {
         ctx.ui.warn(problem);
     }
     let home = dest.display().to_string();
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let of_home = listing.snapshots.into_iter().filter(|snapshot| {
-        snapshot.is_complete && snapshot.sidecar.source_codex_home.as_deref() == Some(home.as_str())
+        snapshot.is_complete
+            && snapshot
+                .sidecar
+                .source_codex_home
+                .as_deref()
+                .is_some_and(|home| real(Path::new(home)) == real(dest))
     });
     of_home
         .max_by_key(|snapshot| (snapshot.sidecar.created_at, snapshot.archive.clone()))

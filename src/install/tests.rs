@@ -51,6 +51,7 @@ impl Case {
             auth_only: false,
             include_tmp: false,
             exclude: &[],
+            own_dirs: &[],
         };
         capture::plan(&self.home(), &wanted)
             .expect("plans")
