@@ -14,7 +14,7 @@ use clap::ValueEnum as _;
 use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
 use crate::lock::Lock;
 use crate::settings::{self, KEYS, Key, Settings};
@@ -354,13 +354,22 @@ impl Ctx {
         Ok(evidence)
     }
 
+    /// Reads the legacy files.
+    pub fn scan_legacy(&self, args: &LegacyArgs) -> Result<Scan> {
+        let dir = self.legacy_dir(args.source_dir.as_deref())?;
+        inventory::scan(&dir, self.legacy_rules(args), &self.zone).map_err(|error| {
+            match error.io_kind() {
+                Some(io::ErrorKind::NotFound) => {
+                    error.with_hint("say where the legacy files lie with `--source-dir`")
+                }
+                _ => error,
+            }
+        })
+    }
+
     /// Brings the inventory up to date with the legacy files.
     pub fn refresh_inventory(&self, args: &LegacyArgs) -> Result<()> {
-        let scan = inventory::scan(
-            &self.legacy_dir(args.source_dir.as_deref())?,
-            self.legacy_rules(args),
-            &self.zone,
-        )?;
+        let scan = self.scan_legacy(args)?;
         let path = self.inventory_path(args.inventory_path.as_deref())?;
         let _lock = self.lock("refresh")?;
         let before = Inventory::load(&path)?;

@@ -117,6 +117,15 @@ impl Error {
         }
     }
 
+    /// The same failure with a better next step.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: hint.into(),
+            ..self
+        }
+    }
+
     /// Ended by a signal.
     pub fn interrupted() -> Self {
         let hint =

@@ -358,7 +358,7 @@ fn wrong(key: &Key) -> Error {
     Error::new(
         Kind::Usage,
         format!("`{}` takes {takes}", key.name),
-        format!("it is {}", key.about),
+        format!("it is for: {}", key.about),
     )
 }
 

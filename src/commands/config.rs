@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Key, Settings};
 use crate::ui::table::{Table, Tone, column};
 use crate::ui::{Page, Report};
 
@@ -38,8 +38,8 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             edit(ctx, *dry_run, "config set", |settings| {
                 settings.set(key, value)
             })?;
-            ctx.ui
-                .note(&format!("{}{} = {value}", would(*dry_run), key.name));
+            let done = format!("{}{} = {value}", would(*dry_run), key.name);
+            answer(ctx, key, &done)?;
         }
         ConfigAction::Unset { key, dry_run } => {
             let key = settings::find_key(key)?;
@@ -53,14 +53,34 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             } else {
                 "was not set"
             };
-            ctx.ui
-                .note(&format!("{}{} {done}", would(*dry_run), key.name));
+            let done = format!("{}{} {done}", would(*dry_run), key.name);
+            answer(ctx, key, &done)?;
         }
         ConfigAction::Path => ctx.ui.data(&Place {
             path: ctx.paths.config().display().to_string(),
         })?,
     }
     Ok(Outcome::Done)
+}
+
+/// A script gets the key as the file has it now; a person is told what was done.
+fn answer(ctx: &Ctx, key: &'static Key, done: &str) -> Result<()> {
+    if !ctx.ui.json {
+        ctx.ui.note(done);
+        return Ok(());
+    }
+    let value = Settings::load(&ctx.paths.config())?.json(key.name);
+    let from = if value.is_some() {
+        "config.toml"
+    } else {
+        "default"
+    };
+    let value = value.unwrap_or_default();
+    ctx.ui.data(&One {
+        key: key.name,
+        value,
+        from: from.to_owned(),
+    })
 }
 
 fn would(dry_run: bool) -> &'static str {
