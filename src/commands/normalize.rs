@@ -11,7 +11,7 @@ use crate::codex::auth;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::fsutil;
-use crate::inventory::{self, IdentityStatus, Inventory, Record, Skipped, SourceState};
+use crate::inventory::{IdentityStatus, Inventory, Record, Skipped, SourceState};
 use crate::metadata::{
     Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
     WindowState,
