@@ -159,14 +159,14 @@ pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
 }
 
 fn take(known: &mut Known, observation: Observation) {
-    if known
+    let counts = known
         .observation
         .as_ref()
-        .is_none_or(|old| observation.outranks(old))
-    {
-        if observation.plan_type.is_some() {
-            known.plan_type.clone_from(&observation.plan_type);
-        }
+        .is_none_or(|old| observation.outranks(old));
+    if observation.plan_type.is_some() && (counts || known.plan_type.is_none()) {
+        known.plan_type.clone_from(&observation.plan_type);
+    }
+    if counts {
         known.observation = Some(observation);
     }
 }

@@ -284,6 +284,9 @@ pub struct CooldownArgs {
     /// At most this many accounts
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// With --refresh: write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `recommend`.
@@ -301,6 +304,9 @@ pub struct RecommendArgs {
     /// lru: least recently used; drain: the open one that resets soonest [default: lru]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<Policy>,
+    /// With --refresh: write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How the next account is chosen among those usable now.

@@ -367,20 +367,22 @@ impl Ctx {
         })
     }
 
-    /// Brings the inventory up to date with the legacy files.
-    pub fn refresh_inventory(&self, args: &LegacyArgs) -> Result<()> {
+    /// The inventory brought up to date with the legacy files; written unless it is a dry run.
+    pub fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
         let scan = self.scan_legacy(args)?;
         let path = self.inventory_path(args.inventory_path.as_deref())?;
-        let _lock = self.lock("refresh")?;
+        let _lock = (!dry_run).then(|| self.lock("refresh")).transpose()?;
         let before = Inventory::load(&path)?;
         let mut after = before.clone();
         after.merge(&scan);
-        after.save(&path, &before, self.now)?;
+        if !dry_run {
+            after.save(&path, &before, self.now)?;
+        }
         for skipped in &scan.skipped {
             self.ui
                 .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
         }
-        Ok(())
+        Ok(after)
     }
 
     /// Nothing is known of anybody.

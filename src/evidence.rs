@@ -44,6 +44,8 @@ pub struct Evidence {
     pub profiles: Vec<Profile>,
     /// The live login.
     pub active: Option<Login>,
+    /// How many snapshots could not be read.
+    pub unreadable_snapshots: usize,
     /// What could not be read.
     pub warnings: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Evidence {
     ) -> Result<Self> {
         let mut warnings = Vec::new();
         let listing = snapshots::list(&places.backup_dir, zone)?;
+        let unreadable_snapshots = listing.unreadable;
         warnings.extend(listing.problems);
         let records = match Inventory::load(&places.inventory) {
             Ok(inventory) => inventory.records,
@@ -83,6 +86,7 @@ impl Evidence {
             registry,
             profiles,
             active,
+            unreadable_snapshots,
             warnings,
         })
     }

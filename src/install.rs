@@ -204,7 +204,8 @@ impl Planner<'_> {
             return Ok(());
         };
         let is_hand_made = !path.contains('/') && legacy::email_of(&path).is_some();
-        if !self.captured.contains(&path) || is_hand_made {
+        // A link leads to a file kept elsewhere, such as settings under version control: it is not cut.
+        if standing.is_symlink() || !self.captured.contains(&path) || is_hand_made {
             // A directory no snapshot holds may still be one that this snapshot fills.
             if new.is_some() && !is_hand_made {
                 self.plan.kept.push(path);
@@ -302,7 +303,7 @@ pub fn install(
 fn error_of_roll_back(error: &Error, worse: &Error) -> Error {
     Error::other(
         format!("{error}; and what was moved could not be moved back: {worse}"),
-        "nothing is lost: mend the cause and run any codex-manager command that writes, which finishes the restore",
+        "nothing is lost: mend the cause, then run `codex-manager backup` or `restore`, which finishes this one first",
     )
 }
 

@@ -71,6 +71,9 @@ pub struct Availability {
 impl Observation {
     /// What a snapshot's sidecar says. None when it says nothing of a time.
     pub fn of_sidecar(sidecar: &Sidecar) -> Option<Self> {
+        if sidecar.status_source.is_none() && sidecar.session_start_at.is_none() {
+            return None;
+        }
         let observed_at = sidecar.observed_at.or_else(|| sidecar.content_time())?;
         Some(Self {
             source: sidecar.status_source.unwrap_or(StatusSource::Offline),

@@ -121,11 +121,15 @@ pub const KEYS: &[Key] = &[
 /// The key of that name, or the failure that names the nearest one.
 pub fn find_key(name: &str) -> Result<&'static Key> {
     KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+        let names = || {
+            KEYS.iter()
+                .map(|key| key.name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let hint = match nearest(name) {
-            Some(near) => {
-                format!("did you mean `{near}`? `codex-manager config list` shows every key")
-            }
-            None => "`codex-manager config list` shows every key".to_owned(),
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", names()),
         };
         Error::new(Kind::Usage, format!("there is no setting `{name}`"), hint)
     })
@@ -436,7 +440,7 @@ mod tests {
     fn unknown_keys_and_wrong_values_are_told_with_the_nearest() {
         assert_eq!(
             refused("timezon = \"UTC\""),
-            "there is no setting `timezon`; did you mean `timezone`? `codex-manager config list` shows every key"
+            "there is no setting `timezon`; did you mean `timezone`?"
         );
         assert!(refused("[backup]\ndirr = \"/x\"").contains("did you mean `backup.dir`?"));
         assert!(refused("policy = \"lru\"").contains("did you mean `recommend.policy`?"));

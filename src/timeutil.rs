@@ -427,9 +427,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
-        /// Instants from 1972 (whole-minute offsets from then on) to 2090, every zone.
+        /// Instants from 1973 (every offset is whole minutes by then) to 2090, every zone.
         #[test]
-        fn names_round_trip_in_every_zone(seconds in 63_072_000_i64..3_786_912_000, tz in any_zone()) {
+        fn names_round_trip_in_every_zone(seconds in 94_694_400_i64..3_786_912_000, tz in any_zone()) {
             let zone = zone(tz.name());
             let start = Stamp::from_unix(seconds, &zone).expect("in range");
             let read = zone.resolve(wall(&start.file_name_form())).expect("in range");
@@ -441,7 +441,7 @@ mod tests {
         }
 
         #[test]
-        fn every_wall_clock_resolves_to_itself_or_past_its_gap(seconds in 63_072_000_i64..3_786_912_000, tz in any_zone()) {
+        fn every_wall_clock_resolves_to_itself_or_past_its_gap(seconds in 94_694_400_i64..3_786_912_000, tz in any_zone()) {
             let zone = zone(tz.name());
             let clock = DateTime::<Utc>::from_timestamp(seconds, 0).expect("in range").naive_utc();
             let read = zone.resolve(clock).expect("in range");

@@ -105,7 +105,11 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     for not_captured in &plan.not_captured {
         ctx.ui.warn(&format!("not captured: {not_captured}"));
     }
-    ctx.ui.data(&answer)?;
+    if args.dry_run {
+        ctx.ui.data(&answer)?;
+    } else {
+        ctx.ui.done(&answer)?;
+    }
     Ok(
         if plan
             .not_captured
@@ -312,6 +316,8 @@ struct Answer {
     #[serde(skip)]
     place: String,
     #[serde(skip)]
+    earlier: Option<String>,
+    #[serde(skip)]
     files: Vec<String>,
 }
 
@@ -322,6 +328,7 @@ impl Answer {
                 .display()
                 .to_string(),
             place: ctx.paths.short(&made.archive),
+            earlier: made.superseded.as_ref().map(|path| ctx.paths.short(path)),
             archive: made.archive.display().to_string(),
             mode: if made.unchanged {
                 "unchanged"
@@ -339,6 +346,7 @@ impl Answer {
         Self {
             metadata: dir.join(base.sidecar()).display().to_string(),
             place: ctx.paths.short(&archive),
+            earlier: None,
             archive: archive.display().to_string(),
             mode: "dry-run",
             superseded: None,
@@ -372,8 +380,8 @@ impl Report for Answer {
             window_words(snapshot),
             snapshot.file_count.unwrap_or_default(),
         );
-        if let Some(superseded) = &self.superseded {
-            text.push_str(&format!("earlier   {superseded}\n"));
+        if let Some(earlier) = &self.earlier {
+            text.push_str(&format!("earlier   {earlier}\n"));
         }
         for file in &self.files {
             text.push_str(&format!("          {file}\n"));

@@ -13,14 +13,15 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
-    if args.refresh {
-        ctx.refresh_inventory(&args.legacy)?;
+    let refreshed = args
+        .refresh
+        .then(|| ctx.refresh_inventory(&args.legacy, args.dry_run))
+        .transpose()?;
+    let inventory = args.legacy.inventory_path.as_deref();
+    let mut evidence = ctx.evidence(args.backup_dir.as_deref(), inventory, !args.dry_run)?;
+    if let Some(refreshed) = refreshed {
+        evidence.records = refreshed.records;
     }
-    let evidence = ctx.evidence(
-        args.backup_dir.as_deref(),
-        args.legacy.inventory_path.as_deref(),
-        true,
-    )?;
     let mut rows = accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone);
     if rows.is_empty() {
         return Err(ctx.no_accounts());
@@ -62,6 +63,23 @@ impl Report for Answer {
                 Tone::Good
             };
             let mark = if row.active { "*" } else { " " };
+            // One email in several workspaces: what tells the rows apart.
+            let twins = self
+                .accounts
+                .iter()
+                .filter(|other| other.email == row.email)
+                .count()
+                > 1;
+            let workspace = row
+                .account_id
+                .as_deref()
+                .filter(|_| twins)
+                .unwrap_or_default();
+            let workspace = if workspace.is_empty() {
+                String::new()
+            } else {
+                format!(" [{workspace}]")
+            };
             let alias = row
                 .alias
                 .as_ref()
@@ -71,7 +89,7 @@ impl Report for Answer {
             table.row(
                 tone,
                 [
-                    format!("{mark} {}{alias}", row.name()),
+                    format!("{mark} {}{workspace}{alias}", row.name()),
                     format!("{}{paused}", row.status.word()),
                     remaining_words(row.remaining_seconds),
                     row.quota_percent_left

@@ -50,6 +50,9 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     let mut outcome = Outcome::Done;
     if args.verify {
+        if evidence.unreadable_snapshots > 0 {
+            outcome = Outcome::Partial;
+        }
         for entry in &mut entries {
             ctx.check_stop()?;
             let snapshot = evidence

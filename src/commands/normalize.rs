@@ -80,12 +80,17 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
             snapshots,
         ));
     }
-    ctx.ui.data(&Answer {
+    let answer = Answer {
         records: after.records,
         skipped: scan.skipped,
         inventory_path: path.display().to_string(),
         written,
-    })?;
+    };
+    if args.dry_run {
+        ctx.ui.data(&answer)?;
+    } else {
+        ctx.ui.done(&answer)?;
+    }
     Ok(if is_partial {
         Outcome::Partial
     } else {

@@ -13,14 +13,15 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
-    if args.refresh {
-        ctx.refresh_inventory(&args.legacy)?;
+    let refreshed = args
+        .refresh
+        .then(|| ctx.refresh_inventory(&args.legacy, args.dry_run))
+        .transpose()?;
+    let inventory = args.legacy.inventory_path.as_deref();
+    let mut evidence = ctx.evidence(args.backup_dir.as_deref(), inventory, !args.dry_run)?;
+    if let Some(refreshed) = refreshed {
+        evidence.records = refreshed.records;
     }
-    let evidence = ctx.evidence(
-        args.backup_dir.as_deref(),
-        args.legacy.inventory_path.as_deref(),
-        true,
-    )?;
     let rows = accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone);
     if rows.is_empty() {
         return Err(ctx.no_accounts());

@@ -88,7 +88,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     }
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui
-        .data(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
+        .done(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
     Ok(Outcome::Done)
 }
 
@@ -471,6 +471,10 @@ struct Answer {
     safety_backup: Option<String>,
     files: u64,
     #[serde(skip)]
+    places: [String; 2],
+    #[serde(skip)]
+    kept: Option<String>,
+    #[serde(skip)]
     window: String,
     #[serde(skip)]
     units: Vec<String>,
@@ -498,6 +502,8 @@ impl Answer {
             .map(|unit| format!("{:<9} {}", unit.action.word(), unit.path));
         Self {
             mode,
+            places: [ctx.paths.short(&snapshot.archive), ctx.paths.short(dest)],
+            kept: safety.as_ref().map(|path| ctx.paths.short(path)),
             archive: snapshot.archive.display().to_string(),
             destination: dest.display().to_string(),
             email: sidecar.email.clone(),
@@ -528,15 +534,15 @@ impl Report for Answer {
         let mut text = format!(
             "{:<9} {}\ninto      {}\naccount   {}\nwindow    {}\nfiles     {}\n",
             self.mode,
-            self.archive,
-            self.destination,
+            self.places[0],
+            self.places[1],
             self.email.as_deref().unwrap_or("not named"),
             self.window,
             self.files,
         );
-        if let Some(safety) = &self.safety_backup {
+        if let Some(kept) = &self.kept {
             text.push_str(&format!(
-                "replaced  {safety} (`codex-manager restore --undo` puts it back)\n"
+                "replaced  {kept} (`codex-manager restore --undo` puts it back)\n"
             ));
         }
         for unit in &self.units {

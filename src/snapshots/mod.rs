@@ -126,8 +126,10 @@ impl Snapshot {
 pub struct Listing {
     /// The snapshots, by file name.
     pub snapshots: Vec<Snapshot>,
-    /// What could not be read, each with its path.
+    /// What could not be read or is not complete, each with its path.
     pub problems: Vec<String>,
+    /// How many archives could not be read at all.
+    pub unreadable: usize,
 }
 
 /// The current snapshots in `backup_dir`. A missing directory holds none.
@@ -218,7 +220,10 @@ fn read_dir_into(
                 listing.snapshots.push(snapshot);
                 listing.problems.extend(problem);
             }
-            Err(problem) => listing.problems.push(problem),
+            Err(problem) => {
+                listing.problems.push(problem);
+                listing.unreadable += 1;
+            }
         }
     }
     for base in sidecars.difference(&archives) {

@@ -90,6 +90,14 @@ impl Ui {
         }
     }
 
+    /// Tells what a command did; not under `--quiet`, where its exit code says enough.
+    pub fn done(&self, report: &impl Report) -> Result<()> {
+        if self.quiet && !self.json {
+            return Ok(());
+        }
+        self.data(report)
+    }
+
     /// Says what was done; not under `--quiet` or `--json`.
     pub fn note(&self, text: &str) {
         if !self.quiet && !self.json {
