@@ -3,5 +3,8 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod backup;
 mod common;
 mod smoke;
+#[cfg(unix)]
+mod unprivileged;
