@@ -5,6 +5,8 @@
 
 mod backup;
 mod common;
+mod restore;
 mod smoke;
+mod tarball;
 #[cfg(unix)]
 mod unprivileged;
