@@ -5,6 +5,8 @@
 
 mod backup;
 mod common;
+mod crash;
+mod locks;
 mod restore;
 mod smoke;
 mod tarball;
