@@ -3,5 +3,12 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod backup;
 mod common;
+mod crash;
+mod locks;
+mod restore;
 mod smoke;
+mod tarball;
+#[cfg(unix)]
+mod unprivileged;
