@@ -416,6 +416,7 @@ impl<'a> Tree<'a> {
         }
         self.parent(path)?;
         let place = self.dest.join(path);
+        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
