@@ -76,7 +76,7 @@ pub enum When {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Turn hand-named login copies (21apr_<email>_auth.json) into an inventory
+    /// Turn hand-named login copies (21apr_EMAIL_auth.json) into an inventory
     #[command(after_long_help = EXIT_CODES)]
     Normalize(NormalizeArgs),
     /// Snapshot the Codex home of the active account

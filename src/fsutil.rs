@@ -80,6 +80,7 @@ pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Makes renames in `dir` last through a power cut. Systems that cannot sync a directory need not.
+#[cfg_attr(not(unix), allow(clippy::unnecessary_wraps))] // it fails only where it does something
 pub fn sync_dir(dir: &Path) -> Result<()> {
     #[cfg(unix)]
     File::open(dir)

@@ -416,6 +416,7 @@ impl<'a> Tree<'a> {
         }
         self.parent(path)?;
         let place = self.dest.join(path);
+        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -498,6 +499,7 @@ fn times(mtime: i64) -> FileTimes {
 }
 
 /// Only where a directory can be opened as a file is.
+#[cfg_attr(not(unix), allow(clippy::unnecessary_wraps))] // it fails only where it does something
 fn date_dir(place: &Path, mtime: i64) -> Result<()> {
     #[cfg(unix)]
     fs::File::open(place)

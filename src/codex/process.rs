@@ -90,10 +90,15 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn shell(command: &str) -> Command {
+    use std::os::windows::process::CommandExt;
     let mut shell = Command::new("cmd");
-    shell.arg("/C").arg(command);
+    // As typed: `cmd` does not understand the escapes that an argument's quotes would get. With /S it takes off the
+    // outer pair of quotes and no other.
+    shell
+        .args(["/D", "/S", "/C"])
+        .raw_arg(format!("\"{command}\""));
     shell
 }
 

@@ -136,6 +136,7 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
             format!("{base}-{count:03}")
         };
         let dir = parent.join(name);
+        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

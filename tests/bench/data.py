@@ -1,0 +1,141 @@
+"""Made-up data for the measurements, the same bytes every time. Not for tests: those make the little they need."""
+
+import base64
+import datetime
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import random
+import tarfile
+
+# The instant every measured command answers as of.
+NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
+ACCOUNTS = 50
+WEEK = datetime.timedelta(days=7)
+MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+
+
+def login(name):
+    """Bytes of an auth.json of `name`@example.com; nothing in it opens anything."""
+
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = {
+        "email": f"{name}@example.com",
+        "iat": 1776169500,
+        "https://api.openai.com/auth": {
+            "chatgpt_user_id": f"user-{name}",
+            "chatgpt_account_id": f"ws-{name}",
+            "chatgpt_plan_type": "plus",
+        },
+    }
+    auth = {
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": None,
+        "tokens": {
+            "id_token": f"{part({'alg': 'none'})}.{part(claims)}.made-up",
+            "access_token": f"made-up-access-{name}",
+            "refresh_token": f"made-up-refresh-{name}",
+            "account_id": f"ws-{name}",
+        },
+        "last_refresh": "2026-04-14T12:25:00.431097103Z",
+    }
+    return json.dumps(auth, indent=2).encode()
+
+
+def archive_of(members, mtime):
+    """A .tar.gz of `members` (pairs of name and bytes)."""
+    raw = io.BytesIO()
+    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in members:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = len(content), 0o600, mtime
+            tar.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def private_file(path, content, mtime):
+    path.write_bytes(content)
+    path.chmod(0o600)
+    os.utime(path, (mtime, mtime))
+
+
+def make_snapshots(where, count):
+    """`count` snapshots of a few kB over ACCOUNTS accounts, in the flat layout that both programs read."""
+    where.mkdir(parents=True, mode=0o700)
+    dice = random.Random("snapshots")
+    taken = set()
+    while len(taken) < count:
+        # Some accounts are used more than others.
+        name = f"user{min(int(dice.expovariate(3 / ACCOUNTS)), ACCOUNTS - 1):02}"
+        start = NOW - datetime.timedelta(seconds=dice.randrange(400 * 86400))
+        base = f"{start:%Y-%m-%d-%H%M%S}-{name}@example.com-codex"
+        if base in taken:
+            continue
+        taken.add(base)
+        made = min(start + datetime.timedelta(seconds=dice.randrange(7 * 86400)), NOW)
+        left = dice.choice((0, 0, 3, 10, 42, 77))
+        packed = archive_of([("auth.json", login(name)), ("config.toml", b'model = "made-up"\n')], int(made.timestamp()))
+        reset = (start + WEEK).isoformat(timespec="seconds")
+        sidecar = {
+            "product": "codex",
+            "schema_version": 1,
+            "email": f"{name}@example.com",
+            "account_id": f"ws-{name}",
+            "user_id": f"user-{name}",
+            "plan_type": "plus",
+            "auth_mode": "chatgpt",
+            "session_start_at": start.isoformat(timespec="seconds"),
+            "next_available_at": reset,
+            "reset_at": reset,
+            "window_state": "running",
+            "quota_percent_left": left,
+            "quota_text": f"{left}% left (resets {start + WEEK:%H:%M on %d %b})",
+            "limits": [{"name": "Weekly limit", "window_minutes": 10080, "percent_left": left, "reset_at": reset}],
+            "status_source": "panel",
+            "observed_at": made.isoformat(timespec="seconds"),
+            "validation_status": "ok",
+            "backup_mode": "full",
+            "archive_name": f"{base}.tar.gz",
+            "archive_path": f"/home/user/.codex-manager/backups/{base}.tar.gz",
+            "archive_size_bytes": len(packed),
+            "archive_sha256": hashlib.sha256(packed).hexdigest(),
+            "file_count": 2,
+            "captured_files": ["auth.json", "config.toml"],
+            "source_codex_home": "/home/user/.codex",
+            "created_at": made.isoformat(timespec="seconds"),
+        }
+        private_file(where / f"{base}.tar.gz", packed, made.timestamp())
+        private_file(where / f"{base}.metadata.json", json.dumps(sidecar, indent=2).encode(), made.timestamp())
+
+
+def make_legacy(where, count):
+    """`count` hand-named login copies of as many accounts; four of five names agree with their mtime."""
+    where.mkdir(parents=True, mode=0o700)
+    dice = random.Random("legacy")
+    for number in range(count):
+        ended = datetime.datetime(2026, 1, 10, tzinfo=datetime.timezone.utc)
+        ended += datetime.timedelta(seconds=dice.randrange(135 * 86400))
+        again = ended - datetime.timedelta(hours=2) + WEEK
+        if dice.random() < 0.2:
+            again += datetime.timedelta(days=dice.choice((-1, 1, 3)))
+        name = f"legacy{number:05}"
+        path = where / f"{again.day}{MONTHS[again.month - 1]}_{name}@example.com_auth.json"
+        private_file(path, login(name), ended.timestamp())
+
+
+def make(root, count):
+    """Everything below `root`, unless it stands there already."""
+    done = root / f"complete-{count}"
+    snapshots, legacy = root / f"snapshots-{count}", root / f"legacy-{count}"
+    if not done.exists():
+        if snapshots.exists() or legacy.exists():
+            raise SystemExit(f"`{root}` holds half-made data: remove it and run again")
+        make_snapshots(snapshots, count)
+        make_legacy(legacy, count)
+        done.touch()
+    return snapshots, legacy
