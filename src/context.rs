@@ -14,6 +14,7 @@ use clap::ValueEnum as _;
 use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
+use crate::install;
 use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
 use crate::lock::Lock;
@@ -383,6 +384,29 @@ impl Ctx {
                 .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
         }
         Ok(after)
+    }
+
+    /// Finishes a restore into `home_dir` that was cut short, and says so.
+    pub fn recover(&self, home_dir: &Path) -> Result<()> {
+        let Some(kept) = install::recover(home_dir)? else {
+            return Ok(());
+        };
+        let home = self.paths.short(home_dir);
+        self.ui.warn(&format!(
+            "a restore into `{home}` that was cut short was finished first"
+        ));
+        self.warn_of_kept(&kept);
+        Ok(())
+    }
+
+    /// Says what a restore found in its way.
+    pub fn warn_of_kept(&self, kept: &[PathBuf]) {
+        for path in kept {
+            let place = self.paths.short(path);
+            self.ui.warn(&format!(
+                "something new stood where the restore put its own: it was moved to `{place}`"
+            ));
+        }
     }
 
     /// Nothing is known of anybody.

@@ -147,6 +147,8 @@ pub fn sweep(dir: &Path) {
             .map(|time| time.elapsed().unwrap_or_default());
         if ours && age.is_ok_and(|age| age.as_secs() > STALE_SECONDS) {
             let _ = fs::remove_file(entry.path());
+            // A directory made for that file alone goes with it; one that holds anything stays.
+            let _ = fs::remove_dir(dir);
         }
     }
 }

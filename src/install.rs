@@ -3,6 +3,9 @@
 //!
 //! Staging inside the home makes every move a rename on one file system, also where the home is a link or a mount
 //! point. Everything old leaves before anything new arrives, so that a database never meets another one's log.
+//!
+//! What somebody else puts in the way meanwhile (Codex signing in after a crash) is no part of the old home, and so in
+//! no safety copy: it is moved below [`KEPT_DIR`] and told, never written over.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -11,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::read::{self, Checked, EntryKind};
-use crate::codex::home::{self, STAGE_DIR};
+use crate::codex::home::{self, KEPT_DIR, STAGE_DIR};
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
@@ -262,14 +265,14 @@ impl Planner<'_> {
     }
 }
 
-/// Carries `plan` out: from here on either all of it happens or nothing.
+/// Carries `plan` out: from here on either all of it happens or nothing. Returns where what stood in the way was moved.
 pub fn install(
     home_dir: &Path,
     archive: &Path,
     checked: &Checked,
     plan: &Plan,
     stop: &dyn Fn() -> bool,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     fsutil::create_private_dir(home_dir)?;
     let stage = Stage {
         home: home_dir,
@@ -288,11 +291,15 @@ pub fn install(
         stage.remove()?;
         return Err(error);
     }
-    match stage.swap(&plan.units) {
-        Ok(()) => stage.finish(),
+    let mut kept = Vec::new();
+    match stage.swap(&plan.units, &mut kept) {
+        Ok(()) => {
+            stage.finish()?;
+            Ok(kept.into_iter().map(|(_, place)| place).collect())
+        }
         Err(error) => {
             stage
-                .roll_back(&plan.units)
+                .roll_back(&plan.units, &kept)
                 .map_err(|worse| error_of_roll_back(&error, &worse))?;
             stage.finish()?;
             Err(error)
@@ -307,23 +314,23 @@ fn error_of_roll_back(error: &Error, worse: &Error) -> Error {
     )
 }
 
-/// Finishes or drops a restore that was cut short. True if there was one to finish.
-pub fn recover(home_dir: &Path) -> Result<bool> {
+/// Finishes or drops a restore that was cut short. Where there was one to finish: where what stood in the way was moved.
+pub fn recover(home_dir: &Path) -> Result<Option<Vec<PathBuf>>> {
     let stage = Stage {
         home: home_dir,
         dir: home_dir.join(STAGE_DIR),
     };
     if !is_cut_short(home_dir) {
-        return Ok(false);
+        return Ok(None);
     }
-    if let Some(units) = stage.read_journal()? {
-        stage.swap(&units)?;
-        stage.finish()?;
-        Ok(true)
-    } else {
+    let Some(units) = stage.read_journal()? else {
         stage.remove()?;
-        Ok(false)
-    }
+        return Ok(None);
+    };
+    let mut kept = Vec::new();
+    stage.swap(&units, &mut kept)?;
+    stage.finish()?;
+    Ok(Some(kept.into_iter().map(|(_, place)| place).collect()))
 }
 
 /// Whether a restore into `home_dir` was cut short and waits for [`recover`].
@@ -381,8 +388,9 @@ impl Stage<'_> {
     }
 
     /// Moves everything old out, then everything new in. Goes on where an earlier run stopped: what is already
-    /// below `old` has left, what is no longer below `new` has arrived.
-    fn swap(&self, units: &[Unit]) -> Result<()> {
+    /// below `old` has left, what is no longer below `new` has arrived. `kept` gets what stood in the way: where, and
+    /// where it was moved.
+    fn swap(&self, units: &[Unit], kept: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
         for unit in units.iter().filter(|unit| unit.action != Action::Add) {
             let (standing, old) = (self.home.join(&unit.path), self.old_dir().join(&unit.path));
             if exists(&standing) && !exists(&old) {
@@ -391,15 +399,29 @@ impl Stage<'_> {
         }
         for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
             let (new, target) = (self.new_dir().join(&unit.path), self.home.join(&unit.path));
-            if exists(&new) {
-                move_to(&new, &target)?;
+            if !exists(&new) {
+                continue;
             }
+            // The old one has left: what stands here now came since.
+            if exists(&target) {
+                let place = self.free_place(&unit.path);
+                move_to(&target, &place)?;
+                kept.push((target.clone(), place));
+            }
+            move_to(&new, &target)?;
         }
         Ok(())
     }
 
+    /// A path below [`KEPT_DIR`] where nothing stands.
+    fn free_place(&self, path: &str) -> PathBuf {
+        let dir = self.home.join(KEPT_DIR);
+        let mut places = (1_u32..).map(|count| dir.join(count.to_string()).join(path));
+        places.find(|place| !exists(place)).unwrap_or(dir)
+    }
+
     /// The way back, in the opposite order.
-    fn roll_back(&self, units: &[Unit]) -> Result<()> {
+    fn roll_back(&self, units: &[Unit], kept: &[(PathBuf, PathBuf)]) -> Result<()> {
         for unit in units
             .iter()
             .rev()
@@ -416,6 +438,10 @@ impl Stage<'_> {
             if exists(&old) {
                 move_to(&old, &target)?;
             }
+        }
+        // Where the old one is back, what came since stays beside it.
+        for (target, place) in kept.iter().rev().filter(|(target, _)| !exists(target)) {
+            move_to(place, target)?;
         }
         Ok(())
     }

@@ -50,6 +50,9 @@ const PYTHON_LOGIN_SET: &[&str] = &[
 /// Where this program stages a restore inside the home.
 pub const STAGE_DIR: &str = ".codex-manager-restore";
 
+/// Where a restore keeps what came to stand in its way.
+pub const KEPT_DIR: &str = ".codex-manager-kept";
+
 /// Whether `path` (relative, `/` between parts) is never captured and so never touched by a restore.
 ///
 /// `include_tmp` says whether scratch directories count as captured.
@@ -64,6 +67,7 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
         || (!include_tmp && SCRATCH_DIRS.iter().any(&under))
         || PASSING_FILES.contains(&path)
         || under(&STAGE_DIR)
+        || under(&KEPT_DIR)
         || Path::new(path)
             .extension()
             .is_some_and(|extension| extension == "lock" || extension == "sock")

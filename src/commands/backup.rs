@@ -17,7 +17,6 @@ use crate::codex::status::{self, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::{self, Evidence};
-use crate::install;
 use crate::lock::Lock;
 use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
@@ -34,11 +33,8 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
-    if lock.is_some() && install::recover(&source)? {
-        ctx.ui.warn(&format!(
-            "a restore into `{}` that was cut short was finished first",
-            source.display()
-        ));
+    if lock.is_some() {
+        ctx.recover(&source)?;
     }
     let Some((auth_json, login)) = home::read_login(&source)? else {
         return Err(no_login(&source));

@@ -50,12 +50,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     );
     ctx.ui.confirm(&question, args.yes)?;
     let _lock = ctx.lock("restore")?;
-    if install::recover(&dest)? {
-        ctx.ui.warn(&format!(
-            "a restore into `{}` that was cut short was finished first",
-            dest.display()
-        ));
-    }
+    ctx.recover(&dest)?;
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
         plan: plan(ctx, &preview.sound, &dest, &backup_dir, preview.scope)?,
@@ -75,17 +70,14 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         &again.plan,
         &|| ctx.stopped(),
     );
-    if let Err(error) = installed {
+    let kept = installed.inspect_err(|_| {
         // With the home back as it was, what was kept of it is only a copy.
-        if let Some(dir) = safety
-            .as_deref()
-            .and_then(Path::parent)
-            .filter(|_| !install::is_cut_short(&dest))
-        {
+        let dir = safety.as_deref().and_then(Path::parent);
+        if let Some(dir) = dir.filter(|_| !install::is_cut_short(&dest)) {
             let _ = std::fs::remove_dir_all(dir);
         }
-        return Err(error);
-    }
+    })?;
+    ctx.warn_of_kept(&kept);
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui
         .done(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;

@@ -213,14 +213,14 @@ fn a_swap_stopped_anywhere_is_finished_by_recovery_or_undone_by_rolling_back() {
             stage.write_journal(&plan.units).expect("journals");
             let all_moved = swap_partly(&stage, &plan.units, stop_after);
             if back {
-                stage.roll_back(&plan.units).expect("rolls back");
+                stage.roll_back(&plan.units, &[]).expect("rolls back");
                 stage.finish().expect("finishes");
                 assert_eq!(case.tree(), tree(OLD), "stopped after {stop_after}");
             } else {
-                assert!(recover(&home).expect("recovers"));
+                assert_eq!(recover(&home).expect("recovers"), Some(Vec::new()));
                 assert_eq!(case.tree(), tree(AFTER), "stopped after {stop_after}");
             }
-            assert!(!recover(&home).expect("nothing left"));
+            assert_eq!(recover(&home).expect("nothing left"), None);
             if all_moved {
                 break;
             }
@@ -255,7 +255,7 @@ fn a_stage_without_a_journal_changed_nothing_and_is_dropped() {
     let stage = case.home().join(STAGE_DIR).join("new");
     fs::create_dir_all(&stage).expect("makes");
     fs::write(stage.join("auth.json"), "half").expect("writes");
-    assert!(!recover(&case.home()).expect("recovers"));
+    assert_eq!(recover(&case.home()).expect("recovers"), None);
     assert_eq!(case.tree(), tree(OLD));
 }
 
@@ -264,15 +264,56 @@ fn a_failed_move_puts_everything_back() {
     let case = Case::new(OLD);
     let (archive, checked) = case.archive(NEW);
     let plan = case.plan(&checked, Scope::Full);
-    // Something came to stand where the plan saw nothing, and cannot be written over.
-    let blocker = case.home().join("skills/other/blocker");
-    fs::create_dir_all(blocker.parent().expect("a parent")).expect("makes");
-    fs::write(&blocker, "mine").expect("writes");
+    // The directory that something new belongs into is a file by now.
+    fs::rename(case.home().join("skills"), case.home().join("skills-away")).expect("moves");
+    fs::write(case.home().join("skills"), "a file").expect("writes");
+    let before = case.tree();
     install(&case.home(), &archive, &checked, &plan, &|| false).expect_err("cannot");
-    let mut expected = tree(OLD);
-    expected.insert("skills/other/blocker".to_owned(), "mine".to_owned());
-    assert_eq!(case.tree(), expected);
+    assert_eq!(case.tree(), before);
     assert!(!case.home().join(STAGE_DIR).exists());
+}
+
+/// Codex may sign somebody in, or begin a session, between a kill and the recovery.
+#[test]
+fn what_came_since_the_kill_is_moved_aside_and_told() {
+    let case = Case::new(&[
+        ("auth.json", "fresh"),
+        ("sessions/2.jsonl", "fresh"),
+        ("goals_1.sqlite", "fresh"),
+        (".codex-manager-kept/1/auth.json", "kept before"),
+    ]);
+    let stage = case.home().join(STAGE_DIR);
+    for (path, content) in [
+        ("old/auth.json", "old"),
+        ("new/auth.json", "new"),
+        ("old/sessions/1.jsonl", "old"),
+        ("new/sessions/1.jsonl", "new"),
+        ("old/goals_1.sqlite", "old"),
+        (
+            "journal.json",
+            r#"[{"path":"auth.json","action":"replace"},{"path":"sessions","action":"replace"},
+                {"path":"goals_1.sqlite","action":"remove"}]"#,
+        ),
+    ] {
+        fs::create_dir_all(stage.join(path).parent().expect("a parent")).expect("makes");
+        fs::write(stage.join(path), content).expect("writes");
+    }
+    let kept = recover(&case.home())
+        .expect("recovers")
+        .expect("was cut short");
+    let place = case.home().join(KEPT_DIR);
+    assert_eq!(kept, [place.join("2/auth.json"), place.join("1/sessions")]);
+    assert_eq!(
+        case.tree(),
+        tree(&[
+            ("auth.json", "new"),
+            ("sessions/1.jsonl", "new"),
+            ("goals_1.sqlite", "fresh"),
+            (".codex-manager-kept/1/auth.json", "kept before"),
+            (".codex-manager-kept/1/sessions/2.jsonl", "fresh"),
+            (".codex-manager-kept/2/auth.json", "fresh"),
+        ])
+    );
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{SUPERSEDED, sidecar_path};
+use super::{SAFETY, SUPERSEDED, sidecar_path};
 use crate::archive::{read, write};
 use crate::capture::Plan;
 use crate::error::{Error, Kind, Result};
@@ -46,6 +46,9 @@ pub fn make(
     let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
     fsutil::create_private_dir(dir)?;
     fsutil::sweep(dir);
+    for kept in super::subdirectories(&dir.join(SAFETY))? {
+        fsutil::sweep(&kept);
+    }
     let mut file = AtomicFile::create(&archive)?;
     let written = write::write(
         file.file(),
@@ -152,18 +155,25 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
     Ok(parent.join(base))
 }
 
-/// The name of a snapshot of `who` whose window opened at `start`: with the workspace's first eight letters when the
-/// plain name stands for another account.
+/// The name of a snapshot of `who` whose window opened at `start`. Where the plain name stands for another account (one
+/// email in two workspaces), the workspace follows the email: its first eight letters, or all of it.
 pub fn name_for(dir: &Path, start: Stamp, who: &str, sidecar: &Sidecar) -> BackupName {
+    let account = sidecar.account();
     let plain = BackupName::new(start, who);
-    let standing = super::read_sidecar(&dir.join(plain.sidecar())).ok();
-    let is_anothers =
-        standing.is_some_and(|standing: Sidecar| !standing.account().may_be(&sidecar.account()));
-    match sidecar.account_id.as_deref().filter(|_| is_anothers) {
-        Some(workspace) => {
-            let short: String = workspace.chars().take(8).collect();
-            BackupName::new(start, &format!("{who}~{short}"))
-        }
-        None => plain,
+    let is_free = |name: &BackupName| {
+        let standing = super::read_sidecar(&dir.join(name.sidecar())).ok();
+        standing.is_none_or(|standing| standing.account().may_be(&account))
+    };
+    if is_free(&plain) {
+        return plain;
     }
+    let workspace = account.account_id.clone().unwrap_or_default();
+    let user = account.user_id.clone().unwrap_or_default();
+    let short: String = workspace.chars().take(8).collect();
+    [short, workspace.clone(), format!("{workspace}~{user}")]
+        .iter()
+        .filter(|suffix| !suffix.is_empty())
+        .map(|suffix| BackupName::new(start, &format!("{who}~{suffix}")))
+        .find(is_free)
+        .unwrap_or(plain)
 }

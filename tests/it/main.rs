@@ -7,6 +7,7 @@ mod backup;
 mod common;
 mod crash;
 mod locks;
+mod recovery;
 mod restore;
 mod smoke;
 mod tarball;
