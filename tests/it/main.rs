@@ -4,4 +4,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
+mod normalize;
 mod smoke;
+mod worlds;
