@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
+mod config;
 mod normalize;
 mod smoke;
 mod worlds;
