@@ -7,4 +7,5 @@ mod common;
 mod config;
 mod normalize;
 mod smoke;
+mod status;
 mod worlds;
