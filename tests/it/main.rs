@@ -5,6 +5,7 @@
 
 mod common;
 mod config;
+mod cooldown;
 mod normalize;
 mod smoke;
 mod status;

@@ -101,3 +101,36 @@ pub fn squeezed(text: &str) -> String {
     }
     squeezed
 }
+
+/// Accounts of every kind, seen before [`crate::common::NOW`]: alice's window is open, bob's exhausted, carol's over, dora's not begun,
+/// erin's shorter one exhausted; frank has only a legacy file that contradicts its window. Erin is signed in.
+pub fn six_accounts() -> Env {
+    let mut env = Env::new();
+    for (name, left, resets, seen) in [
+        ("alice", 66, "15:55 on 21 Apr", "2026-04-19T10:00:00+05:30"),
+        ("bob", 0, "09:00 on 20 Apr", "2026-04-19T11:00:00+05:30"),
+        ("carol", 20, "12:00 on 18 Apr", "2026-04-15T10:00:00+05:30"),
+        ("dora", 100, "14:00 on 26 Apr", "2026-04-19T14:00:00+05:30"),
+        ("erin", 40, "10:00 on 22 Apr", "2026-04-19T14:30:00+05:30"),
+    ] {
+        let person = Person::named(name);
+        let mut panel = person.panel(left, resets);
+        if name == "erin" {
+            panel = panel.replace("88% left", "0% left");
+        }
+        snapshot(&mut env, &person, &panel, seen);
+    }
+    env.set_now(crate::common::NOW);
+    let frank = Person {
+        last_refresh: "2026-01-01T00:00:00Z".to_owned(),
+        ..Person::named("frank")
+    };
+    legacy(
+        &env,
+        "21apr_frank@example.com_auth.json",
+        &frank.auth_json(),
+        "2026-04-16T17:55:00+05:30",
+    );
+    env.run(&["normalize", "--source-dir", "legacy"]).code(0);
+    env
+}
