@@ -6,7 +6,9 @@
 mod common;
 mod config;
 mod cooldown;
+mod list_backups;
 mod normalize;
+mod recommend;
 mod smoke;
 mod status;
 mod worlds;
