@@ -60,14 +60,12 @@ fn rows(names: &[&str]) -> String {
 
 /// The same table under `--verify`.
 fn verified(names: &[&str], damaged: &str) -> String {
-    let rows: String = names
-        .iter()
-        .map(|name| {
-            let word = if *name == damaged { "damaged" } else { "sound" };
-            format!("{}  {word}\n", row(name).trim_end())
-        })
-        .collect();
-    format!("{}  VERIFIED\n{rows}", HEAD.trim_end())
+    let mut table = format!("{}  VERIFIED\n", HEAD.trim_end());
+    for name in names {
+        let word = if *name == damaged { "damaged" } else { "sound" };
+        table.push_str(&format!("{}  {word}\n", row(name).trim_end()));
+    }
+    table
 }
 
 /// The emails in the order of `--json`, without their ends.

@@ -6,6 +6,8 @@
 mod common;
 mod config;
 mod cooldown;
+mod help;
+mod layers;
 mod list_backups;
 mod normalize;
 mod recommend;
