@@ -5,11 +5,20 @@
 
 mod backup;
 mod common;
+mod config;
+mod cooldown;
 mod crash;
+mod help;
+mod layers;
+mod list_backups;
 mod locks;
+mod normalize;
+mod recommend;
 mod recovery;
 mod restore;
 mod smoke;
+mod status;
 mod tarball;
 #[cfg(unix)]
 mod unprivileged;
+mod worlds;

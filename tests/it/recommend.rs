@@ -1,0 +1,302 @@
+//! `recommend`: which account to use next, why, and the exit code for none.
+
+use serde_json::json;
+
+use crate::common::{Env, NOW, Person};
+use crate::cooldown::ACCOUNT_KEYS;
+use crate::worlds::{has_keys, json_error, legacy, six_accounts, snapshot};
+
+fn paused(env: &Env, name: &str) {
+    env.write(
+        &format!(".codex-manager/profiles/{name}/profile.toml"),
+        &format!("email = \"{name}@example.com\"\npaused = true\n"),
+    );
+}
+
+/// Who is recommended, and why.
+fn advice(env: &Env, args: &[&str]) -> (String, String) {
+    let document = env.run(&[&["recommend", "--json"], args].concat()).json();
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    (
+        text(&document["account"]["email"]),
+        text(&document["reason"]),
+    )
+}
+
+fn told(email: &str, reason: &str) -> (String, String) {
+    (email.to_owned(), reason.to_owned())
+}
+
+#[test]
+fn the_least_recently_used_is_the_default() {
+    let env = six_accounts();
+    let before = env.tree("");
+    let carol = "\
+account    carol@example.com
+status     ready
+usable     now
+window     2026-04-11T12:00:00+05:30 to 2026-04-18T12:00:00+05:30
+archive    2026-04-11-120000-carol@example.com-codex.tar.gz
+reason     Its last window is over, and of 3 usable accounts it was used least recently.
+";
+    for flag in [&[][..], &["--policy", "lru"], &["--quiet"], &["--verbose"]] {
+        env.run(&[&["recommend"], flag].concat())
+            .code(0)
+            .stdout(carol)
+            .stderr("");
+    }
+    assert_eq!(env.tree(""), before);
+}
+
+#[test]
+fn drain_takes_the_open_one_that_resets_soonest() {
+    let mut env = six_accounts();
+    let alice = "\
+account    alice@example.com
+status     open
+usable     now
+window     2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30
+archive    2026-04-14-155500-alice@example.com-codex.tar.gz
+reason     Its window is open with 66% left, and of 3 usable accounts it resets soonest.
+";
+    env.run(&["recommend", "--policy", "drain"])
+        .code(0)
+        .stdout(alice)
+        .stderr("");
+    env.write(
+        ".codex-manager/config.toml",
+        "[recommend]\npolicy = \"drain\"\n",
+    );
+    env.run(&["recommend"]).code(0).stdout(alice).stderr("");
+    assert_eq!(advice(&env, &["--policy", "lru"]).0, "carol@example.com");
+    let gina = Person::named("gina");
+    snapshot(
+        &mut env,
+        &gina,
+        &gina.panel(5, "18:00"),
+        "2026-04-19T15:00:00+05:30",
+    );
+    env.set_now(NOW);
+    assert_eq!(
+        advice(&env, &[]),
+        told(
+            "gina@example.com",
+            "Its window is open with 5% left, and of 4 usable accounts it resets soonest."
+        )
+    );
+    // None open: as for lru.
+    for name in ["alice", "gina"] {
+        paused(&env, name);
+    }
+    assert_eq!(
+        advice(&env, &[]),
+        told(
+            "carol@example.com",
+            "Its last window is over, and of 2 usable accounts it was used least recently."
+        )
+    );
+}
+
+#[test]
+fn the_document_has_the_keys_of_the_contract() {
+    let env = six_accounts();
+    let document = env.run(&["recommend", "--json"]).code(0).stderr("").json();
+    has_keys(&document, &["account", "reason", "policy", "ready"], &[]);
+    has_keys(&document["account"], ACCOUNT_KEYS, &[]);
+    assert_eq!(
+        document,
+        json!({
+            "account": {
+                "email": "carol@example.com",
+                "account_id": "ws-carol",
+                "alias": null,
+                "plan_type": "plus",
+                "status": "ready",
+                "active": false,
+                "session_start_at": "2026-04-11T12:00:00+05:30",
+                "next_available_at": "2026-04-18T12:00:00+05:30",
+                "usable_at": "2026-04-18T12:00:00+05:30",
+                "remaining_seconds": 0,
+                "quota_end_detected_at": null,
+                "quota_percent_left": 20,
+                "observed_at": "2026-04-15T10:00:00+05:30",
+                "source": "status-file",
+                "validation_status": "ok",
+                "archive_name": "2026-04-11-120000-carol@example.com-codex.tar.gz",
+            },
+            "reason": "Its last window is over, and of 3 usable accounts it was used least recently.",
+            "policy": "lru",
+            "ready": true,
+        })
+    );
+}
+
+#[test]
+fn paused_accounts_are_passed_over() {
+    let env = six_accounts();
+    paused(&env, "carol");
+    paused(&env, "alice");
+    assert_eq!(
+        advice(&env, &[]),
+        told(
+            "dora@example.com",
+            "No window of it is running, and it is the only account that is usable now."
+        )
+    );
+    paused(&env, "dora");
+    env.run(&["recommend"]).code(4).stderr("").stdout(
+        "\
+account    erin@example.com
+status     cooldown
+usable     2h 10m
+window     2026-04-15T10:00:00+05:30 to 2026-04-22T10:00:00+05:30
+archive    2026-04-15-100000-erin@example.com-codex.tar.gz
+reason     No account is usable now; this one is the first to be, in 2h 10m, at 2026-04-19T17:40:00+05:30.
+",
+    );
+    for name in ["erin", "bob", "frank"] {
+        paused(&env, name);
+    }
+    env.run(&["recommend"]).code(10).stdout("").stderr(
+        "error: every known account is paused\nhint: set `paused = false` in a profile below `~/.codex-manager/profiles`\n",
+    );
+    let ran = env.run(&["recommend", "--json"]).code(10).stdout("");
+    assert_eq!(json_error(&ran).0, "not-found");
+}
+
+#[test]
+fn none_usable_is_the_earliest_and_exit_code_4() {
+    let mut env = Env::new();
+    for (name, resets) in [("alice", "15:55 on 21 Apr"), ("bob", "09:00 on 20 Apr")] {
+        let person = Person::named(name);
+        snapshot(
+            &mut env,
+            &person,
+            &person.panel(0, resets),
+            "2026-04-19T10:00:00+05:30",
+        );
+    }
+    env.set_now(NOW);
+    for policy in ["lru", "drain"] {
+        let document = env
+            .run(&["recommend", "--json", "--policy", policy])
+            .code(4)
+            .stderr("")
+            .json();
+        assert_eq!(document["account"]["email"], "bob@example.com");
+        assert_eq!(document["account"]["remaining_seconds"], 63_000);
+        assert_eq!(document["ready"], false);
+        assert_eq!(document["policy"], policy);
+        assert_eq!(
+            document["reason"],
+            "No account is usable now; this one is the first to be, in 17h 30m, at 2026-04-20T09:00:00+05:30."
+        );
+    }
+    env.run(&["recommend", "--now", "2026-04-20T09:00:00+05:30"])
+        .code(0);
+}
+
+#[test]
+fn the_active_account_counts_as_just_used() {
+    let mut env = Env::new();
+    for (name, seen) in [
+        ("alice", "2026-04-15T10:00:00+05:30"),
+        ("bob", "2026-04-16T10:00:00+05:30"),
+    ] {
+        let person = Person::named(name);
+        snapshot(
+            &mut env,
+            &person,
+            &person.panel(50, "12:00 on 18 Apr"),
+            seen,
+        );
+    }
+    env.set_now(NOW);
+    // Equal windows: bob is signed in, so alice.
+    assert_eq!(advice(&env, &[]).0, "alice@example.com");
+    env.write(".codex/auth.json", &Person::named("alice").auth_json());
+    assert_eq!(advice(&env, &[]).0, "bob@example.com");
+}
+
+#[test]
+fn at_equal_use_a_verified_account_goes_before_a_mismatch() {
+    let env = Env::new();
+    for file in [
+        "23apr_alice@example.com_auth.json",
+        "21apr_bob@example.com_auth.json",
+    ] {
+        let name = if file.contains("alice") {
+            "alice"
+        } else {
+            "bob"
+        };
+        let person = Person {
+            last_refresh: "2026-01-01T00:00:00Z".to_owned(),
+            ..Person::named(name)
+        };
+        legacy(&env, file, &person.auth_json(), "2026-04-14T17:55:00+05:30");
+    }
+    env.run(&["normalize", "--source-dir", "legacy"]).code(0);
+    let later = ["--now", "2026-04-25T00:00:00+05:30"];
+    assert_eq!(
+        advice(&env, &later),
+        told(
+            "bob@example.com",
+            "Its last window is over, and of 2 usable accounts it was used least recently."
+        )
+    );
+    paused(&env, "bob");
+    assert_eq!(
+        advice(&env, &later),
+        told(
+            "alice@example.com",
+            "Its last window is over, and it is the only account that is usable now, though the name of its legacy file contradicts the computed window."
+        )
+    );
+}
+
+#[test]
+fn refresh_normalizes_first() {
+    let env = Env::new();
+    legacy(
+        &env,
+        "21apr_alice@example.com_auth.json",
+        &Person::named("alice").auth_json(),
+        "2026-04-14T17:55:00+05:30",
+    );
+    env.run(&["recommend", "--source-dir", "legacy"])
+        .code(10)
+        .stdout("");
+    env.run(&["recommend", "--refresh", "--source-dir", "legacy"])
+        .code(4)
+        .stderr("")
+        .stdout(
+            "\
+account    alice@example.com
+status     cooldown
+usable     2d 0h
+window     2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30
+archive    -
+reason     No account is usable now; this one is the first to be, in 2d 0h, at 2026-04-21T15:55:00+05:30.
+",
+        );
+    assert!(env.path(".codex-manager/inventory.json").is_file());
+}
+
+#[test]
+fn without_any_account_the_next_step_is_told() {
+    let env = Env::new();
+    env.run(&["recommend"]).code(10).stdout("").stderr(
+        "error: no account is known yet: `~/.codex-manager` holds no evidence of any\n\
+         hint: run `codex-manager backup`, or `codex-manager normalize` where hand-named login copies lie\n",
+    );
+    assert!(!env.path(".codex-manager").exists());
+}
+
+#[test]
+fn an_unknown_policy_is_a_usage_error() {
+    let env = Env::new();
+    env.run(&["recommend", "--policy", "best"]).code(2).stdout("").stderr(
+        "error: invalid value 'best' for '--policy <POLICY>'\n  [possible values: lru, drain]\n\nFor more information, try '--help'.\n",
+    );
+}
