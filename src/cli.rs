@@ -345,13 +345,16 @@ pub struct ConfigArgs {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigAction {
     /// Every setting, its value and where that comes from
+    #[command(after_long_help = EXIT_CODES)]
     List,
     /// One setting's value
+    #[command(after_long_help = EXIT_CODES)]
     Get {
         /// Its name
         key: String,
     },
     /// Change one setting
+    #[command(after_long_help = EXIT_CODES)]
     Set {
         /// Its name
         key: String,
@@ -362,6 +365,7 @@ pub enum ConfigAction {
         dry_run: bool,
     },
     /// Return one setting to its default
+    #[command(after_long_help = EXIT_CODES)]
     Unset {
         /// Its name
         key: String,
@@ -370,6 +374,7 @@ pub enum ConfigAction {
         dry_run: bool,
     },
     /// Where the settings file is
+    #[command(after_long_help = EXIT_CODES)]
     Path,
 }
 

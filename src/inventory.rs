@@ -184,6 +184,12 @@ impl Inventory {
         self.records.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     }
 
+    /// The records of what a scan found, as they stand after [`Inventory::merge`].
+    pub fn of_scan(&self, scan: &Scan) -> Vec<&Record> {
+        let of_new = |new: &Record| self.records.iter().find(|old| is_same_evidence(old, new));
+        scan.records.iter().filter_map(of_new).collect()
+    }
+
     /// Writes the file, unless it already says the same. True if it was written.
     pub fn save(&self, path: &Path, before: &Self, now: Stamp) -> Result<bool> {
         if self == before && path.exists() {

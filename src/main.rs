@@ -84,15 +84,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
     if !is_answer && std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let message = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
-        let hint =
-            "`codex-manager --help` and `codex-manager COMMAND --help` show what can be said";
+        let (message, hint) = words_of(&error.render().to_string());
         return failed(
             &ui::Ui::plain(true),
             &Error::new(Kind::Usage, message, hint),
@@ -104,4 +96,25 @@ fn usage(error: &clap::Error) -> ExitCode {
     } else {
         Kind::Usage.exit_code()
     })
+}
+
+/// What clap says, without the usage it repeats: the failure in one line, and its tip where it has one.
+fn words_of(text: &str) -> (String, String) {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said: Vec<&str> = lines
+        .filter(|line| {
+            !["Usage:", "For more information", "[subcommands:"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
+        .collect();
+    let (tips, said): (Vec<&str>, Vec<&str>) =
+        said.into_iter().partition(|line| line.starts_with("tip: "));
+    let message = said.join(" ").trim_start_matches("error: ").to_owned();
+    let hint = match tips.first() {
+        Some(tip) => tip.trim_start_matches("tip: ").to_owned(),
+        None => "`codex-manager --help` and `codex-manager COMMAND --help` show what can be said"
+            .to_owned(),
+    };
+    (message, hint)
 }

@@ -154,6 +154,8 @@ fn nearest(name: &str) -> Option<&'static str> {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     document: DocumentMut,
+    /// Whether its lines end as on Windows.
+    crlf: bool,
 }
 
 impl Settings {
@@ -174,15 +176,18 @@ impl Settings {
         let mend = || "mend that line, or move the file away to start from the defaults".to_owned();
         let text = String::from_utf8(bytes).map_err(|_| broken("it is no text", mend()))?;
         let document = DocumentMut::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| {
-                text.get(..span.start).unwrap_or("").lines().count().max(1)
-            });
+            let before = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
             broken(
                 &format!("line {line}: {}", error.message().replace('\n', ", ")),
                 mend(),
             )
         })?;
-        let settings = Self { document };
+        let crlf = text.contains("\r\n");
+        let settings = Self { document, crlf };
         settings
             .check()
             .map_err(|error| broken(&error.to_string(), error.hint().to_owned()))?;
@@ -285,8 +290,16 @@ impl Settings {
         Ok(())
     }
 
-    /// Takes a key out. True if it was there.
+    /// Takes a key out, leaving every other line and every comment as it is. True if it was there.
     pub fn unset(&mut self, key: &Key) -> bool {
+        let text = self.document.to_string();
+        if let Some(without) =
+            without_line_of(&text, key.name).and_then(|text| DocumentMut::from_str(&text).ok())
+        {
+            self.document = without;
+            return true;
+        }
+        // Not on lines of its own, as in `backup = { dir = "/big" }`.
         match key.name.split_once('.') {
             Some((table, inner)) => {
                 let table = self
@@ -301,13 +314,52 @@ impl Settings {
 
     /// The file's text, to see whether an edit changed it.
     pub fn text_of_file(&self) -> String {
-        self.document.to_string()
+        let text = self.document.to_string().replace("\r\n", "\n");
+        if self.crlf {
+            text.replace('\n', "\r\n")
+        } else {
+            text
+        }
     }
 
-    /// Writes the file.
+    /// Writes the file; where it is a link, the file it leads to.
     pub fn save(&self, path: &Path) -> Result<()> {
-        fsutil::write_atomically(path, self.document.to_string().as_bytes())
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        fsutil::write_atomically(&target, self.text_of_file().as_bytes())
     }
+}
+
+/// The file without the lines of one key; a comment behind its value stays, on a line of its own.
+fn without_line_of(text: &str, name: &str) -> Option<String> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let (table, inner) = match name.split_once('.') {
+        Some((table, inner)) => (document.get(table)?.as_table()?, inner),
+        None => (document.as_table(), name),
+    };
+    let (key, item) = table.get_key_value(inner)?;
+    let (start, end) = (key.span()?.start, item.span()?.end);
+    let line_start = text
+        .get(..start)?
+        .rfind('\n')
+        .map_or(0, |newline| newline + 1);
+    let line_end = text
+        .get(end..)?
+        .find('\n')
+        .map_or(text.len(), |newline| end + newline + 1);
+    let before = text.get(line_start..start)?;
+    if !before.trim().is_empty() {
+        return None;
+    }
+    let behind = text.get(end..line_end)?;
+    let comment = behind
+        .find('#')
+        .and_then(|hash| behind.get(hash..))
+        .unwrap_or_default();
+    Some(format!(
+        "{}{comment}{}",
+        text.get(..line_start)?,
+        text.get(line_end..)?
+    ))
 }
 
 /// `text` as a path: `~/` is `home`, a relative one starts at `base`.
@@ -396,6 +448,7 @@ mod tests {
     fn edited(before: &str, edit: impl FnOnce(&mut Settings)) -> String {
         let mut settings = Settings {
             document: before.parse().expect("toml"),
+            crlf: false,
         };
         settings.check().expect("valid");
         edit(&mut settings);
@@ -405,6 +458,7 @@ mod tests {
     fn refused(text: &str) -> String {
         let settings = Settings {
             document: text.parse().expect("toml"),
+            crlf: false,
         };
         let error = settings.check().expect_err("refused");
         format!("{error}; {}", error.hint())
@@ -434,6 +488,33 @@ mod tests {
             assert!(!settings.unset(find_key("color").expect("a key")));
         });
         assert!(after.contains("# big disk\ndir = \"/big\"\n") && !after.contains("include_tmp"));
+    }
+
+    #[test]
+    fn unset_keeps_every_comment() {
+        let color = || find_key("color").expect("a key");
+        for (before, after) in [
+            (
+                "# mine\n\n# eyes\ncolor = \"auto\" # why\ntimezone = \"UTC\"\n",
+                "# mine\n\n# eyes\n# why\ntimezone = \"UTC\"\n",
+            ),
+            (
+                "timezone = \"UTC\"\ncolor = \"auto\"",
+                "timezone = \"UTC\"\n",
+            ),
+            ("timezone = \"UTC\"\n", "timezone = \"UTC\"\n"),
+        ] {
+            assert_eq!(
+                edited(before, |settings| _ = settings.unset(color())),
+                after
+            );
+        }
+        let dir = find_key("backup.dir").expect("a key");
+        let after = edited(
+            "backup = { dir = \"/x\", include_tmp = true }\n",
+            |settings| assert!(settings.unset(dir)),
+        );
+        assert_eq!(after, "backup = { include_tmp = true }\n");
     }
 
     #[test]

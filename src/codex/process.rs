@@ -48,7 +48,7 @@ pub fn output_of_shell(
         if Instant::now() >= end {
             return Err(refused(
                 format!(
-                    "the status command took longer than {} seconds and was ended",
+                    "the status command took longer than {} s and was ended",
                     timeout.as_secs()
                 ),
                 "run it by hand to see why, or raise the setting `status.timeout_seconds`",

@@ -152,7 +152,7 @@ fn observe(
     if args.offline {
         return offline(login, known).map(Some);
     }
-    let live = live_status(ctx, args)?;
+    let live = live_status(ctx, args).map_err(or_offline)?;
     if !status::check_account(&live.reading, &login.account)? {
         ctx.ui.warn(&format!(
             "the status text names no account; it is taken to be of {}, who is signed in",
@@ -166,6 +166,18 @@ fn observe(
         exact.and_then(|known| known.session_start_at),
         ctx,
     )))
+}
+
+/// Where Codex cannot be asked, there may be a memory.
+fn or_offline(error: Error) -> Error {
+    if error.kind() != Kind::NoStatus {
+        return error;
+    }
+    let hint = format!(
+        "{}; or say `--offline` to take the last known window",
+        error.hint()
+    );
+    error.with_hint(hint)
 }
 
 fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
@@ -184,7 +196,7 @@ fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
     Err(Error::new(
         Kind::NoStatus,
         "no live status: nothing says where it comes from",
-        "pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), name a command that prints it with `--status-command`, or say `--offline` to take the last known window",
+        "pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`",
     ))
 }
 

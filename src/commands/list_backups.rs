@@ -14,7 +14,7 @@ use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
 use crate::snapshots::Snapshot;
 use crate::timeutil::{SessionStart, Stamp};
-use crate::ui::table::{Table, Tone, column, number, size_words};
+use crate::ui::table::{Table, Tone, column, count, number, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -67,16 +67,22 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
             ctx.check_stop()?;
             entry.verified = Some(checked.is_ok());
             if let Err(error) = checked {
-                ctx.ui.warn(&format!("{error} ({})", error.hint()));
+                ctx.ui.warn(&error.to_string());
                 outcome = Outcome::Partial;
             }
         }
     }
-    if entries.is_empty() && !ctx.ui.json {
-        ctx.ui.note(&format!(
-            "no backups in `{}`; `codex-manager backup` makes one",
-            ctx.backup_dir(args.backup_dir.as_deref())?.display()
-        ));
+    if entries.is_empty() {
+        let dir = ctx
+            .paths
+            .short(&ctx.backup_dir(args.backup_dir.as_deref())?);
+        ctx.ui.note(&match evidence.snapshots.len() {
+            0 => format!("no backups in `{dir}`; `codex-manager backup` makes one"),
+            others => format!(
+                "none of {} in `{dir}` is asked for",
+                count(others, "backup")
+            ),
+        });
     }
     ctx.ui.data(&Answer { backups: entries })?;
     Ok(outcome)

@@ -18,7 +18,7 @@ use crate::metadata::{
 };
 use crate::snapshots::make;
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column};
+use crate::ui::table::{Table, Tone, column, count};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -34,13 +34,14 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     after.merge(&scan);
     let mut snapshots = 0_usize;
     if args.write_metadata {
-        for record in scan.records.clone() {
+        // As the inventory has them: evidence that outlived a lost mtime names the snapshot too.
+        for record in after.of_scan(&scan) {
             ctx.check_stop()?;
-            match snapshot(ctx, &record, &backup_dir, args.dry_run) {
+            match snapshot(ctx, record, &backup_dir, args.dry_run) {
                 Ok(true) => snapshots += 1,
                 Ok(false) => {}
                 Err(reason) => scan.skipped.push(Skipped {
-                    file: record.legacy_auth_filename,
+                    file: record.legacy_auth_filename.clone(),
                     reason,
                 }),
             }
@@ -108,7 +109,7 @@ fn note(
     snapshots: usize,
 ) -> String {
     let (dir, path) = (ctx.paths.short(dir), ctx.paths.short(path));
-    let files = found.len();
+    let files = count(found.len(), "legacy file");
     let done = match (args.dry_run, written) {
         (true, _) => "dry run: nothing was written",
         (false, true) => "the inventory was written",
@@ -116,10 +117,10 @@ fn note(
     };
     let made = match (args.write_metadata, args.dry_run) {
         (false, _) => String::new(),
-        (true, false) => format!("; {snapshots} snapshots made"),
-        (true, true) => format!("; {snapshots} snapshots would be made"),
+        (true, false) => format!("; {} made", count(snapshots, "snapshot")),
+        (true, true) => format!("; {} would be made", count(snapshots, "snapshot")),
     };
-    format!("{files} legacy files in `{dir}`; {done}: `{path}`{made}")
+    format!("{files} in `{dir}`; {done}: `{path}`{made}")
 }
 
 /// Makes the auth-only snapshot of one legacy file. True if one was made (or would be); the error is why it cannot.
@@ -178,18 +179,21 @@ fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Res
     }
     let base = BackupName::new(record.session_start_at.0, &record.email);
     if let Some(standing) = standing(backup_dir, &base) {
-        // What Codex itself reported, and what was made of the same file before, is not replaced by a guess.
-        let is_of_this =
-            standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
         let account = Account {
             email: Some(record.email.clone()),
             ..login.account.clone()
         };
-        if !is_of_this || !standing.account().may_be(&account) {
-            return Err(format!(
-                "no snapshot of it: `{}` is there already",
-                base.archive()
-            ));
+        if !standing.account().may_be(&account) {
+            let name = base.archive();
+            return Err(format!("no snapshot of it: `{name}` is another account's"));
+        }
+        let is_of_this =
+            standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
+        let is_same = standing.quota_end_detected_at == Some(record.quota_end_detected_at)
+            && standing.total_bytes == Some(bytes.len() as u64);
+        // What Codex itself reported of that window is not replaced by a guess.
+        if !is_of_this || (dry_run && is_same) {
+            return Ok(false);
         }
     }
     if dry_run {

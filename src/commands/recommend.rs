@@ -100,11 +100,11 @@ fn rank(row: &Row, policy: Policy) -> Rank<'_> {
     )
 }
 
-/// When the account was last known to be in use: the end of its quota, else the start of its window.
+/// When the account was last known to be in use: the end of its quota, else the start of its window. None for one whose
+/// window has not begun: it has not been used since the last one.
 fn last_used(row: &Row) -> Option<Stamp> {
     row.quota_end_detected_at
         .or(row.session_start_at.map(|start| start.0))
-        .or(row.observed_at)
 }
 
 fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
@@ -159,14 +159,16 @@ struct Advice {
 impl Report for Advice {
     fn text(&self, _: &Page) -> String {
         let row = &self.account;
-        let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), |stamp| stamp.to_string());
+        let window = match (row.session_start_at, row.next_available_at) {
+            (Some(start), Some(next)) => format!("{} to {next}", start.0),
+            _ => "none is running".to_owned(),
+        };
         format!(
-            "account    {}\nstatus     {}\nusable     {}\nwindow     {} to {}\narchive    {}\nreason     {}\n",
+            "account    {}\nstatus     {}\nusable     {}\nwindow     {}\narchive    {}\nreason     {}\n",
             row.name(),
             row.status.word(),
             remaining_words(row.remaining_seconds),
-            time(row.session_start_at.map(|start| start.0)),
-            time(row.next_available_at),
+            window,
             row.archive_name.as_deref().unwrap_or("-"),
             self.reason,
         )

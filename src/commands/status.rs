@@ -106,16 +106,24 @@ impl Report for Answer {
             WindowState::Unknown => "unknown",
         };
         let mut text = format!(
-            "account  {}{plan}\nwindow   {} to {}, {state}\nleft     {left}\nresets   {} (in {})\n",
+            "account  {}{plan}\nwindow   {} to {}, {state}\nleft     {left}\nresets   {} ({})\n",
             self.email.as_deref().unwrap_or("not named"),
             self.session_start_at.0,
             self.reset_at,
             self.reset_at,
-            remaining_words(self.reset_at.since(self.now).num_seconds()),
+            away(self.reset_at.since(self.now).num_seconds()),
         );
         if let Some(name) = &self.archive_name {
             text.push_str(&format!("archive  {name}\n"));
         }
         text
+    }
+}
+
+fn away(seconds: i64) -> String {
+    if seconds > 0 {
+        format!("in {}", remaining_words(seconds))
+    } else {
+        "it has passed".to_owned()
     }
 }

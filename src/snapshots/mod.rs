@@ -105,7 +105,7 @@ impl Snapshot {
         Error::new(
             Kind::ArchiveDamaged,
             format!(
-                "the archive `{}` cannot be trusted: {why}; nothing was changed",
+                "the archive `{}` cannot be trusted: {why}",
                 self.archive.display()
             ),
             "choose another one: `codex-manager list-backups --verify` tells which are sound",
@@ -281,7 +281,7 @@ pub fn read_sidecar(path: &Path) -> Result<Sidecar> {
         Error::new(
             Kind::ArchiveDamaged,
             format!("the sidecar `{}` cannot be read: {why}", path.display()),
-            "move it away to list the archive by its name alone; nothing was changed",
+            "move it away to list the archive by its name alone",
         )
     })
 }

@@ -14,8 +14,8 @@ use crate::common::{Env, Person, Ran, SECRET};
 const BACKUPS: &str = ".codex-manager/backups";
 const BASE: &str = ".codex-manager/backups/2026-04-14-155500-alice@example.com-codex";
 const RESET: &str = "15:55 on 21 Apr";
-const NO_WINDOW_HINT: &str = "hint: run `/status` in Codex until it shows the weekly limit and pass that text on, or say `--offline` to take the last known window\n";
-const NO_SOURCE: &str = "error: no live status: nothing says where it comes from\nhint: pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), name a command that prints it with `--status-command`, or say `--offline` to take the last known window\n";
+const NO_WINDOW_HINT: &str = "hint: run `/status` in Codex until it shows the weekly limit, and pass that text on; or say `--offline` to take the last known window\n";
+const NO_SOURCE: &str = "error: no live status: nothing says where it comes from\nhint: pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`; or say `--offline` to take the last known window\n";
 const OFFLINE_UNKNOWN: &str = "error: no window of alice@example.com is known yet\nhint: make a first backup with `--status-file` or `--status-command`, or run `codex-manager normalize` on legacy files\n";
 const FROM_FILE: [&str; 3] = ["backup", "--status-file", "status.txt"];
 
@@ -496,14 +496,14 @@ fn a_status_command_is_run_and_timed() {
         &env,
         &with("echo made-up >&2; exit 3"),
         14,
-        "error: the status command ended with exit code 3: made-up\nhint: run it by hand to see why\n",
+        "error: the status command ended with exit code 3: made-up\nhint: run it by hand to see why; or say `--offline` to take the last known window\n",
     );
     let started = Instant::now();
     refused(
         &env,
         &with("sleep 30"),
         14,
-        "error: the status command took longer than 1 seconds and was ended\nhint: run it by hand to see why, or raise the setting `status.timeout_seconds`\n",
+        "error: the status command took longer than 1 s and was ended\nhint: run it by hand to see why, or raise the setting `status.timeout_seconds`; or say `--offline` to take the last known window\n",
     );
     assert!(started.elapsed() < Duration::from_secs(10));
     let ran = env.run(&with("no-such-command-at-all")).code(14).stdout("");
@@ -947,7 +947,7 @@ fn a_signal_ends_a_backup_with_nothing_left_behind() {
         assert_eq!(output.status.code(), Some(130));
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
-            "error: interrupted; nothing was changed\nhint: run the command again when it suits\n"
+            "error: interrupted\nhint: what was finished stays, what was not is gone; run the command again when it suits\n"
         );
         assert_eq!(String::from_utf8_lossy(&output.stdout), "");
         assert_eq!(env.tree(BACKUPS), before);

@@ -347,7 +347,7 @@ ACCOUNT              STATUS    USABLE  LEFT  AVAILABLE AT      SESSION START    
     env.run(&["cooldown", "--refresh", "--source-dir", "nowhere"])
         .code(1)
         .stdout("")
-        .stderr("error: cannot list `~/nowhere`: no such file or directory\nhint: check the path for a typing mistake\n");
+        .stderr("error: cannot list `~/nowhere`: no such file or directory\nhint: say where the legacy files lie with `--source-dir`\n");
 }
 
 #[test]

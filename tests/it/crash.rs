@@ -306,7 +306,7 @@ fn a_signal_during_a_restore_changes_nothing_or_all() {
             interrupted += 1;
             assert_eq!(
                 stderr,
-                "error: interrupted; nothing was changed\nhint: run the command again when it suits\n"
+                "error: interrupted\nhint: what was finished stays, what was not is gone; run the command again when it suits\n"
             );
             assert!(
                 env.tree(".codex") == trees[1],

@@ -9,7 +9,7 @@ Looks after your OpenAI Codex accounts: snapshots, safe restores, exact weekly q
 Usage: codex-manager [OPTIONS] <COMMAND>
 
 Commands:
-  normalize     Turn hand-named login copies (21apr_<email>_auth.json) into an inventory
+  normalize     Turn hand-named login copies (21apr_EMAIL_auth.json) into an inventory
   backup        Snapshot the Codex home of the active account
   restore       Put a snapshot back into the Codex home
   list-backups  List snapshots
@@ -52,7 +52,7 @@ Environment:
 const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "normalize",
-        "Turn hand-named login copies (21apr_<email>_auth.json) into an inventory",
+        "Turn hand-named login copies (21apr_EMAIL_auth.json) into an inventory",
         &[
             "--source-dir",
             "--session-duration-hours",

@@ -12,6 +12,7 @@ mod help;
 mod layers;
 mod list_backups;
 mod locks;
+mod mended;
 mod normalize;
 mod recommend;
 mod recovery;

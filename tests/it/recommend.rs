@@ -31,18 +31,18 @@ fn told(email: &str, reason: &str) -> (String, String) {
 fn the_least_recently_used_is_the_default() {
     let env = six_accounts();
     let before = env.tree("");
-    let carol = "\
-account    carol@example.com
+    let dora = "\
+account    dora@example.com
 status     ready
 usable     now
-window     2026-04-11T12:00:00+05:30 to 2026-04-18T12:00:00+05:30
-archive    2026-04-11-120000-carol@example.com-codex.tar.gz
-reason     Its last window is over, and of 3 usable accounts it was used least recently.
+window     none is running
+archive    2026-04-19-140000-dora@example.com-codex.tar.gz
+reason     No window of it is running, and of 3 usable accounts it was used least recently.
 ";
     for flag in [&[][..], &["--policy", "lru"], &["--quiet"], &["--verbose"]] {
         env.run(&[&["recommend"], flag].concat())
             .code(0)
-            .stdout(carol)
+            .stdout(dora)
             .stderr("");
     }
     assert_eq!(env.tree(""), before);
@@ -68,7 +68,7 @@ reason     Its window is open with 66% left, and of 3 usable accounts it resets 
         "[recommend]\npolicy = \"drain\"\n",
     );
     env.run(&["recommend"]).code(0).stdout(alice).stderr("");
-    assert_eq!(advice(&env, &["--policy", "lru"]).0, "carol@example.com");
+    assert_eq!(advice(&env, &["--policy", "lru"]).0, "dora@example.com");
     let gina = Person::named("gina");
     snapshot(
         &mut env,
@@ -91,8 +91,8 @@ reason     Its window is open with 66% left, and of 3 usable accounts it resets 
     assert_eq!(
         advice(&env, &[]),
         told(
-            "carol@example.com",
-            "Its last window is over, and of 2 usable accounts it was used least recently."
+            "dora@example.com",
+            "No window of it is running, and of 2 usable accounts it was used least recently."
         )
     );
 }
@@ -107,24 +107,24 @@ fn the_document_has_the_keys_of_the_contract() {
         document,
         json!({
             "account": {
-                "email": "carol@example.com",
-                "account_id": "ws-carol",
+                "email": "dora@example.com",
+                "account_id": "ws-dora",
                 "alias": null,
                 "plan_type": "plus",
                 "status": "ready",
                 "active": false,
-                "session_start_at": "2026-04-11T12:00:00+05:30",
-                "next_available_at": "2026-04-18T12:00:00+05:30",
-                "usable_at": "2026-04-18T12:00:00+05:30",
+                "session_start_at": null,
+                "next_available_at": null,
+                "usable_at": "2026-04-19T14:00:00+05:30",
                 "remaining_seconds": 0,
                 "quota_end_detected_at": null,
-                "quota_percent_left": 20,
-                "observed_at": "2026-04-15T10:00:00+05:30",
+                "quota_percent_left": 100,
+                "observed_at": "2026-04-19T14:00:00+05:30",
                 "source": "status-file",
                 "validation_status": "ok",
-                "archive_name": "2026-04-11-120000-carol@example.com-codex.tar.gz",
+                "archive_name": "2026-04-19-140000-dora@example.com-codex.tar.gz",
             },
-            "reason": "Its last window is over, and of 3 usable accounts it was used least recently.",
+            "reason": "No window of it is running, and of 3 usable accounts it was used least recently.",
             "policy": "lru",
             "ready": true,
         })

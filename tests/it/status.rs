@@ -334,7 +334,7 @@ fn from_a_command_and_what_it_may_do_wrong() {
     env.run(&["status", "--status-command", "sleep 60"])
         .code(14)
         .stdout("")
-        .stderr("error: the status command took longer than 1 seconds and was ended\nhint: run it by hand to see why, or raise the setting `status.timeout_seconds`\n");
+        .stderr("error: the status command took longer than 1 s and was ended\nhint: run it by hand to see why, or raise the setting `status.timeout_seconds`\n");
     // A file that is named beats the setting.
     env.write("empty.txt", "");
     env.run(&["status", "--input-file", "empty.txt"]).code(14);

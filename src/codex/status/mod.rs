@@ -80,13 +80,14 @@ pub fn of_command(
 
 fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Result<LiveStatus> {
     let text = String::from_utf8_lossy(bytes);
-    let reading = panel::read(&text, clock.now, clock.zone, clock.reference_year).map_err(|reason| {
-        Error::new(
-            Kind::NoStatus,
-            format!("no live status in {place}: {reason}"),
-            "run `/status` in Codex until it shows the weekly limit and pass that text on, or say `--offline` to take the last known window",
-        )
-    })?;
+    let reading =
+        panel::read(&text, clock.now, clock.zone, clock.reference_year).map_err(|reason| {
+            Error::new(
+                Kind::NoStatus,
+                format!("no live status in {place}: {reason}"),
+                "run `/status` in Codex until it shows the weekly limit, and pass that text on",
+            )
+        })?;
     Ok(LiveStatus {
         source,
         reading,
