@@ -510,7 +510,7 @@ fn a_status_command_is_run_and_timed() {
     assert!(
         ran.stderr
             .starts_with("error: the status command ended with exit code 127: ")
-            && ran.stderr.ends_with("\nhint: run it by hand to see why\n"),
+            && ran.stderr.ends_with("\nhint: run it by hand to see why; or say `--offline` to take the last known window\n"),
         "{}",
         ran.stderr
     );

@@ -341,7 +341,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[status]\ntimeout_seconds = \"30\"\n",
             "`status.timeout_seconds` takes a number of seconds from 1 to 86400",
-            "it is how long such a command may take",
+            "it is for: how long such a command may take",
         ),
     ] {
         let env = with_file(text);
