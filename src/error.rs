@@ -163,6 +163,8 @@ impl From<anyhow::Error> for Error {
 pub fn describe(cause: &io::Error) -> String {
     let text = cause.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
+    // Windows ends its messages as sentences.
+    let text = text.trim_end_matches('.');
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect(),
@@ -205,9 +207,15 @@ mod tests {
     #[test]
     fn an_io_error_names_its_path_in_lower_case_with_a_next_step() {
         let error = Error::io("read", Path::new("/x/y"), io::Error::from_raw_os_error(2));
+        #[cfg(unix)]
         assert_eq!(
             error.to_string(),
             "cannot read `/x/y`: no such file or directory"
+        );
+        #[cfg(windows)]
+        assert!(
+            error.to_string().starts_with("cannot read `/x/y`: ")
+                && !error.to_string().ends_with('.')
         );
         assert_eq!(error.hint(), "check the path for a typing mistake");
     }
