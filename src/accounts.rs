@@ -55,6 +55,30 @@ pub struct Sources<'a> {
 struct Groups {
     known: Vec<Known>,
     found: HashMap<Account, usize>,
+    /// Groups by each thing known of them: two accounts that may be one agree in one of these.
+    by_trait: HashMap<(Trait, String), Vec<usize>>,
+}
+
+/// What an account can be known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Trait {
+    Email,
+    User,
+    Workspace,
+}
+
+/// What is known of `account`, the email without its case.
+fn traits(account: &Account) -> impl Iterator<Item = (Trait, String)> {
+    let email = account
+        .email
+        .as_ref()
+        .map(|email| (Trait::Email, email.to_ascii_lowercase()));
+    let user = account.user_id.clone().map(|user| (Trait::User, user));
+    let workspace = account
+        .account_id
+        .clone()
+        .map(|workspace| (Trait::Workspace, workspace));
+    [email, user, workspace].into_iter().flatten()
 }
 
 impl Groups {
@@ -71,16 +95,35 @@ impl Groups {
     }
 
     fn place(&mut self, account: &Account) -> usize {
-        let mut candidates =
-            (0..self.known.len()).filter(|index| self.known[*index].account.may_be(account));
-        if let (Some(only), None) = (candidates.next(), candidates.next()) {
-            return only;
+        let mut candidates: Vec<usize> = traits(account)
+            .filter_map(|key| self.by_trait.get(&key))
+            .flatten()
+            .copied()
+            .filter(|index| self.known[*index].account.may_be(account))
+            .collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        // Of several it could be, the one it is but for the case of the email.
+        let same = |index: &&usize| traits(&self.known[**index].account).eq(traits(account));
+        if let Some(only) = candidates
+            .iter()
+            .find(same)
+            .or(match candidates.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            })
+        {
+            return *only;
+        }
+        let index = self.known.len();
+        for key in traits(account) {
+            self.by_trait.entry(key).or_default().push(index);
         }
         self.known.push(Known {
             account: account.clone(),
             ..Known::default()
         });
-        self.known.len() - 1
+        index
     }
 }
 
@@ -403,6 +446,31 @@ mod tests {
             })
             .collect();
         assert_eq!(left, [Some(50), Some(0), Some(7)]);
+    }
+
+    #[test]
+    fn the_case_of_an_email_makes_no_account() {
+        let snapshots = [
+            snapshot(
+                "a@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                50,
+            ),
+            snapshot(
+                "a@example.com",
+                Some(("user-a", "ws-2")),
+                "2026-04-15T00:00:00Z",
+                0,
+            ),
+            snapshot("a@example.com", None, "2026-04-16T00:00:00Z", 7),
+            snapshot("A@Example.com", None, "2026-04-17T00:00:00Z", 8),
+        ];
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            ..Sources::default()
+        });
+        assert_eq!(known.len(), 3);
     }
 
     #[test]

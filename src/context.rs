@@ -521,7 +521,14 @@ fn now_of_environment() -> Result<Option<Stamp>> {
 }
 
 fn home_dir() -> Option<PathBuf> {
-    directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned())
+    // Windows' own answer passes over the variable that a person may have set.
+    let set = if cfg!(windows) {
+        variable("USERPROFILE")
+    } else {
+        None
+    };
+    set.map(PathBuf::from)
+        .or_else(|| directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()))
 }
 
 fn no_home() -> Error {

@@ -105,8 +105,11 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Reads a whole file that must not be larger than `most` bytes.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        let file = File::open(path)?;
+        // Room for all of it and the read that finds the end: else the buffer grows, and reads, many times.
+        let length = file.metadata()?.len().min(most);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
+        file.take(most + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     let bytes = read().map_err(|error| Error::io("read", path, error))?;

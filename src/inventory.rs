@@ -5,7 +5,7 @@
 //! copying a file loses its mtime, and the inventory is there to outlive that. An inventory that says the same is not
 //! rewritten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -154,11 +154,22 @@ impl Inventory {
     /// Takes a scan in; see the head of this file for the rule.
     pub fn merge(&mut self, scan: &Scan) {
         let mut matched = BTreeSet::new();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, old) in self.records.iter().enumerate() {
+            by_name
+                .entry(old.legacy_auth_filename.clone())
+                .or_default()
+                .push(index);
+        }
         for new in &scan.records {
-            let same = self
-                .records
+            let of_name = by_name
+                .get(&new.legacy_auth_filename)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let same = of_name
                 .iter()
-                .position(|old| is_same_evidence(old, new));
+                .copied()
+                .find(|index| is_same_evidence(&self.records[*index], new));
             if let Some(index) = same {
                 let old = &mut self.records[index];
                 let kept = std::mem::take(&mut old.rest);
@@ -186,7 +197,19 @@ impl Inventory {
 
     /// The records of what a scan found, as they stand after [`Inventory::merge`].
     pub fn of_scan(&self, scan: &Scan) -> Vec<&Record> {
-        let of_new = |new: &Record| self.records.iter().find(|old| is_same_evidence(old, new));
+        // Sorted by name since the merge.
+        let of_new = |new: &Record| {
+            let name = new.legacy_auth_filename.as_str();
+            let start = self
+                .records
+                .partition_point(|old| old.legacy_auth_filename.as_str() < name);
+            let of_name = self
+                .records
+                .iter()
+                .skip(start)
+                .take_while(|old| old.legacy_auth_filename == name);
+            of_name.into_iter().find(|old| is_same_evidence(old, new))
+        };
         scan.records.iter().filter_map(of_new).collect()
     }
 

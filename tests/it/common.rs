@@ -122,10 +122,13 @@ impl Env {
             .env("TZ", &self.zone)
             .env("CODEX_MANAGER_NOW", &self.now);
         #[cfg(windows)]
-        command.env("USERPROFILE", self.home()).env(
-            "SystemRoot",
-            std::env::var("SystemRoot").unwrap_or_default(),
-        );
+        command
+            .env("COMPUTERNAME", "machine")
+            .env("USERPROFILE", self.home())
+            .env(
+                "SystemRoot",
+                std::env::var("SystemRoot").unwrap_or_default(),
+            );
         command
     }
 
@@ -162,7 +165,11 @@ impl Env {
                 !text.contains(SECRET),
                 "a token was printed by {args:?}:\n{text}"
             );
-            text.replace(&self.home().display().to_string(), "~")
+            let home = self.home().display().to_string();
+            let text = text.replace(&home, "~");
+            #[cfg(windows)]
+            let text = with_slashes(&text.replace(&home.replace('\\', "\\\\"), "~"));
+            text
         };
         Ran {
             args: args.join(" "),
@@ -184,6 +191,21 @@ impl Env {
     pub fn files(&self, below: &str) -> Vec<String> {
         self.tree(below).into_iter().map(|(path, _)| path).collect()
     }
+}
+
+/// Paths below `~` as they are written elsewhere; in JSON each separator is escaped.
+#[cfg(windows)]
+fn with_slashes(text: &str) -> String {
+    let mut pieces = text.split('~');
+    let mut done = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece
+            .find(|letter: char| letter.is_whitespace() || "\"`,".contains(letter))
+            .unwrap_or(piece.len());
+        let (path, rest) = piece.split_at(end);
+        done = done + "~" + &path.replace("\\\\", "/").replace('\\', "/") + rest;
+    }
+    done
 }
 
 fn walk(dir: &Path, under: &str, tree: &mut Vec<(String, String)>) {
