@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use clap::ValueEnum as _;
 
+use crate::accounts::{self, Row};
 use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
@@ -368,8 +369,32 @@ impl Ctx {
         })
     }
 
+    /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
+    /// a dry run. Fails where nobody is known.
+    pub fn rows(
+        &self,
+        legacy: &LegacyArgs,
+        refresh: Option<bool>,
+        backup_dir: Option<&Path>,
+    ) -> Result<Vec<Row>> {
+        let refreshed = refresh
+            .map(|dry_run| self.refresh_inventory(legacy, dry_run))
+            .transpose()?;
+        let may_write = refresh != Some(true);
+        let mut evidence =
+            self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
+        if let Some(refreshed) = refreshed {
+            evidence.records = refreshed.records;
+        }
+        let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
+        if rows.is_empty() {
+            return Err(self.no_accounts());
+        }
+        Ok(rows)
+    }
+
     /// The inventory brought up to date with the legacy files; written unless it is a dry run.
-    pub fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
+    fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
         let scan = self.scan_legacy(args)?;
         let path = self.inventory_path(args.inventory_path.as_deref())?;
         let _lock = (!dry_run).then(|| self.lock("refresh")).transpose()?;
@@ -410,7 +435,7 @@ impl Ctx {
     }
 
     /// Nothing is known of anybody.
-    pub fn no_accounts(&self) -> Error {
+    fn no_accounts(&self) -> Error {
         Error::new(
             Kind::NotFound,
             format!(

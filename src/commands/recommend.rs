@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::accounts::{self, Row};
+use crate::accounts::Row;
 use crate::cli::{Policy, RecommendArgs};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
@@ -13,19 +13,8 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
-    let refreshed = args
-        .refresh
-        .then(|| ctx.refresh_inventory(&args.legacy, args.dry_run))
-        .transpose()?;
-    let inventory = args.legacy.inventory_path.as_deref();
-    let mut evidence = ctx.evidence(args.backup_dir.as_deref(), inventory, !args.dry_run)?;
-    if let Some(refreshed) = refreshed {
-        evidence.records = refreshed.records;
-    }
-    let rows = accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone);
-    if rows.is_empty() {
-        return Err(ctx.no_accounts());
-    }
+    let refresh = args.refresh.then_some(args.dry_run);
+    let rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref())?;
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
         return Err(Error::new(
