@@ -155,7 +155,16 @@ impl Env {
 
     /// Runs a command made by [`Env::command`] and changed since.
     pub fn ran(&self, command: &mut Command, args: &[&str]) -> Ran {
-        self.judged(command.output().expect("runs"), args)
+        for _ in 0..200 {
+            match command.output() {
+                // A copy of the program that another test's child still holds open for writing, for a moment.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                output => return self.judged(output.expect("runs"), args),
+            }
+        }
+        panic!("the program stays busy")
     }
 
     fn judged(&self, output: Output, args: &[&str]) -> Ran {
