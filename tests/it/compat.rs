@@ -1,6 +1,6 @@
 //! What the real Python codex-manager writes, we read, and what we write, it restores.
 //!
-//! The peers are its releases 1.0.0 (the last with the flat layout) and 23.0.0 (the split one), from PyPI, installed
+//! The peers are its releases 1.0.0 (the flat layout) and 23.0.0 (the split one), from PyPI, installed
 //! below `target/peers` by the first test that needs them. Not for how damaged or hostile archives are refused: no
 //! release of it makes those.
 
@@ -29,13 +29,13 @@ struct Peer {
     packages: PathBuf,
 }
 
-/// The last release with the flat layout. Even it cannot start without an S3 client.
+/// The release with the flat layout. Even it cannot start without an S3 client.
 fn flat() -> Option<&'static Peer> {
     static PEER: OnceLock<Result<Peer, String>> = OnceLock::new();
     usable(PEER.get_or_init(|| Peer::install("1.0.0", &["boto3>=1.28.0"])))
 }
 
-/// The newest release, with the split layout. What it imports before it looks at its arguments comes with it.
+/// The release with the split layout. What it imports before it looks at its arguments comes with it.
 fn split() -> Option<&'static Peer> {
     static PEER: OnceLock<Result<Peer, String>> = OnceLock::new();
     let needs = ["rich>=13.0.0", "boto3>=1.28.0", "requests"];
@@ -776,6 +776,43 @@ fn an_archive_of_the_flat_release_is_listed_and_restored() {
     restore("with-sidecar");
     fs::remove_file(env.path(&format!(".codexmgr/backups/{BASE}.metadata.json"))).expect("removes");
     restore("without-sidecar");
+}
+
+/// What it is stands in the sidecar, and in the copy inside; an archive that has lost its name and its sidecar is still
+/// no whole home, which would remove the rest of this one.
+#[test]
+fn an_auth_only_archive_of_the_flat_release_is_a_login_whatever_it_has_lost() {
+    let Some(peer) = flat() else { return };
+    let env = Env::new();
+    codex_home(&env, &Person::named("alice"));
+    let args: Vec<&str> = backup(&env).into_iter().chain(["--auth-only"]).collect();
+    peer.run(&env, "IST-5:30", &args);
+    let login = tree(&env, ".codex")["auth.json"].clone();
+    let archive = format!(".codexmgr/backups/{BASE}.tar.gz");
+    assert!(entries(&env.path(&archive)).contains_key("config.toml"));
+    let lost = env.write("lost/found.tar.gz", "");
+    fs::copy(env.path(&archive), lost).expect("copies");
+
+    codex_home(&env, &Person::named("bob"));
+    env.write(".codex/config.toml", "model = \"bobs\"\n");
+    let bobs = tree(&env, ".codex");
+    let mut wanted = bobs.clone();
+    wanted.insert("auth.json".to_owned(), login);
+    let restore = |archive: &str| {
+        let args = ["restore", "--from-archive", archive, "--yes", "--json"];
+        let answer = env.run(&args).code(0).json();
+        assert_eq!(
+            [&answer["email"], &answer["files"]],
+            [&json!("alice@example.com"), &json!(1)]
+        );
+        assert_same(&tree(&env, ".codex"), &wanted);
+        env.run(&["restore", "--undo", "--yes"]).code(0);
+        assert_same(&tree(&env, ".codex"), &bobs);
+    };
+    restore(&archive);
+    fs::remove_file(env.path(&format!(".codexmgr/backups/{BASE}.metadata.json"))).expect("removes");
+    restore(&archive);
+    restore("lost/found.tar.gz");
 }
 
 /// Codex keeps a link to a socket elsewhere in its home; an archive of 1.0.0 with it is one that 1.0.0 itself can no
