@@ -5,6 +5,8 @@
 
 mod backup;
 mod common;
+#[cfg(unix)]
+mod compat;
 mod config;
 mod cooldown;
 mod crash;
