@@ -74,6 +74,9 @@ impl Observation {
         if sidecar.status_source.is_none() && sidecar.session_start_at.is_none() {
             return None;
         }
+        if sidecar.schema_version.is_none() && !is_python_report(sidecar.quota_text.as_deref()) {
+            return None;
+        }
         let observed_at = sidecar.observed_at.or_else(|| sidecar.content_time())?;
         Some(Self {
             source: sidecar.status_source.unwrap_or(StatusSource::Offline),
@@ -179,6 +182,17 @@ impl Limit {
         matches!(self.name.as_str(), "Usage limit" | "Secondary usage limit")
             || (self.name.ends_with(" limit") && self.name.split(' ').count() == 2)
     }
+}
+
+/// Whether the window beside this text was reported, in what the Python codex-manager wrote: where its 23.0.0 could not
+/// ask Codex, it made a window up, a week from that moment, and the text has no reset in it.
+pub fn is_python_report(quota_text: Option<&str>) -> bool {
+    quota_text.is_none_or(|text| {
+        let text = text.to_ascii_lowercase();
+        text.split("resets ")
+            .skip(1)
+            .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    })
 }
 
 /// The start of the window that resets at `reset_at`, given the start known so far: resets at most ten minutes apart

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::fsutil;
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
-use crate::observation::Observation;
+use crate::observation::{Observation, is_python_report};
 use crate::timeutil::{SessionStart, Stamp};
 
 /// The largest registry that is read.
@@ -165,11 +165,8 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
     let stamp = |key: &str| value[key].as_str().and_then(Stamp::parse);
     let session_start_at = stamp("session_start_at").map(SessionStart);
     // It also wrote windows that it made up when it had failed to ask: those are no evidence.
-    let quota_text = value["quota_text"].as_str().unwrap_or_default();
-    if session_start_at.is_none()
-        || quota_text.contains("failed")
-        || quota_text.contains("bypassed")
-    {
+    let quota_text = value["quota_text"].as_str().filter(|text| !text.is_empty());
+    if session_start_at.is_none() || !is_python_report(quota_text) {
         return None;
     }
     let percent = value["quota_percent_left"]
@@ -184,7 +181,7 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
             reset_at: stamp("reset_at"),
             window_state: WindowState::Running,
             quota_percent_left: percent.filter(|percent| *percent <= 100),
-            quota_text: Some(quota_text.to_owned()).filter(|text| !text.is_empty()),
+            quota_text: quota_text.map(str::to_owned),
             limits: Vec::new(),
             quota_end_detected_at: None,
             validation_status: ValidationStatus::Ok,
@@ -271,7 +268,7 @@ mod tests {
         let path = dir.path().join("cooldown.json");
         let text = r#"{"_active_account":{"email":"a@example.com"},
             "a@example.com":{"reset_at":"2026-04-21T15:55:00+05:30","session_start_at":"2026-04-14T15:55:00+05:30",
-              "quota_text":"66% left","quota_percent_left":66,"updated_at":"2026-04-15T10:00:00.123456+05:30"},
+              "quota_text":"66% left (resets 15:55 on 21 Apr)","quota_percent_left":66,"updated_at":"2026-04-15T10:00:00.123456+05:30"},
             "b@example.com":{"reset_at":"2026-04-21T15:55:00+05:30","session_start_at":"2026-04-14T15:55:00+05:30",
               "quota_text":"Status check failed: Timeout","updated_at":"2026-04-15T10:00:00+05:30"}}"#;
         fs::write(&path, text).expect("writes");

@@ -1033,3 +1033,42 @@ fn the_registry_of_the_split_release_is_read_and_kept() {
     assert_eq!(ours["accounts"].as_array().map(Vec::len), Some(2), "{ours}");
     assert_eq!(alice(&env), (2, known));
 }
+
+/// When it could not ask, 23.0.0 writes a window of its own making, a week from that moment, into both sidecars and
+/// the registry; the text beside it says so, or at least has no reset in it. It is no evidence.
+#[test]
+fn a_window_that_the_split_release_made_up_is_no_evidence() {
+    let Some(peer) = split() else { return };
+    let garbage = "nothing that names a limit\n";
+    let no_weekly_row = "  Account:             alice@example.com (Plus)\n";
+    for (panel, more, keep_sidecars) in [
+        (garbage, None, true),
+        (garbage, None, false),
+        (garbage, Some("--without-status-check"), true),
+        (garbage, Some("--without-status-check"), false),
+        (no_weekly_row, None, true),
+        (no_weekly_row, None, false),
+    ] {
+        let env = Env::new();
+        codex_home(&env, &Person::named("alice"));
+        let mut args = backup(&env).to_vec();
+        args.extend(more);
+        env.write("status.txt", panel);
+        peer.run(&env, "IST-5:30", &args);
+        if !keep_sidecars {
+            fs::remove_dir_all(env.path(".codex-manager/backups")).expect("removes");
+        }
+        let document = env.run(&["cooldown", "--json"]).code(0).json();
+        let account = &document["accounts"][0];
+        assert_eq!(
+            ["email", "status", "session_start_at", "next_available_at"].map(|key| &account[key]),
+            [
+                &json!("alice@example.com"),
+                &json!("ready"),
+                &Value::Null,
+                &Value::Null
+            ],
+            "{panel:?} {more:?} sidecars: {keep_sidecars}"
+        );
+    }
+}
