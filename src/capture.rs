@@ -1,7 +1,8 @@
 //! What of a Codex home goes into a snapshot: a plan, made before anything is written, that `--dry-run` shows as it is.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry};
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     /// What stands in the home and cannot be captured, each with its reason.
     pub not_captured: Vec<String>,
+    /// What could not be looked at, each with the system's reason.
+    pub failed: Vec<String>,
     /// What is not captured by design, for those who want to know.
     pub left_out: Vec<String>,
 }
@@ -129,105 +132,107 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Captures what is in `dir`; where it cannot be listed, nothing of it.
     fn dir(&mut self, dir: &Path, under: &str) -> Result<()> {
-        let listing = match fs::read_dir(dir) {
-            Ok(listing) => listing,
+        let children = match children_of(dir) {
+            Ok(children) => children,
             Err(error) if under.is_empty() => return Err(Error::io("list", dir, error)),
             Err(error) => {
-                self.plan
-                    .not_captured
-                    .push(format!("{under}: {}", crate::error::describe(&error)));
+                let why = crate::error::describe(&error);
+                self.plan.failed.push(format!("{under}: {why}"));
                 return Ok(());
             }
         };
-        let mut entries: Vec<DirEntry> = listing
-            .collect::<std::io::Result<_>>()
-            .map_err(|error| Error::io("list", dir, error))?;
-        entries.sort_by_key(DirEntry::file_name);
-        for entry in entries {
-            self.entry(&entry, under)?;
+        if !under.is_empty() {
+            self.push(dir, under, Content::Dir);
+        }
+        for child in children {
+            self.child(&child, under)?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: &DirEntry, under: &str) -> Result<()> {
-        let name = entry.file_name();
-        let shown = |path: &str| {
+    fn child(&mut self, child: &Child, under: &str) -> Result<()> {
+        let shown = |name: &str| {
             if under.is_empty() {
-                path.to_owned()
+                name.to_owned()
             } else {
-                format!("{under}/{path}")
+                format!("{under}/{name}")
             }
         };
-        let Some(name) = name.to_str() else {
-            let name = shown(&name.to_string_lossy());
+        let Some(name) = child.name.to_str() else {
+            let name = shown(&child.name.to_string_lossy());
             self.plan
                 .not_captured
                 .push(format!("{name}: its name is no UTF-8"));
             return Ok(());
         };
         let path = shown(name);
-        let is_own_or_no_login =
-            !under.is_empty() || !home::is_anothers_legacy_login(name, self.wanted.email);
         if path == home::AUTH_JSON {
             return Ok(());
         }
+        let is_anothers =
+            under.is_empty() && home::is_anothers_legacy_login(name, self.wanted.email);
         if home::is_passing(&path, self.wanted.include_tmp)
-            || !is_own_or_no_login
+            || is_anothers
             || self.exclude.is_match(&path)
         {
             self.plan.left_out.push(path);
             return Ok(());
         }
-        let Ok(kind) = entry.file_type() else {
-            return Ok(());
+        let kind = match &child.kind {
+            Ok(kind) => *kind,
+            Err(why) => {
+                self.plan.failed.push(format!("{path}: {why}"));
+                return Ok(());
+            }
         };
-        if kind.is_dir() && self.is_own_dir(entry) {
-            self.plan.left_out.push(path);
-        } else if kind.is_dir() {
-            if self.take(&path) {
-                self.push(entry, &path, Content::Dir);
-                self.dir(&entry.path(), &path)?;
+        if kind.is_dir() {
+            if self.is_own_dir(child) {
+                self.plan.left_out.push(path);
+            } else if self.take(&path) {
+                self.dir(&child.path, &path)?;
             }
         } else if kind.is_file() {
             if self.take(&path) {
-                let size = entry.metadata().map(|meta| meta.len()).unwrap_or_default();
+                let size = fs::metadata(&child.path)
+                    .map(|meta| meta.len())
+                    .unwrap_or_default();
                 self.push(
-                    entry,
+                    &child.path,
                     &path,
                     Content::File {
-                        source: entry.path(),
+                        source: child.path.clone(),
                         size,
                     },
                 );
             }
         } else if kind.is_symlink() {
-            self.link(entry, &path, under);
+            self.link(&child.path, &path, under);
         } else {
             self.plan.left_out.push(path);
         }
         Ok(())
     }
 
-    fn is_own_dir(&self, entry: &DirEntry) -> bool {
-        let name = entry.file_name();
+    fn is_own_dir(&self, child: &Child) -> bool {
         // The name first: asking the system for every directory's real path would be slow.
         self.own_dirs.iter().any(|own| {
-            own.file_name() == Some(name.as_os_str())
-                && entry.path().canonicalize().is_ok_and(|path| path == *own)
+            own.file_name() == Some(child.name.as_os_str())
+                && child.path.canonicalize().is_ok_and(|path| path == *own)
         })
     }
 
     /// A linked file at the top is a setting kept elsewhere: its content is captured. Any other link is named.
-    fn link(&mut self, entry: &DirEntry, path: &str, under: &str) {
-        match fs::metadata(entry.path()) {
+    fn link(&mut self, source: &Path, path: &str, under: &str) {
+        match fs::metadata(source) {
             Ok(meta) if meta.is_file() && under.is_empty() => {
                 if self.take(path) {
                     let content = Content::File {
-                        source: entry.path(),
+                        source: source.to_owned(),
                         size: meta.len(),
                     };
-                    self.push(entry, path, content);
+                    self.push(source, path, content);
                 }
             }
             _ => self.plan.not_captured.push(format!("{path}: {IS_A_LINK}")),
@@ -250,8 +255,8 @@ impl Walk<'_> {
         false
     }
 
-    fn push(&mut self, entry: &DirEntry, path: &str, content: Content) {
-        let meta = fs::metadata(entry.path());
+    fn push(&mut self, source: &Path, path: &str, content: Content) {
+        let meta = fs::metadata(source);
         self.plan.entries.push(Entry {
             path: path.to_owned(),
             content,
@@ -259,6 +264,29 @@ impl Walk<'_> {
             mtime: meta.as_ref().map(mtime).unwrap_or_default(),
         });
     }
+}
+
+/// One entry of a directory, holding nothing open.
+struct Child {
+    name: OsString,
+    path: PathBuf,
+    kind: Result<fs::FileType, String>,
+}
+
+fn children_of(dir: &Path) -> std::io::Result<Vec<Child>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        children.push(Child {
+            name: entry.file_name(),
+            path: entry.path(),
+            kind: entry
+                .file_type()
+                .map_err(|error| crate::error::describe(&error)),
+        });
+    }
+    children.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(children)
 }
 
 /// Whole seconds since 1970, and no later than what a tar header and every reader can hold.

@@ -15,10 +15,10 @@ use crate::accounts::{self, Row};
 use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
-use crate::install;
+use crate::install::{self, Installed, Recovered};
 use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
-use crate::lock::Lock;
+use crate::lock::{HomeLock, Lock};
 use crate::settings::{self, KEYS, Key, Settings};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
@@ -411,25 +411,49 @@ impl Ctx {
         Ok(after)
     }
 
-    /// Finishes a restore into `home_dir` that was cut short, and says so.
-    pub fn recover(&self, home_dir: &Path) -> Result<()> {
-        let Some(kept) = install::recover(home_dir)? else {
-            return Ok(());
-        };
+    /// Takes the lock of a Codex home, and finishes or drops a restore into it that was cut short, which is told.
+    pub fn enter_home(&self, home_dir: &Path) -> Result<HomeLock> {
+        if home_dir.canonicalize().ok() == self.paths.manager_home.canonicalize().ok()
+            && home_dir.exists()
+        {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "`{}` is the manager home: it cannot be the Codex home too",
+                    home_dir.display()
+                ),
+                "say which is which with `--codex-home` and `--manager-home`",
+            ));
+        }
+        let lock = HomeLock::acquire(home_dir)?;
         let home = self.paths.short(home_dir);
-        self.ui.warn(&format!(
-            "a restore into `{home}` that was cut short was finished first"
-        ));
-        self.warn_of_kept(&kept);
-        Ok(())
+        match install::recover(home_dir)? {
+            None => {}
+            Some(Recovered::Dropped(installed)) => {
+                self.ui.warn(&format!("a restore into `{home}` was cut short before it changed anything; it was dropped"));
+                self.warn_of(&installed);
+            }
+            Some(Recovered::Finished(installed)) => {
+                self.ui.warn(&format!(
+                    "a restore into `{home}` that was cut short was finished first"
+                ));
+                self.warn_of(&installed);
+            }
+        }
+        Ok(lock)
     }
 
-    /// Says what a restore found in its way.
-    pub fn warn_of_kept(&self, kept: &[PathBuf]) {
-        for path in kept {
+    /// Says what a restore moved aside and could not tidy up.
+    pub fn warn_of(&self, installed: &Installed) {
+        for path in &installed.kept {
             let place = self.paths.short(path);
             self.ui.warn(&format!(
-                "something new stood where the restore put its own: it was moved to `{place}`"
+                "what is in no safety copy was in the way of the restore: it was moved to `{place}`"
+            ));
+        }
+        if let Some(why) = &installed.untidy {
+            self.ui.warn(&format!(
+                "the restore is done, but not all of its leavings could be removed: {why}"
             ));
         }
     }

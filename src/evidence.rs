@@ -117,7 +117,7 @@ pub fn load_registry(
     warnings: &mut Vec<String>,
 ) -> Result<Registry> {
     let path = places.registry.as_path();
-    let broken = match Registry::load(path)? {
+    let broken = match Registry::load(path) {
         Ok(registry) => return Ok(registry),
         Err(broken) => broken,
     };
@@ -136,7 +136,7 @@ pub fn load_registry(
         return Ok(Registry::default());
     }
     // Whoever held the lock before may have mended it.
-    if let Ok(registry) = Registry::load(path)? {
+    if let Ok(registry) = Registry::load(path) {
         return Ok(registry);
     }
     match registry::set_aside(path, now) {

@@ -56,13 +56,16 @@ impl AtomicFile {
         self.temporary.path()
     }
 
+    /// Has all that was written on the disk.
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.temporary.as_file().sync_all();
+        synced.map_err(|error| Error::io("write", &self.target, error))
+    }
+
     /// Syncs it to the disk and puts it in the target's place in one step.
     pub fn commit(self) -> Result<()> {
+        self.sync()?;
         let Self { temporary, target } = self;
-        temporary
-            .as_file()
-            .sync_all()
-            .map_err(|error| Error::io("write", &target, error))?;
         temporary
             .persist(&target)
             .map_err(|error| Error::io("write", &target, error.error))?;
@@ -102,10 +105,22 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has the file at `from` at `to` as well: as a link, or as a private copy where the file system has none. Nothing may
+/// stand at `to`.
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let mut copy = AtomicFile::create(to)?;
+    let mut source = open_regular(from).map_err(|error| Error::io("read", from, error))?;
+    io::copy(&mut source, copy.file()).map_err(|error| Error::io("write", to, error))?;
+    copy.commit()
+}
+
 /// Reads a whole file that must not be larger than `most` bytes.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     let read = || -> io::Result<Vec<u8>> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         // Room for all of it and the read that finds the end: else the buffer grows, and reads, many times.
         let length = file.metadata()?.len().min(most);
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
@@ -150,10 +165,48 @@ pub fn sweep(dir: &Path) {
             .map(|time| time.elapsed().unwrap_or_default());
         if ours && age.is_ok_and(|age| age.as_secs() > STALE_SECONDS) {
             let _ = fs::remove_file(entry.path());
-            // A directory made for that file alone goes with it; one that holds anything stays.
-            let _ = fs::remove_dir(dir);
         }
     }
+}
+
+/// Whether anything stands at `path`, be it a link to nowhere. An answer that says neither is an error.
+pub fn exists(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(Error::io("look at", path, error)),
+    }
+}
+
+/// Opens what must be a regular file: a pipe would be waited for, and nobody may ever write to it.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK.bits();
+        options.custom_flags(i32::try_from(flags).unwrap_or_default());
+    }
+    let file = options.open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
+    Ok(file)
 }
 
 /// The directory a file stands in; the working directory for a bare name.

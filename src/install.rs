@@ -5,7 +5,9 @@
 //! point. Everything old leaves before anything new arrives, so that a database never meets another one's log.
 //!
 //! What somebody else puts in the way meanwhile (Codex signing in after a crash) is no part of the old home, and so in
-//! no safety copy: it is moved below [`KEPT_DIR`] and told, never written over.
+//! no safety copy: it is moved aside, below `.codex-manager-kept`, and told.
+
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -14,10 +16,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::read::{self, Checked, EntryKind};
-use crate::codex::home::{self, KEPT_DIR, STAGE_DIR};
+use crate::codex::home;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
+use stage::{Kept, Leaving, Stage};
 
 /// What happens to one path of the home, with everything below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,44 +268,64 @@ impl Planner<'_> {
     }
 }
 
-/// Carries `plan` out: from here on either all of it happens or nothing. Returns where what stood in the way was moved.
+/// A restore that happened.
+#[derive(Debug, Default)]
+pub struct Installed {
+    /// Where what stood in the way was moved.
+    pub kept: Vec<PathBuf>,
+    /// What could not be tidied up afterwards.
+    pub untidy: Option<String>,
+}
+
+/// A restore that did not happen.
+#[derive(Debug)]
+pub enum NotInstalled {
+    /// The home is as it was.
+    Unchanged(Error),
+    /// The home is in between, until [`recover`].
+    CutShort(Error),
+}
+
+/// Carries `plan` out: either all of it happens or nothing.
 pub fn install(
     home_dir: &Path,
     archive: &Path,
     checked: &Checked,
     plan: &Plan,
     stop: &dyn Fn() -> bool,
-) -> Result<Vec<PathBuf>> {
-    fsutil::create_private_dir(home_dir)?;
-    let stage = Stage {
-        home: home_dir,
-        dir: home_dir.join(STAGE_DIR),
-    };
-    stage.create()?;
-    let staged = read::extract(
-        archive,
-        checked,
-        &stage.new_dir(),
-        &|path| plan.wants(path),
-        stop,
-    )
-    .and_then(|()| stage.write_journal(&plan.units));
+) -> Result<Installed, NotInstalled> {
+    let stage = Stage::of(home_dir);
+    let staged = fsutil::create_private_dir(home_dir)
+        .and_then(|()| stage.create())
+        .and_then(|()| {
+            let wanted = |path: &str| plan.wants(path);
+            read::extract(archive, checked, &stage.new_dir(), &wanted, stop)
+        })
+        .and_then(|()| stage.write_journal(&plan.units));
     if let Err(error) = staged {
-        stage.remove()?;
-        return Err(error);
+        // What cannot be removed now is removed by the next restore.
+        let _ = stage.remove();
+        return Err(NotInstalled::Unchanged(error));
     }
     let mut kept = Vec::new();
-    match stage.swap(&plan.units, &mut kept) {
-        Ok(()) => {
-            stage.finish()?;
-            Ok(kept.into_iter().map(|(_, place)| place).collect())
-        }
-        Err(error) => {
-            stage
-                .roll_back(&plan.units, &kept)
-                .map_err(|worse| error_of_roll_back(&error, &worse))?;
-            stage.finish()?;
-            Err(error)
+    if let Err(error) = stage.swap(&plan.units, Leaving::Copied, &mut kept) {
+        return Err(match stage.roll_back(&plan.units, &kept) {
+            Ok(()) => {
+                let _ = stage.finish();
+                NotInstalled::Unchanged(error)
+            }
+            Err(worse) => NotInstalled::CutShort(error_of_roll_back(&error, &worse)),
+        });
+    }
+    Ok(Installed::of(kept, stage.finish()))
+}
+
+impl Installed {
+    /// The restore has happened, whatever becomes of what it leaves behind.
+    fn of(kept: Kept, finished: Result<()>) -> Self {
+        Self {
+            kept: kept.into_iter().map(|(_, place)| place).collect(),
+            untidy: finished.err().map(|error| error.to_string()),
         }
     }
 }
@@ -314,159 +337,38 @@ fn error_of_roll_back(error: &Error, worse: &Error) -> Error {
     )
 }
 
-/// Finishes or drops a restore that was cut short. Where there was one to finish: where what stood in the way was moved.
-pub fn recover(home_dir: &Path) -> Result<Option<Vec<PathBuf>>> {
-    let stage = Stage {
-        home: home_dir,
-        dir: home_dir.join(STAGE_DIR),
-    };
-    if !is_cut_short(home_dir) {
+/// What became of a restore that was cut short.
+#[derive(Debug)]
+pub enum Recovered {
+    /// It had changed nothing, and was dropped.
+    Dropped(Installed),
+    /// It was finished.
+    Finished(Installed),
+}
+
+/// Finishes or drops a restore that was cut short; None where there was none.
+///
+/// What it has to move out of the home is kept below [`KEPT_DIR`](crate::codex::home::KEPT_DIR): the safety copy is
+/// older than the crash, and who knows what was done since.
+pub fn recover(home_dir: &Path) -> Result<Option<Recovered>> {
+    let stage = Stage::of(home_dir);
+    if !stage.is_there()? {
         return Ok(None);
     }
-    let Some(units) = stage.read_journal()? else {
-        stage.remove()?;
-        return Ok(None);
-    };
     let mut kept = Vec::new();
-    stage.swap(&units, &mut kept)?;
-    stage.finish()?;
-    Ok(Some(kept.into_iter().map(|(_, place)| place).collect()))
-}
-
-/// Whether a restore into `home_dir` was cut short and waits for [`recover`].
-pub fn is_cut_short(home_dir: &Path) -> bool {
-    exists(&home_dir.join(STAGE_DIR))
-}
-
-struct Stage<'a> {
-    home: &'a Path,
-    dir: PathBuf,
-}
-
-impl Stage<'_> {
-    fn new_dir(&self) -> PathBuf {
-        self.dir.join("new")
+    let Some(units) = stage.read_journal()? else {
+        stage.clear(&mut kept)?;
+        return Ok(Some(Recovered::Dropped(Installed::of(kept, Ok(())))));
+    };
+    if stage.is_untouched(&units)? {
+        let finished = stage.finish();
+        return Ok(Some(Recovered::Dropped(Installed::of(kept, finished))));
     }
-
-    fn old_dir(&self) -> PathBuf {
-        self.dir.join("old")
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.dir.join("journal.json")
-    }
-
-    fn create(&self) -> Result<()> {
-        fsutil::create_private_dir(&self.new_dir())?;
-        fsutil::create_private_dir(&self.old_dir())?;
-        fsutil::sync_dir(&self.dir)?;
-        fsutil::sync_dir(self.home)
-    }
-
-    fn write_journal(&self, units: &[Unit]) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(units).map_err(anyhow::Error::from)?;
-        fsutil::write_atomically(&self.journal(), &bytes)
-    }
-
-    fn read_journal(&self) -> Result<Option<Vec<Unit>>> {
-        let path = self.journal();
-        let Some(bytes) = fsutil::read_if_present(&path, 1 << 30)? else {
-            return Ok(None);
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            Error::other(
-                format!(
-                    "the journal `{}` of a restore that was cut short cannot be read: {error}",
-                    path.display()
-                ),
-                format!(
-                    "what was replaced is below `{}`: move it back by hand",
-                    self.old_dir().display()
-                ),
-            )
-        })
-    }
-
-    /// Moves everything old out, then everything new in. Goes on where an earlier run stopped: what is already
-    /// below `old` has left, what is no longer below `new` has arrived. `kept` gets what stood in the way: where, and
-    /// where it was moved.
-    fn swap(&self, units: &[Unit], kept: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
-        for unit in units.iter().filter(|unit| unit.action != Action::Add) {
-            let (standing, old) = (self.home.join(&unit.path), self.old_dir().join(&unit.path));
-            if exists(&standing) && !exists(&old) {
-                move_to(&standing, &old)?;
-            }
-        }
-        for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
-            let (new, target) = (self.new_dir().join(&unit.path), self.home.join(&unit.path));
-            if !exists(&new) {
-                continue;
-            }
-            // The old one has left: what stands here now came since.
-            if exists(&target) {
-                let place = self.free_place(&unit.path);
-                move_to(&target, &place)?;
-                kept.push((target.clone(), place));
-            }
-            move_to(&new, &target)?;
-        }
-        Ok(())
-    }
-
-    /// A path below [`KEPT_DIR`] where nothing stands.
-    fn free_place(&self, path: &str) -> PathBuf {
-        let dir = self.home.join(KEPT_DIR);
-        let mut places = (1_u32..).map(|count| dir.join(count.to_string()).join(path));
-        places.find(|place| !exists(place)).unwrap_or(dir)
-    }
-
-    /// The way back, in the opposite order.
-    fn roll_back(&self, units: &[Unit], kept: &[(PathBuf, PathBuf)]) -> Result<()> {
-        for unit in units
-            .iter()
-            .rev()
-            .filter(|unit| unit.action != Action::Remove)
-        {
-            let (new, target) = (self.new_dir().join(&unit.path), self.home.join(&unit.path));
-            let has_left = unit.action == Action::Add || exists(&self.old_dir().join(&unit.path));
-            if !exists(&new) && has_left && exists(&target) {
-                move_to(&target, &new)?;
-            }
-        }
-        for unit in units.iter().rev().filter(|unit| unit.action != Action::Add) {
-            let (old, target) = (self.old_dir().join(&unit.path), self.home.join(&unit.path));
-            if exists(&old) {
-                move_to(&old, &target)?;
-            }
-        }
-        // Where the old one is back, what came since stays beside it.
-        for (target, place) in kept.iter().rev().filter(|(target, _)| !exists(target)) {
-            move_to(place, target)?;
-        }
-        Ok(())
-    }
-
-    /// The journal goes first: without it the rest is only rubbish.
-    fn finish(&self) -> Result<()> {
-        let journal = self.journal();
-        fs::remove_file(&journal).map_err(|error| Error::io("remove", &journal, error))?;
-        fsutil::sync_dir(&self.dir)?;
-        self.remove()
-    }
-
-    fn remove(&self) -> Result<()> {
-        fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))?;
-        fsutil::sync_dir(self.home)
-    }
-}
-
-fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
-fn move_to(from: &Path, to: &Path) -> Result<()> {
-    fsutil::create_private_dir(fsutil::parent_of(to))?;
-    fsutil::rename(from, to)
+    stage.swap(&units, Leaving::Unknown, &mut kept)?;
+    Ok(Some(Recovered::Finished(Installed::of(
+        kept,
+        stage.finish(),
+    ))))
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl Inventory {
         };
         serde_json::from_slice(&bytes).map_err(|error| {
             Error::other(
-                format!("the inventory `{}` cannot be read: {error}", path.display()),
+                format!("the inventory `{}` cannot be read: it is damaged in line {}, column {}", path.display(), error.line(), error.column()),
                 "move it away and run `codex-manager normalize`, which makes it anew from the legacy files",
             )
         })

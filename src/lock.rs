@@ -37,7 +37,13 @@ impl Lock {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            let no_links = rustix::fs::OFlags::NOFOLLOW.bits();
+            options
+                .mode(0o600)
+                .custom_flags(i32::try_from(no_links).unwrap_or_default());
+        }
         let mut file = options
             .open(&path)
             .map_err(|error| Error::io("open", &path, error))?;
@@ -58,6 +64,40 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| write!(file, "{} {command}", std::process::id()));
         Ok(Self { _file: file })
+    }
+}
+
+/// Held on a Codex home while it is written to or read as a whole, by codex-managers of whatever manager home. It is on
+/// the directory itself, so that nothing is left in it.
+#[derive(Debug)]
+pub struct HomeLock {
+    _dir: Option<File>,
+}
+
+impl HomeLock {
+    /// Takes the lock of `home`, waiting a little. There is nothing to lock where there is no home, or where the system
+    /// cannot lock a directory.
+    pub fn acquire(home: &Path) -> Result<Self> {
+        let Ok(dir) = File::open(home) else {
+            return Ok(Self { _dir: None });
+        };
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match dir.try_lock() {
+                Ok(()) => return Ok(Self { _dir: Some(dir) }),
+                Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(25));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::new(
+                        Kind::Locked,
+                        format!("another codex-manager works in `{}`", home.display()),
+                        "wait until it is done, then run the command again",
+                    ));
+                }
+                Err(TryLockError::Error(_)) => return Ok(Self { _dir: None }),
+            }
+        }
     }
 }
 

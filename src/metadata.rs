@@ -246,6 +246,9 @@ pub struct Sidecar {
     /// When the snapshot was made.
     #[serde(deserialize_with = "known_stamp")]
     pub created_at: Option<Stamp>,
+    /// Counts the safety copies of one backup directory; None for any other snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_sequence: Option<u64>,
     /// Version of codex-manager that made it.
     pub manager_version: Option<String>,
 }
@@ -289,6 +292,7 @@ impl Default for Sidecar {
             hostname: None,
             codex_version: None,
             created_at: None,
+            safety_sequence: None,
             manager_version: None,
         }
     }
@@ -300,8 +304,13 @@ impl Sidecar {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err("it is no JSON object".to_owned());
         }
-        let sidecar: Self =
-            serde_json::from_slice(bytes).map_err(|error| format!("it is no sidecar: {error}"))?;
+        let sidecar: Self = serde_json::from_slice(bytes).map_err(|error| {
+            format!(
+                "it is no sidecar (line {}, column {})",
+                error.line(),
+                error.column()
+            )
+        })?;
         if sidecar.product != "codex" {
             return Err(format!("it is of another product, `{}`", sidecar.product));
         }

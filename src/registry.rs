@@ -49,20 +49,24 @@ pub struct Broken {
 
 impl Registry {
     /// Reads the file; a missing one is empty.
-    pub fn load(path: &Path) -> Result<std::result::Result<Self, Broken>> {
-        let Some(bytes) = fsutil::read_if_present(path, MOST_BYTES)? else {
-            return Ok(Ok(Self::default()));
-        };
-        Ok(Self::parse(&bytes).map_err(|reason| Broken { reason }))
+    pub fn load(path: &Path) -> Result<Self, Broken> {
+        match fsutil::read_if_present(path, MOST_BYTES) {
+            Ok(None) => Ok(Self::default()),
+            Ok(Some(bytes)) => Self::parse(&bytes).map_err(|reason| Broken { reason }),
+            Err(error) => Err(Broken {
+                reason: error.to_string(),
+            }),
+        }
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let document: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+            serde_json::from_slice(bytes).map_err(|error| place(&error))?;
         if document.contains_key("accounts") {
             let mut rest = document;
             let accounts = rest.remove("accounts").unwrap_or_default();
-            let entries = serde_json::from_value(accounts).map_err(|error| error.to_string())?;
+            let entries = serde_json::from_value(accounts)
+                .map_err(|_| "an account in it is no account".to_owned())?;
             return Ok(Self {
                 entries,
                 rest,
@@ -73,6 +77,12 @@ impl Registry {
             .iter()
             .filter_map(|(email, value)| python_entry(email, value))
             .collect();
+        let is_python = |(name, value): (&String, &Value)| {
+            name.starts_with('_') || value["updated_at"].is_string()
+        };
+        if !document.iter().all(is_python) {
+            return Err("it is no registry".to_owned());
+        }
         Ok(Self {
             entries,
             rest: Map::new(),
@@ -119,10 +129,16 @@ impl Registry {
     /// Writes the file; one in the Python tool's form is kept beside it first.
     pub fn save(&self, path: &Path) -> Result<()> {
         if self.of_python {
-            let aside = path.with_file_name("cooldown.python.json");
-            if !aside.exists() {
-                let bytes = fsutil::read_limited(path, MOST_BYTES)?;
-                fsutil::write_atomically(&aside, &bytes)?;
+            let bytes = fsutil::read_limited(path, MOST_BYTES)?;
+            let free = (1..).map(|count| match count {
+                1 => path.with_file_name("cooldown.python.json"),
+                more => path.with_file_name(format!("cooldown.python-{more}.json")),
+            });
+            for aside in free {
+                if !fsutil::exists(&aside)? {
+                    fsutil::write_atomically(&aside, &bytes)?;
+                    break;
+                }
             }
         }
         let mut document = Map::new();
@@ -155,6 +171,15 @@ pub fn set_aside(path: &Path, now: Stamp) -> Result<PathBuf> {
         .unwrap_or_else(|| path.with_file_name(base.clone()));
     fsutil::rename(path, &aside)?;
     Ok(aside)
+}
+
+/// What is wrong with a document, without quoting it.
+fn place(error: &serde_json::Error) -> String {
+    format!(
+        "it is damaged in line {}, column {}",
+        error.line(),
+        error.column()
+    )
 }
 
 /// An entry of the Python 23.0.0: by email, times as text, `updated_at` when it was observed.
@@ -257,7 +282,7 @@ mod tests {
             .rest
             .insert("mood".into(), "fine".into());
         registry.save(&path).expect("saves");
-        let read = Registry::load(&path).expect("loads").expect("whole");
+        let read = Registry::load(&path).expect("whole");
         assert_eq!(read.entries, registry.entries);
         assert_eq!(read.rest["colour"], "green");
     }
@@ -272,7 +297,7 @@ mod tests {
             "b@example.com":{"reset_at":"2026-04-21T15:55:00+05:30","session_start_at":"2026-04-14T15:55:00+05:30",
               "quota_text":"Status check failed: Timeout","updated_at":"2026-04-15T10:00:00+05:30"}}"#;
         fs::write(&path, text).expect("writes");
-        let registry = Registry::load(&path).expect("loads").expect("whole");
+        let registry = Registry::load(&path).expect("whole");
         assert_eq!(registry.entries.len(), 1);
         assert_eq!(registry.entries[0].observation.quota_percent_left, Some(66));
         registry.save(&path).expect("saves");
@@ -288,7 +313,7 @@ mod tests {
         let path = dir.path().join("cooldown.json");
         for text in ["", "{\"accounts\":[", "{\"accounts\":[{}]}", "[]"] {
             fs::write(&path, text).expect("writes");
-            assert!(Registry::load(&path).expect("loads").is_err(), "{text}");
+            assert!(Registry::load(&path).is_err(), "{text}");
             let aside = set_aside(&path, Stamp::parse("2026-04-14T00:00:00Z").expect("a time"))
                 .expect("moves");
             assert_eq!(fs::read_to_string(aside).expect("kept"), text);

@@ -66,11 +66,18 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
     PASSING_DIRS.iter().any(&under)
         || (!include_tmp && SCRATCH_DIRS.iter().any(&under))
         || PASSING_FILES.contains(&path)
-        || under(&STAGE_DIR)
-        || under(&KEPT_DIR)
+        || is_ours(path)
         || Path::new(path)
             .extension()
             .is_some_and(|extension| extension == "lock" || extension == "sock")
+}
+
+/// Whether `path` is what a restore works with, in any case of letters: on some systems they are one.
+fn is_ours(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    [STAGE_DIR, KEPT_DIR]
+        .iter()
+        .any(|dir| top.eq_ignore_ascii_case(dir))
 }
 
 /// Whether the top-level entry `name` belongs to the login half of the Python 23.0.0's layout.
@@ -142,6 +149,8 @@ mod tests {
             "log/codex-login.log",
             "version.json",
             ".codex-manager-restore/new",
+            ".Codex-Manager-Restore/journal.json",
+            ".codex-manager-kept/1/auth.json",
         ] {
             assert!(is_passing(path, false), "{path}");
         }

@@ -6,7 +6,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::ui::table::printable;
 
 /// How long the output may stay open once the command itself has ended: a daemon it left behind may hold it.
 const LINGER: Duration = Duration::from_secs(1);
@@ -26,7 +25,7 @@ pub fn output_of_shell(
     shell
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::null());
     let child = shell.spawn().map_err(|error| {
         let why = crate::error::describe(&error);
         refused(
@@ -36,7 +35,6 @@ pub fn output_of_shell(
     })?;
     let mut running = Running { child };
     let out = collect(running.child.stdout.take(), most);
-    let err = collect(running.child.stderr.take(), most);
     let end = Instant::now() + timeout;
     let status = loop {
         if stop() {
@@ -58,20 +56,11 @@ pub fn output_of_shell(
     };
     let output = received(&out);
     if !status.success() {
-        let said = received(&err);
-        let said = String::from_utf8_lossy(&said);
-        let last = said
-            .lines()
-            .rfind(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        let last: String = printable(last.trim()).chars().take(200).collect();
+        // Not a word of what it said: it may have printed a login.
         let code = status
             .code()
             .map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-        let message = format!(
-            "the status command ended with {code}{}{last}",
-            if last.is_empty() { "" } else { ": " }
-        );
+        let message = format!("the status command ended with {code}");
         return Err(refused(message, "run it by hand to see why"));
     }
     Ok(output)
@@ -171,7 +160,7 @@ mod tests {
         let error = run("echo one >&2; echo broken >&2; exit 7", long).expect_err("fails");
         assert_eq!(
             error.to_string(),
-            "the status command ended with exit code 7: broken"
+            "the status command ended with exit code 7"
         );
         assert_eq!(error.kind(), Kind::NoStatus);
     }

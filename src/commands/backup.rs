@@ -33,9 +33,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
-    if lock.is_some() {
-        ctx.recover(&source)?;
-    }
+    let _home = lock.as_ref().map(|_| ctx.enter_home(&source)).transpose()?;
     let Some((auth_json, login)) = home::read_login(&source)? else {
         return Err(no_login(&source));
     };
@@ -78,6 +76,12 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let start = sidecar.session_start_at.map_or(ctx.now, |start| start.0);
     let base = make::name_for(&backup_dir, start, who, &sidecar);
     ctx.check_stop()?;
+    let mut not_captured: Vec<String> = plan
+        .not_captured
+        .iter()
+        .chain(&plan.failed)
+        .cloned()
+        .collect();
     let answer = if lock.is_some() {
         let made = make::make(&backup_dir, &base, sidecar, &plan, args.force, &|| {
             ctx.stopped()
@@ -86,37 +90,38 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
             ctx.ui
                 .warn(&format!("`{path}` was gone when its turn came"));
         }
-        if let Some(observation) = observation.filter(|seen| seen.source != StatusSource::Offline) {
-            remember(
-                ctx,
-                &login,
-                observation,
-                lock.as_ref().map(|(lock, _)| lock),
-            )?;
-        }
+        not_captured.extend(made.unreadable.iter().cloned());
         Answer::made(ctx, made)
     } else {
         Answer::planned(ctx, &backup_dir, &base, sidecar, &plan)
     };
-    for not_captured in &plan.not_captured {
-        ctx.ui.warn(&format!("not captured: {not_captured}"));
+    for entry in &not_captured {
+        ctx.ui.warn(&format!("not captured: {entry}"));
     }
     if args.dry_run {
         ctx.ui.data(&answer)?;
     } else {
         ctx.ui.done(&answer)?;
     }
-    Ok(
-        if plan
-            .not_captured
-            .iter()
-            .any(|entry| !entry.contains(capture::IS_A_LINK))
-        {
-            Outcome::Partial
-        } else {
-            Outcome::Done
-        },
-    )
+    // The snapshot stands and is told, whatever becomes of the memory of its window.
+    if let Some(observation) =
+        observation.filter(|seen| lock.is_some() && seen.source != StatusSource::Offline)
+    {
+        remember(
+            ctx,
+            &login,
+            observation,
+            lock.as_ref().map(|(lock, _)| lock),
+        )?;
+    }
+    let is_partial = not_captured
+        .iter()
+        .any(|entry| !entry.ends_with(capture::IS_A_LINK));
+    Ok(if is_partial {
+        Outcome::Partial
+    } else {
+        Outcome::Done
+    })
 }
 
 fn no_login(source: &Path) -> Error {
@@ -305,7 +310,12 @@ fn describe(
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),
         excluded_patterns,
-        not_captured: plan.not_captured.clone(),
+        not_captured: plan
+            .not_captured
+            .iter()
+            .chain(&plan.failed)
+            .cloned()
+            .collect(),
         source_codex_home: Some(source.display().to_string()),
         hostname: ctx.hostname(),
         created_at: Some(ctx.now),

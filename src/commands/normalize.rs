@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::capture;
 use crate::cli::NormalizeArgs;
@@ -127,6 +128,9 @@ fn note(
 fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Result<bool, String> {
     let path = Path::new(&record.source_path);
     let bytes = fsutil::read_limited(path, auth::MOST_BYTES).map_err(|error| error.to_string())?;
+    if record.source_sha256.as_deref() != Some(fsutil::hex(&Sha256::digest(&bytes)).as_str()) {
+        return Err("no snapshot of it: it changed while it was read".to_owned());
+    }
     let login = auth::parse(&bytes).map_err(|reason| format!("no snapshot of it: {reason}"))?;
     if record.identity_status == IdentityStatus::Mismatch {
         let other = record.auth_email.as_deref().unwrap_or("somebody else");

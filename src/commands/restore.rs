@@ -15,7 +15,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::Evidence;
 use crate::fsutil;
-use crate::install::{self, Plan, Scope};
+use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::metadata::{
     ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
 };
@@ -31,12 +31,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let snapshot = choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
-    for kept in &preview.plan.kept {
-        ctx.ui.warn(&format!(
-            "`{kept}` stays as it is: it is nothing that snapshots replace"
-        ));
-    }
     if args.dry_run {
+        warn_of_kept(ctx, &preview.plan);
         ctx.ui.data(&Answer::of(
             ctx, "dry-run", &snapshot, &preview, &dest, None,
         ))?;
@@ -50,12 +46,13 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     );
     ctx.ui.confirm(&question, args.yes)?;
     let _lock = ctx.lock("restore")?;
-    ctx.recover(&dest)?;
+    let _home = ctx.enter_home(&dest)?;
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
         plan: plan(ctx, &preview.sound, &dest, &backup_dir, preview.scope)?,
         ..preview
     };
+    warn_of_kept(ctx, &again.plan);
     ctx.check_stop()?;
     let safety = if args.no_safety_backup {
         None
@@ -70,18 +67,72 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         &again.plan,
         &|| ctx.stopped(),
     );
-    let kept = installed.inspect_err(|_| {
-        // With the home back as it was, what was kept of it is only a copy.
-        let dir = safety.as_deref().and_then(Path::parent);
-        if let Some(dir) = dir.filter(|_| !install::is_cut_short(&dest)) {
-            let _ = std::fs::remove_dir_all(dir);
+    let installed = installed.map_err(|failure| match failure {
+        NotInstalled::CutShort(error) => error,
+        NotInstalled::Unchanged(error) => {
+            // With the home as it was, what was kept of it is only a copy.
+            if let Some(dir) = safety.as_deref().and_then(Path::parent) {
+                let _ = std::fs::remove_dir_all(dir);
+            }
+            error
         }
     })?;
-    ctx.warn_of_kept(&kept);
+    ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui
         .done(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
     Ok(Outcome::Done)
+}
+
+fn warn_of_kept(ctx: &Ctx, plan: &Plan) {
+    for kept in &plan.kept {
+        ctx.ui.warn(&format!(
+            "`{kept}` stays as it is: it is nothing that snapshots replace"
+        ));
+    }
+}
+
+/// Fails where a restore into `dest` would sweep away what is no Codex home.
+fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let refused = |why: &str| {
+        let message = format!("`{}` {why}; nothing was changed", dest.display());
+        Err(Error::new(
+            Kind::Usage,
+            message,
+            "name a Codex home with `--dest-dir`",
+        ))
+    };
+    let there = real(dest);
+    if there == real(&ctx.paths.manager_home) {
+        return refused("is the manager home");
+    }
+    if there.starts_with(real(backup_dir)) {
+        return refused("is where snapshots are kept");
+    }
+    if scope != Scope::Full || !fsutil::exists(dest)? {
+        return Ok(());
+    }
+    for sign in [
+        home::AUTH_JSON,
+        "config.toml",
+        "sessions",
+        "history.jsonl",
+        "installation_id",
+    ] {
+        if fsutil::exists(&dest.join(sign))? {
+            return Ok(());
+        }
+    }
+    let mut listing = std::fs::read_dir(dest).map_err(|error| Error::io("list", dest, error))?;
+    let is_ours = |name: &str| name.starts_with(".codex-manager-");
+    let holds_others = listing
+        .any(|entry| entry.is_ok_and(|entry| !is_ours(&entry.file_name().to_string_lossy())));
+    if holds_others {
+        refused("holds files and looks like no Codex home")
+    } else {
+        Ok(())
+    }
 }
 
 struct Prepared {
@@ -114,23 +165,36 @@ fn prepare(
         BackupMode::Full if args.auth_only => Scope::AuthOnly,
         BackupMode::Full => Scope::Full,
     };
+    check_destination(ctx, dest, backup_dir, scope)?;
     let plan = plan(ctx, &sound, dest, backup_dir, scope)?;
     Ok(Prepared { sound, scope, plan })
 }
 
 fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<Plan> {
+    let auth_only = scope == Scope::AuthOnly;
     let captured = capture_of(
         ctx,
         dest,
         backup_dir,
         &sound.sidecar.excluded_patterns,
-        false,
+        auth_only,
     )?;
-    let captured: HashSet<String> = captured
-        .entries
-        .into_iter()
-        .map(|entry| entry.path)
+    // What the snapshot could not capture it cannot bring back: it stays.
+    let missed: Vec<&str> = sound
+        .sidecar
+        .not_captured
+        .iter()
+        .filter_map(|entry| entry.split(": ").next())
         .collect();
+    let is_missed = |path: &str| {
+        let covers = |missed: &&str| {
+            path.strip_prefix(*missed)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        missed.iter().any(covers)
+    };
+    let paths = captured.entries.into_iter().map(|entry| entry.path);
+    let captured: HashSet<String> = paths.filter(|path| !is_missed(path)).collect();
     install::plan(dest, &sound.checked, &captured, scope)
 }
 
@@ -142,7 +206,7 @@ fn capture_of(
     exclude: &[String],
     auth_only: bool,
 ) -> Result<capture::Plan> {
-    if !dest.exists() {
+    if !fsutil::exists(dest)? {
         return Ok(capture::Plan::default());
     }
     if !dest.is_dir() {
@@ -164,7 +228,26 @@ fn capture_of(
         exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.to_owned()],
     };
-    capture::plan(dest, &wanted)
+    capture::patterns(exclude).map_err(|error| {
+        let message = format!("the snapshot's sidecar names what cannot be understood: {error}");
+        Error::new(
+            Kind::ArchiveDamaged,
+            message,
+            "choose another one: `codex-manager list-backups`",
+        )
+    })?;
+    let plan = capture::plan(dest, &wanted)?;
+    // A home that is known in part must not be replaced: the rest would be in no safety copy.
+    if let Some(failed) = plan.failed.first() {
+        return Err(Error::other(
+            format!(
+                "`{}` cannot be looked at as a whole: {failed}; nothing was changed",
+                dest.display()
+            ),
+            "see who may read it, or restore the login alone with `--auth-only`",
+        ));
+    }
+    Ok(plan)
 }
 
 /// Keeps what will be replaced as a snapshot below `safety/<time>/`. None where there is nothing to replace yet.
@@ -190,6 +273,13 @@ fn safety_backup(
         crate::archive::write::Content::Bytes(bytes) => auth::parse(bytes).ok(),
         _ => None,
     });
+    // Clocks go back; which copy is the newest must not depend on them.
+    let earlier = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
+    let newest = earlier
+        .iter()
+        .filter_map(|snapshot| snapshot.sidecar.safety_sequence)
+        .max();
+    let sequence = newest.unwrap_or_default() + 1;
     let account = login
         .as_ref()
         .map(|login| login.account.clone())
@@ -213,6 +303,7 @@ fn safety_backup(
         source_codex_home: Some(dest.display().to_string()),
         hostname: ctx.hostname(),
         created_at: Some(ctx.now),
+        safety_sequence: Some(sequence),
         manager_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..Sidecar::default()
     };
@@ -229,9 +320,16 @@ fn safety_backup(
         false,
         &|| ctx.stopped(),
     );
+    let made = made.and_then(|made| match made.unreadable.first() {
+        None => Ok(made),
+        Some(unreadable) => Err(Error::other(
+            format!("what would be replaced cannot all be kept: {unreadable}; nothing was changed"),
+            "see who may read it, or say `--no-safety-backup`",
+        )),
+    });
     if made.is_err() {
-        // Nothing in it counts; an empty directory would only puzzle.
-        let _ = std::fs::remove_dir(&dir);
+        // The directory was made for it: nothing in it counts.
+        let _ = std::fs::remove_dir_all(&dir);
     }
     made.map(|made| Some(made.archive))
 }
@@ -398,7 +496,14 @@ fn last_safety(ctx: &Ctx, backup_dir: &Path, dest: &Path) -> Result<Snapshot> {
                 .is_some_and(|home| real(Path::new(home)) == real(dest))
     });
     of_home
-        .max_by_key(|snapshot| (snapshot.sidecar.created_at, snapshot.archive.clone()))
+        .max_by_key(|snapshot| {
+            let sidecar = &snapshot.sidecar;
+            (
+                sidecar.safety_sequence,
+                sidecar.created_at,
+                snapshot.archive.clone(),
+            )
+        })
         .ok_or_else(|| {
             Error::new(
                 Kind::NotFound,

@@ -1,8 +1,11 @@
 //! Plans against small homes, and the swap stopped at each of its steps.
 
+use super::stage::move_to;
 use super::*;
 use crate::archive::write::{self, Content, Entry};
 use crate::capture;
+use crate::codex::home::{KEPT_DIR, STAGE_DIR};
+use crate::fsutil;
 
 struct Case {
     dir: tempfile::TempDir,
@@ -37,7 +40,14 @@ impl Case {
             })
             .collect();
         let mut file = fs::File::create(&path).expect("makes");
-        write::write(&mut file, ("a.metadata.json", b"{}"), &entries, &|| false).expect("writes");
+        write::write(
+            &mut file,
+            &path,
+            ("a.metadata.json", b"{}"),
+            &entries,
+            &|| false,
+        )
+        .expect("writes");
         let checked = read::check(&path, read::Maker::Ours, &read::Caps::default(), &|| false)
             .expect("sound");
         (path, checked)
@@ -188,19 +198,16 @@ fn a_home_that_does_not_exist_is_made() {
     assert_eq!(case.tree(), tree(NEW));
 }
 
-/// Every rename of the swap may be the last thing that happens.
+/// Every rename of the swap may be the last thing that happens; and then somebody works on in the home.
 #[test]
-fn a_swap_stopped_anywhere_is_finished_by_recovery_or_undone_by_rolling_back() {
+fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() {
     for back in [false, true] {
         for stop_after in 0.. {
             let case = Case::new(OLD);
             let (archive, checked) = case.archive(NEW);
             let plan = case.plan(&checked, Scope::Full);
             let home = case.home();
-            let stage = Stage {
-                home: &home,
-                dir: home.join(STAGE_DIR),
-            };
+            let stage = Stage::of(&home);
             stage.create().expect("stages");
             read::extract(
                 &archive,
@@ -211,16 +218,37 @@ fn a_swap_stopped_anywhere_is_finished_by_recovery_or_undone_by_rolling_back() {
             )
             .expect("stages");
             stage.write_journal(&plan.units).expect("journals");
-            let all_moved = swap_partly(&stage, &plan.units, stop_after);
+            let all_moved = swap_partly(&home, &plan.units, stop_after);
             if back {
                 stage.roll_back(&plan.units, &[]).expect("rolls back");
                 stage.finish().expect("finishes");
                 assert_eq!(case.tree(), tree(OLD), "stopped after {stop_after}");
             } else {
-                assert_eq!(recover(&home).expect("recovers"), Some(Vec::new()));
-                assert_eq!(case.tree(), tree(AFTER), "stopped after {stop_after}");
+                let mut since = case.tree();
+                since.retain(|path, _| !path.starts_with(STAGE_DIR));
+                let recovered = recover(&home).expect("recovers").expect("was cut short");
+                let mut after = case.tree();
+                let kept: Vec<String> = after
+                    .iter()
+                    .filter(|(path, _)| path.starts_with(KEPT_DIR))
+                    .map(|(_, text)| text.clone())
+                    .collect();
+                after.retain(|path, _| !path.starts_with(KEPT_DIR));
+                match recovered {
+                    Recovered::Dropped(_) => assert_eq!((after, stop_after), (tree(OLD), 0)),
+                    Recovered::Finished(_) => {
+                        for (path, text) in &since {
+                            let stands = after.get(path) == Some(text);
+                            assert!(
+                                stands || kept.contains(text),
+                                "{path} is lost, stopped after {stop_after}"
+                            );
+                        }
+                        assert_eq!(after, tree(AFTER), "stopped after {stop_after}");
+                    }
+                }
             }
-            assert_eq!(recover(&home).expect("nothing left"), None);
+            assert!(recover(&home).expect("nothing left").is_none());
             if all_moved {
                 break;
             }
@@ -229,24 +257,47 @@ fn a_swap_stopped_anywhere_is_finished_by_recovery_or_undone_by_rolling_back() {
 }
 
 /// The moves of a swap, `most` of them. True if that was all.
-fn swap_partly(stage: &Stage, units: &[Unit], most: usize) -> bool {
+fn swap_partly(home: &Path, units: &[Unit], most: usize) -> bool {
+    let stage = home.join(STAGE_DIR);
     let mut moves = Vec::new();
     for unit in units.iter().filter(|unit| unit.action != Action::Add) {
-        moves.push((
-            stage.home.join(&unit.path),
-            stage.old_dir().join(&unit.path),
-        ));
+        moves.push((home.join(&unit.path), stage.join("old").join(&unit.path)));
     }
     for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
-        moves.push((
-            stage.new_dir().join(&unit.path),
-            stage.home.join(&unit.path),
-        ));
+        moves.push((stage.join("new").join(&unit.path), home.join(&unit.path)));
     }
     for (from, to) in moves.iter().take(most) {
         move_to(from, to).expect("moves");
     }
     most >= moves.len()
+}
+
+/// A journal may have been planted: it moves nothing that is not in the home.
+#[test]
+fn a_journal_that_leads_out_of_the_home_is_refused() {
+    for path in [
+        "../victim",
+        "/victim",
+        "a/../../victim",
+        "",
+        "link/victim",
+        "a//b",
+    ] {
+        let case = Case::new(&[
+            ("auth.json", "old"),
+            (".codex-manager-restore/new/x", "new"),
+        ]);
+        fs::write(case.dir.path().join("victim"), "mine").expect("writes");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(case.dir.path(), case.home().join("link")).expect("links");
+        let journal = format!(r#"[{{"path":"{path}","action":"remove"}}]"#);
+        fs::write(case.home().join(STAGE_DIR).join("journal.json"), journal).expect("writes");
+        recover(&case.home()).expect_err(path);
+        assert_eq!(
+            fs::read_to_string(case.dir.path().join("victim")).expect("stands"),
+            "mine"
+        );
+    }
 }
 
 #[test]
@@ -255,7 +306,10 @@ fn a_stage_without_a_journal_changed_nothing_and_is_dropped() {
     let stage = case.home().join(STAGE_DIR).join("new");
     fs::create_dir_all(&stage).expect("makes");
     fs::write(stage.join("auth.json"), "half").expect("writes");
-    assert_eq!(recover(&case.home()).expect("recovers"), None);
+    assert!(matches!(
+        recover(&case.home()).expect("recovers"),
+        Some(Recovered::Dropped(_))
+    ));
     assert_eq!(case.tree(), tree(OLD));
 }
 
@@ -298,9 +352,11 @@ fn what_came_since_the_kill_is_moved_aside_and_told() {
         fs::create_dir_all(stage.join(path).parent().expect("a parent")).expect("makes");
         fs::write(stage.join(path), content).expect("writes");
     }
-    let kept = recover(&case.home())
-        .expect("recovers")
-        .expect("was cut short");
+    let Some(Recovered::Finished(Installed { kept, .. })) =
+        recover(&case.home()).expect("recovers")
+    else {
+        panic!("was not finished");
+    };
     let place = case.home().join(KEPT_DIR);
     assert_eq!(kept, [place.join("2/auth.json"), place.join("1/sessions")]);
     assert_eq!(

@@ -2,6 +2,7 @@
 //! sidecar is what makes it count: whatever is cut short before is no snapshot.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{SAFETY, SUPERSEDED, sidecar_path};
@@ -25,6 +26,8 @@ pub struct Made {
     pub unchanged: bool,
     /// Paths that were gone when their turn came.
     pub vanished: Vec<String>,
+    /// Paths that could not be opened, each with the reason.
+    pub unreadable: Vec<String>,
 }
 
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
@@ -46,12 +49,15 @@ pub fn make(
     let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
     fsutil::create_private_dir(dir)?;
     fsutil::sweep(dir);
-    for kept in super::subdirectories(&dir.join(SAFETY))? {
-        fsutil::sweep(&kept);
+    for part in [SAFETY, SUPERSEDED] {
+        for kept in super::subdirectories(&dir.join(part))? {
+            fsutil::sweep(&kept);
+        }
     }
     let mut file = AtomicFile::create(&archive)?;
     let written = write::write(
         file.file(),
+        &archive,
         (&base.sidecar(), &embedded),
         &plan.entries,
         stop,
@@ -72,27 +78,123 @@ pub fn make(
     sidecar.content_sha256 = Some(written.content_sha256);
     sidecar.total_bytes = Some(written.total_bytes);
     sidecar.file_count = Some(checked.file_count);
-    if !force && let Some(standing) = standing_same(&archive, &sidecar, stop) {
-        return Ok(Made {
-            archive,
-            sidecar: standing,
-            superseded: None,
-            unchanged: true,
-            vanished: written.vanished,
-        });
-    }
-    let superseded = set_aside(dir, &archive)?;
-    file.commit()?;
-    let mut bytes = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
-    bytes.push(b'\n');
-    fsutil::write_atomically(&sidecar_path(&archive), &bytes)?;
-    Ok(Made {
+    sidecar
+        .not_captured
+        .extend(written.unreadable.iter().cloned());
+    let made = Made {
         archive,
         sidecar,
-        superseded,
+        superseded: None,
         unchanged: false,
         vanished: written.vanished,
-    })
+        unreadable: written.unreadable,
+    };
+    if !force && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop) {
+        return Ok(Made {
+            sidecar: standing,
+            unchanged: true,
+            ..made
+        });
+    }
+    let mut bytes = serde_json::to_vec_pretty(&made.sidecar).map_err(anyhow::Error::from)?;
+    bytes.push(b'\n');
+    let superseded = commit(dir, &made.archive, file, &bytes)?;
+    Ok(Made { superseded, ..made })
+}
+
+/// Puts archive and sidecar in place, both of them whole on the disk before the first is. The standing pair is linked
+/// below `superseded/` before, so that readers always find one; a failure puts it back.
+fn commit(dir: &Path, archive: &Path, file: AtomicFile, sidecar: &[u8]) -> Result<Option<PathBuf>> {
+    let place = sidecar_path(archive);
+    let mut description = AtomicFile::create(&place)?;
+    description
+        .file()
+        .write_all(sidecar)
+        .map_err(|error| Error::io("write", &place, error))?;
+    description.sync()?;
+    file.sync()?;
+    let aside = Aside::of(dir, archive)?;
+    let done = file.commit().and_then(|()| description.commit());
+    if let Err(error) = done {
+        aside.put_back();
+        return Err(error);
+    }
+    Ok(aside.archive())
+}
+
+/// Where the standing snapshot of a name went.
+struct Aside {
+    /// Directory below `superseded/`; None where nothing stood.
+    dir: Option<PathBuf>,
+    /// Where each file stood, and where it is too now.
+    moved: Vec<(PathBuf, PathBuf)>,
+    place: PathBuf,
+}
+
+impl Aside {
+    /// Links the standing archive and its sidecar to `superseded/<created_at>/`, or copies them where the file system
+    /// has no links.
+    fn of(dir: &Path, archive: &Path) -> Result<Self> {
+        let mut aside = Self {
+            dir: None,
+            moved: Vec::new(),
+            place: archive.to_owned(),
+        };
+        let mut standing = Vec::new();
+        for path in [sidecar_path(archive), archive.to_owned()] {
+            if fsutil::exists(&path)? {
+                standing.push(path);
+            }
+        }
+        if standing.is_empty() {
+            return Ok(aside);
+        }
+        let made = super::read_sidecar(&sidecar_path(archive))
+            .ok()
+            .and_then(|sidecar| sidecar.created_at);
+        let target = free_dir(&dir.join(SUPERSEDED), made)?;
+        aside.dir = Some(target.clone());
+        for path in standing {
+            let place = target.join(path.file_name().unwrap_or_default());
+            if let Err(error) =
+                fsutil::link_or_copy(&path, &place).and_then(|()| fsutil::sync_dir(&target))
+            {
+                aside.put_back();
+                return Err(error);
+            }
+            aside.moved.push((path, place));
+        }
+        Ok(aside)
+    }
+
+    /// Has the earlier snapshot stand where it stood, and no trace of the attempt. Best effort: whatever of it fails,
+    /// both files are whole below `superseded/` or in their place.
+    fn put_back(&self) {
+        if self.moved.is_empty() {
+            // Without an earlier one: what was put in place is half a snapshot.
+            let _ = fs::remove_file(&self.place);
+        }
+        for (standing, place) in &self.moved {
+            let _ = fsutil::rename(place, standing);
+            // Where both are still one file, renaming it onto itself did nothing.
+            if fsutil::exists(standing).unwrap_or(false) {
+                let _ = fs::remove_file(place);
+            }
+        }
+        if let Some(dir) = &self.dir {
+            let _ = fs::remove_dir(dir);
+        }
+    }
+
+    fn archive(&self) -> Option<PathBuf> {
+        let archive = self
+            .moved
+            .iter()
+            .find(|(standing, _)| *standing == self.place);
+        archive
+            .or(self.moved.first())
+            .map(|(_, place)| place.clone())
+    }
 }
 
 /// The sidecar of the standing snapshot, if it holds the same and its archive is still sound.
@@ -108,24 +210,6 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
     }
     let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), stop).ok()?;
     (standing.archive_sha256.as_ref() == Some(&checked.sha256)).then_some(standing)
-}
-
-/// Moves a standing archive and its sidecar to `superseded/<created_at>/`, the sidecar first: what stays behind when
-/// the machine stops in between is an archive that no longer counts, not a sidecar that lies.
-fn set_aside(dir: &Path, archive: &Path) -> Result<Option<PathBuf>> {
-    if !archive.exists() && !sidecar_path(archive).exists() {
-        return Ok(None);
-    }
-    let made = super::read_sidecar(&sidecar_path(archive))
-        .ok()
-        .and_then(|sidecar| sidecar.created_at);
-    let target = free_dir(&dir.join(SUPERSEDED), made)?;
-    for path in [sidecar_path(archive), archive.to_owned()] {
-        if let Some(name) = path.file_name().filter(|_| path.exists()) {
-            fsutil::rename(&path, &target.join(name))?;
-        }
-    }
-    Ok(archive.file_name().map(|name| target.join(name)))
 }
 
 /// A new directory below `parent`, named by a time.

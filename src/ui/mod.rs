@@ -74,7 +74,7 @@ impl Ui {
             text.push('\n');
             text
         } else {
-            report.text(&self.page)
+            table::printable_lines(&report.text(&self.page))
         };
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -162,6 +162,7 @@ impl Ui {
 
     /// Nobody reads stderr when this fails; there is nobody left to tell.
     fn say(&self, text: &str) {
+        let text = table::printable_lines(text);
         let mut err = self.err.borrow_mut();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

@@ -170,17 +170,34 @@ pub fn size_words(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
-/// `text` without what would move the cursor or break the line: file names and emails come from outside.
+/// `text` without what would move the cursor, break the line or turn its direction: names and emails come from outside.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
+        .map(|letter| if steers(letter) { '\u{fffd}' } else { letter })
         .collect()
+}
+
+/// The same for a text of several lines, in which our own colours may stand.
+pub fn printable_lines(text: &str) -> String {
+    const COLOURS: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
+    let is_ours = |at: usize, letter: char| {
+        let behind = text.get(at + letter.len_utf8()..).unwrap_or_default();
+        letter == '\n'
+            || (letter == '\x1b' && COLOURS.iter().any(|colour| behind.starts_with(colour)))
+    };
+    let shown = |(at, letter): (usize, char)| {
+        if steers(letter) && !is_ours(at, letter) {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    text.char_indices().map(shown).collect()
+}
+
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -219,6 +236,15 @@ mod tests {
             "ACCOUNT             STATUS  LEFT  ARCHIVE\n\
              アリス@example.com  ready     7%  one.tar.gz\n\
              b@example.com       open    100%  two\u{fffd}[2J.tar.gz\n"
+        );
+    }
+
+    #[test]
+    fn lines_keep_our_colours_and_nothing_else_that_steers() {
+        let text = "\x1b[32mgood\x1b[0m\n\x1b[2Jgone\r\u{202e}back\tend";
+        assert_eq!(
+            printable_lines(text),
+            "\x1b[32mgood\x1b[0m\n\u{fffd}[2Jgone\u{fffd}\u{fffd}back\u{fffd}end"
         );
     }
 

@@ -1,0 +1,256 @@
+//! The transaction: staged, journalled, swapped, finished or rolled back, and recovered after a crash.
+//!
+//! An answer of the system that is neither "there" nor "not there" ends the swap: nothing is decided on a guess.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Action, Unit};
+use crate::archive::entry_name;
+use crate::codex::home::{KEPT_DIR, STAGE_DIR};
+use crate::error::{Error, Result};
+use crate::fsutil::{self, exists};
+
+/// A restore into one home, as far as it is on the disk.
+pub(super) struct Stage<'a> {
+    home: &'a Path,
+    dir: PathBuf,
+}
+
+/// What was moved out of the way: from where, and to where.
+pub(super) type Kept = Vec<(PathBuf, PathBuf)>;
+
+/// Whether a move out of the home keeps what it moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It is in the safety copy: it goes with the stage.
+    Copied,
+    /// Nobody knows what was done to it since the safety copy was made: it is kept.
+    Unknown,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn of(home: &'a Path) -> Self {
+        Self {
+            home,
+            dir: home.join(STAGE_DIR),
+        }
+    }
+
+    pub(super) fn is_there(&self) -> Result<bool> {
+        exists(&self.dir)
+    }
+
+    pub(super) fn new_dir(&self) -> PathBuf {
+        self.dir.join("new")
+    }
+
+    fn old_dir(&self) -> PathBuf {
+        self.dir.join("old")
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.dir.join("journal.json")
+    }
+
+    /// New and old of one unit below the stage, and its place in the home.
+    fn places(&self, unit: &Unit) -> (PathBuf, PathBuf, PathBuf) {
+        let path = &unit.path;
+        (
+            self.new_dir().join(path),
+            self.old_dir().join(path),
+            self.home.join(path),
+        )
+    }
+
+    pub(super) fn create(&self) -> Result<()> {
+        fsutil::create_private_dir(&self.new_dir())?;
+        fsutil::create_private_dir(&self.old_dir())?;
+        fsutil::sync_dir(&self.dir)?;
+        fsutil::sync_dir(self.home)
+    }
+
+    pub(super) fn write_journal(&self, units: &[Unit]) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(units).map_err(anyhow::Error::from)?;
+        fsutil::write_atomically(&self.journal(), &bytes)
+    }
+
+    /// The journal, every path of which stays inside the home: it may have been planted.
+    pub(super) fn read_journal(&self) -> Result<Option<Vec<Unit>>> {
+        let path = self.journal();
+        let Some(bytes) = fsutil::read_if_present(&path, 1 << 30)? else {
+            return Ok(None);
+        };
+        let unusable = |why: String| {
+            Error::other(
+                format!(
+                    "the journal `{}` of a restore that was cut short cannot be used: {why}",
+                    path.display()
+                ),
+                format!(
+                    "what was replaced is below `{}`: move it back by hand, then remove `{}`",
+                    self.old_dir().display(),
+                    self.dir.display()
+                ),
+            )
+        };
+        let units: Vec<Unit> = serde_json::from_slice(&bytes)
+            .map_err(|error| unusable(format!("it is damaged in line {}", error.line())))?;
+        for unit in &units {
+            if entry_name::check(unit.path.as_bytes()).as_deref() != Ok(unit.path.as_str()) {
+                return Err(unusable("it names a path outside of the home".to_owned()));
+            }
+            let mut above = Path::new(&unit.path).ancestors().skip(1);
+            let is_link =
+                |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+            if above.any(|dir| !dir.as_os_str().is_empty() && is_link(&self.home.join(dir))) {
+                return Err(unusable("it names a path behind a link".to_owned()));
+            }
+        }
+        Ok(Some(units))
+    }
+
+    /// Whether nothing has moved yet: the home is as it was, with whatever was done in it since.
+    pub(super) fn is_untouched(&self, units: &[Unit]) -> Result<bool> {
+        for unit in units {
+            let (new, old, _) = self.places(unit);
+            if exists(&old)? || (unit.action != Action::Remove && !exists(&new)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves everything old out, then everything new in. Goes on where an earlier run stopped: what is already
+    /// below `old` has left, what is no longer below `new` has arrived. `kept` gets what was moved below [`KEPT_DIR`]:
+    /// what stood in the way, and with [`Leaving::Unknown`] also what still had to leave.
+    pub(super) fn swap(&self, units: &[Unit], leaving: Leaving, kept: &mut Kept) -> Result<()> {
+        for unit in units.iter().filter(|unit| unit.action != Action::Add) {
+            let (_, old, standing) = self.places(unit);
+            if exists(&old)? || !exists(&standing)? {
+                continue;
+            }
+            match leaving {
+                Leaving::Copied => move_to(&standing, &old)?,
+                Leaving::Unknown => self.keep(&standing, &unit.path, kept)?,
+            }
+        }
+        for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+            let (new, _, target) = self.places(unit);
+            if !exists(&new)? {
+                continue;
+            }
+            // The old one has left: what stands here now came since.
+            if exists(&target)? {
+                self.keep(&target, &unit.path, kept)?;
+            }
+            move_to(&new, &target)?;
+        }
+        for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+            let (_, _, target) = self.places(unit);
+            if !exists(&target)? {
+                return Err(Error::other(
+                    format!("`{}` is not where it was put", target.display()),
+                    "see that nothing else works in the Codex home, then run the command again",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves `standing` to a path below [`KEPT_DIR`] where nothing is.
+    fn keep(&self, standing: &Path, path: &str, kept: &mut Kept) -> Result<()> {
+        let dir = self.home.join(KEPT_DIR);
+        for count in 1_u32.. {
+            let place = dir.join(count.to_string()).join(path);
+            if !exists(&place)? {
+                move_to(standing, &place)?;
+                kept.push((standing.to_owned(), place));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The way back, in the opposite order.
+    pub(super) fn roll_back(&self, units: &[Unit], kept: &[(PathBuf, PathBuf)]) -> Result<()> {
+        for unit in units
+            .iter()
+            .rev()
+            .filter(|unit| unit.action != Action::Remove)
+        {
+            let (new, old, target) = self.places(unit);
+            let has_left = unit.action == Action::Add || exists(&old)?;
+            if has_left && !exists(&new)? && exists(&target)? {
+                move_to(&target, &new)?;
+            }
+        }
+        for unit in units.iter().rev().filter(|unit| unit.action != Action::Add) {
+            let (_, old, target) = self.places(unit);
+            if exists(&old)? {
+                move_to(&old, &target)?;
+            }
+        }
+        // Where the old one is back, what came since stays beside it.
+        for (target, place) in kept.iter().rev() {
+            if !exists(target)? {
+                move_to(place, target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The journal goes first: without it the rest is only rubbish.
+    pub(super) fn finish(&self) -> Result<()> {
+        let journal = self.journal();
+        fs::remove_file(&journal).map_err(|error| Error::io("remove", &journal, error))?;
+        fsutil::sync_dir(&self.dir)?;
+        self.remove()
+    }
+
+    /// Removes the stage, directories that forbid it included.
+    pub(super) fn remove(&self) -> Result<()> {
+        // Never a journal over half a stage.
+        match fs::remove_file(self.journal()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &self.journal(), error));
+            }
+            _ => {}
+        }
+        if fs::remove_dir_all(&self.dir).is_err() {
+            make_removable(&self.dir);
+            fs::remove_dir_all(&self.dir).map_err(|error| Error::io("remove", &self.dir, error))?;
+        }
+        fsutil::sync_dir(self.home)
+    }
+
+    /// Gets a stage without a journal out of the way: removed, or where that is not possible, moved aside.
+    pub(super) fn clear(&self, kept: &mut Kept) -> Result<()> {
+        match self.remove() {
+            Err(_) if exists(&self.dir)? => self.keep(&self.dir, "rubbish", kept),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Gives their owner's rights back to the directories below `dir`. Best effort; links are not followed.
+fn make_removable(dir: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
+    }
+    let Ok(listing) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in listing.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_removable(&entry.path());
+        }
+    }
+}
+
+pub(super) fn move_to(from: &Path, to: &Path) -> Result<()> {
+    fsutil::create_private_dir(fsutil::parent_of(to))?;
+    fsutil::rename(from, to)
+}
