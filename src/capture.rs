@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use sha2::{Digest, Sha256};
 
 use crate::archive::entry_name;
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::error::{Error, Kind, Result};
+use crate::fsutil;
 
 /// Why a link is not captured. Unlike the other reasons it is by design.
 pub const IS_A_LINK: &str = "it is a link, which is not followed";
@@ -57,6 +59,22 @@ impl Plan {
         self.entries.iter().map(Entry::size).sum()
     }
 
+    /// SHA-256 over paths, lengths and times, in hex: another one for every change that the file system shows.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for entry in &self.entries {
+            let (size, mtime, nanos) = (entry.size(), entry.mtime, entry.mtime_nanos);
+            hash.update(format!(
+                "{}\0{size}\0{mtime}\0{nanos}\0{}\0",
+                entry.path, entry.executable
+            ));
+            if let Content::Bytes(bytes) = &entry.content {
+                hash.update(bytes);
+            }
+        }
+        fsutil::hex(&hash.finalize())
+    }
+
     /// Top-level names; directories end in `/`.
     pub fn top_level(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -94,13 +112,15 @@ pub fn patterns(globs: &[String]) -> Result<GlobSet> {
 
 /// Plans a snapshot of the Codex home `dir`.
 pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
+    let auth_mtime = fs::metadata(home::auth_path(dir))
+        .map(|meta| mtime(&meta))
+        .unwrap_or_default();
     let auth = wanted.auth_json.map(|bytes| Entry {
         path: home::AUTH_JSON.to_owned(),
         content: Content::Bytes(bytes.to_vec()),
         executable: false,
-        mtime: fs::metadata(home::auth_path(dir))
-            .map(|meta| mtime(&meta))
-            .unwrap_or_default(),
+        mtime: auth_mtime.0,
+        mtime_nanos: auth_mtime.1,
     });
     let mut walk = Walk {
         wanted,
@@ -257,11 +277,13 @@ impl Walk<'_> {
 
     fn push(&mut self, source: &Path, path: &str, content: Content) {
         let meta = fs::metadata(source);
+        let (mtime, mtime_nanos) = meta.as_ref().map(mtime).unwrap_or_default();
         self.plan.entries.push(Entry {
             path: path.to_owned(),
             content,
             executable: meta.as_ref().is_ok_and(is_executable),
-            mtime: meta.as_ref().map(mtime).unwrap_or_default(),
+            mtime,
+            mtime_nanos,
         });
     }
 }
@@ -289,14 +311,16 @@ fn children_of(dir: &Path) -> std::io::Result<Vec<Child>> {
     Ok(children)
 }
 
-/// Whole seconds since 1970, and no later than what a tar header and every reader can hold.
-fn mtime(meta: &fs::Metadata) -> u64 {
+/// Time since 1970, and no later than what a tar header and every reader can hold: seconds and nanoseconds.
+fn mtime(meta: &fs::Metadata) -> (u64, u32) {
     const MOST: u64 = 253_402_300_799; // the end of the year 9999
     let since = meta
         .modified()
         .ok()
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| since.as_secs().min(MOST))
+    since.map_or((0, 0), |since| {
+        (since.as_secs().min(MOST), since.subsec_nanos())
+    })
 }
 
 #[cfg(unix)]

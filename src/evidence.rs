@@ -72,7 +72,7 @@ impl Evidence {
         };
         let (profiles, broken) = profiles::load_all(&places.profiles);
         warnings.extend(broken);
-        let registry = load_registry(places, now, may_write, held, &mut warnings)?;
+        let registry = load_registry(places, now, may_write, held, &mut warnings);
         let active = match home::read_login(&places.codex_home) {
             Ok(login) => login.map(|(_, login)| login),
             Err(error) => {
@@ -115,10 +115,10 @@ pub fn load_registry(
     may_write: bool,
     held: Option<&Lock>,
     warnings: &mut Vec<String>,
-) -> Result<Registry> {
+) -> Registry {
     let path = places.registry.as_path();
     let broken = match Registry::load(path) {
-        Ok(registry) => return Ok(registry),
+        Ok(registry) => return registry,
         Err(broken) => broken,
     };
     let told = format!(
@@ -133,15 +133,15 @@ pub fn load_registry(
     };
     if !may_write || (held.is_none() && lock.is_none()) {
         warnings.push(format!("{told}; its observations are left out"));
-        return Ok(Registry::default());
+        return Registry::default();
     }
     // Whoever held the lock before may have mended it.
     if let Ok(registry) = Registry::load(path) {
-        return Ok(registry);
+        return registry;
     }
     match registry::set_aside(path, now) {
         Ok(aside) => warnings.push(format!("{told}; it was set aside as `{}`", aside.display())),
         Err(error) => warnings.push(format!("{told}; {error}")),
     }
-    Ok(Registry::default())
+    Registry::default()
 }

@@ -272,7 +272,10 @@ fn sort_key(record: &Record) -> (&str, Stamp, Option<&str>) {
 /// The record of `old` and `new`, two readings of one file.
 fn better_evidence(old: &Record, new: &Record) -> Record {
     let (was, is) = (old.validation_status, new.validation_status);
-    if was == ValidationStatus::Ok && is == ValidationStatus::Mismatch {
+    if old.quota_end_detected_at != new.quota_end_detected_at
+        && was == ValidationStatus::Ok
+        && is == ValidationStatus::Mismatch
+    {
         let details = old
             .validation_details
             .split(MTIME_MOVED)

@@ -45,7 +45,11 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let stop = Stop::default();
-    stop.listen(|| std::process::exit(i32::from(Kind::Interrupted.exit_code())));
+    let json = cli.globals.json;
+    stop.listen(move || {
+        ui::Ui::plain(json).error(&Error::interrupted());
+        std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+    });
     // Where the settings are must be told even when they cannot be read.
     let reads_settings =
         !matches!(&cli.command, Command::Config(args) if args.action == ConfigAction::Path);

@@ -227,6 +227,9 @@ pub struct Sidecar {
     pub archive_sha256: Option<String>,
     /// SHA-256 over the captured paths, kinds and bytes, in hex: equal for two snapshots of equal files.
     pub content_sha256: Option<String>,
+    /// SHA-256 over what was planned to be captured (paths, lengths, times), in hex. It stands inside the archive as well:
+    /// where the two differ, the archive is newer than its sidecar.
+    pub plan_sha256: Option<String>,
     /// How many files the archive holds, its own metadata not counted.
     pub file_count: Option<u64>,
     /// Their length together, unpacked.
@@ -283,6 +286,7 @@ impl Default for Sidecar {
             archive_size_bytes: None,
             archive_sha256: None,
             content_sha256: None,
+            plan_sha256: None,
             file_count: None,
             total_bytes: None,
             captured_files: Vec::new(),

@@ -147,6 +147,11 @@ impl Observation {
                     usable_at: Some(usable_at),
                 }
             }
+            // A shorter window that has ended is when the account came back.
+            Some(held) if status == Status::Open => Availability {
+                status,
+                usable_at: weekly.map(|at| at.max(held)),
+            },
             _ => Availability {
                 status,
                 usable_at: weekly,
@@ -179,8 +184,16 @@ impl Limit {
     ///
     /// Extra buckets carry their name before the window's: `GPT-5.3-Codex-Spark Weekly limit`.
     pub fn is_of_account(&self) -> bool {
-        matches!(self.name.as_str(), "Usage limit" | "Secondary usage limit")
-            || (self.name.ends_with(" limit") && self.name.split(' ').count() == 2)
+        const OF_ACCOUNT: [&str; 7] = [
+            "5h limit",
+            "Daily limit",
+            "Weekly limit",
+            "Monthly limit",
+            "Annual limit",
+            "Usage limit",
+            "Secondary usage limit",
+        ];
+        OF_ACCOUNT.contains(&self.name.as_str())
     }
 }
 

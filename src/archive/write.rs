@@ -42,6 +42,8 @@ pub struct Entry {
     pub executable: bool,
     /// Seconds since the Unix epoch.
     pub mtime: u64,
+    /// And nanoseconds on top, which the archive does not hold.
+    pub mtime_nanos: u32,
 }
 
 impl Entry {
@@ -312,6 +314,7 @@ mod tests {
             content: Content::Bytes(content.into()),
             executable: false,
             mtime: 5,
+            mtime_nanos: 0,
         }
     }
 
@@ -341,6 +344,7 @@ mod tests {
             },
             executable: false,
             mtime: 0,
+            mtime_nanos: 0,
         };
         let (archive, written) = archived(&[gone, bytes(&long, "line\n")]).expect("writes");
         assert_eq!(written.vanished, ["history.jsonl"]);

@@ -75,42 +75,66 @@ pub fn parse(bytes: &[u8]) -> Result<Login, String> {
         auth_mode: auth.auth_mode.clone().unwrap_or_else(|| mode.to_owned()),
         last_refresh,
     };
-    if let Some(tokens) = &auth.tokens {
-        let claims = tokens
-            .id_token
-            .as_deref()
-            .and_then(claims_of)
-            .ok_or("its id_token cannot be read")?;
-        let mut account = account_of(&claims);
-        account.account_id = account.account_id.or_else(|| tokens.account_id.clone());
-        if account.email.is_none() && account.user_id.is_none() {
-            return Err("its id_token names nobody".to_owned());
+    // Codex goes by auth_mode; without one a personal token beats a key, and a key beats a ChatGPT login.
+    let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let mode = match auth.auth_mode.as_deref() {
+        Some(mode) => mode,
+        None if has(&auth.personal_access_token) => "personalAccessToken",
+        None if has(&auth.api_key) => "apikey",
+        None if auth.tokens.is_none() && auth.agent_identity.is_some() => "agentIdentity",
+        None => "chatgpt",
+    };
+    let nothing = || "it holds no login".to_owned();
+    let named = |account: Account| match account {
+        Account {
+            email: None,
+            user_id: None,
+            ..
+        } => Err("it names nobody".to_owned()),
+        account => Ok(account),
+    };
+    match mode {
+        "apikey" => {
+            let key = auth
+                .api_key
+                .as_deref()
+                .filter(|key| !key.is_empty())
+                .ok_or_else(nothing)?;
+            Ok(login(account_of_key(key), None, mode))
         }
-        return Ok(login(
-            account,
-            text_at(&claims[AUTH_CLAIM], "chatgpt_plan_type"),
-            "chatgpt",
-        ));
+        "personalAccessToken" => {
+            let token = auth
+                .personal_access_token
+                .as_deref()
+                .filter(|token| !token.is_empty())
+                .ok_or_else(nothing)?;
+            Ok(login(account_of_key(token), None, mode))
+        }
+        "agentIdentity" => {
+            let identity = auth.agent_identity.as_ref().ok_or_else(nothing)?;
+            let claims = identity.as_str().and_then(claims_of);
+            let account = claims
+                .as_ref()
+                .map_or_else(|| account_of_record(identity), account_of);
+            let plan_type = text_at(identity, "plan_type");
+            Ok(login(named(account)?, plan_type, mode))
+        }
+        _ => {
+            let tokens = auth.tokens.as_ref().ok_or_else(nothing)?;
+            let claims = tokens
+                .id_token
+                .as_deref()
+                .and_then(claims_of)
+                .ok_or("its id_token cannot be read")?;
+            let mut account = account_of(&claims);
+            account.account_id = account.account_id.or_else(|| tokens.account_id.clone());
+            Ok(login(
+                named(account)?,
+                text_at(&claims[AUTH_CLAIM], "chatgpt_plan_type"),
+                mode,
+            ))
+        }
     }
-    if let Some(key) = auth.api_key.as_deref().filter(|key| !key.is_empty()) {
-        return Ok(login(account_of_key(key), None, "apikey"));
-    }
-    if let Some(identity) = &auth.agent_identity {
-        let claims = identity.as_str().and_then(claims_of);
-        let account = claims
-            .as_ref()
-            .map_or_else(|| account_of_record(identity), account_of);
-        let plan_type = text_at(identity, "plan_type");
-        return Ok(login(account, plan_type, "agentIdentity"));
-    }
-    if let Some(token) = auth
-        .personal_access_token
-        .as_deref()
-        .filter(|token| !token.is_empty())
-    {
-        return Ok(login(account_of_key(token), None, "personalAccessToken"));
-    }
-    Err("it holds no login".to_owned())
 }
 
 const AUTH_CLAIM: &str = "https://api.openai.com/auth";
@@ -213,6 +237,38 @@ mod tests {
     }
 
     #[test]
+    fn the_mode_decides_and_without_one_codexs_order() {
+        let token = token(&claims());
+        let with = |rest: &str| {
+            let text = format!(
+                r#"{{"tokens":{{"id_token":"{token}"}},"OPENAI_API_KEY":"sk-made-up"{rest}}}"#
+            );
+            parse(text.as_bytes()).map(|login| (login.auth_mode.clone(), login.is_api_key()))
+        };
+        assert_eq!(
+            with(r#","auth_mode":"chatgpt""#),
+            Ok(("chatgpt".to_owned(), false))
+        );
+        assert_eq!(
+            with(r#","auth_mode":"apikey""#),
+            Ok(("apikey".to_owned(), true))
+        );
+        assert_eq!(with(""), Ok(("apikey".to_owned(), true)));
+        assert_eq!(
+            with(r#","personal_access_token":"at-x""#),
+            Ok(("personalAccessToken".to_owned(), true))
+        );
+        assert_eq!(
+            with(r#","auth_mode":"agentIdentity""#),
+            Err("it holds no login".to_owned())
+        );
+        assert_eq!(
+            parse(br#"{"agent_identity":{}}"#),
+            Err("it names nobody".to_owned())
+        );
+    }
+
+    #[test]
     fn an_api_key_is_an_account_that_gives_nothing_away() {
         let login = parse(br#"{"OPENAI_API_KEY":"sk-made-up-key"}"#).expect("reads");
         assert!(login.is_api_key());
@@ -236,7 +292,7 @@ mod tests {
             ),
             (
                 r#"{"tokens":{"id_token":"e30.e30.e30"}}"#,
-                "its id_token names nobody",
+                "it names nobody",
             ),
         ] {
             assert_eq!(parse(text.as_bytes()), Err(reason.to_owned()), "{text}");

@@ -249,7 +249,7 @@ fn observation_of(
 fn remember(ctx: &Ctx, login: &Login, observation: Observation, lock: Option<&Lock>) -> Result<()> {
     let mut warnings = Vec::new();
     let places = ctx.places(None, None)?;
-    let mut registry = evidence::load_registry(&places, ctx.now, true, lock, &mut warnings)?;
+    let mut registry = evidence::load_registry(&places, ctx.now, true, lock, &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
@@ -306,6 +306,7 @@ fn describe(
         } else {
             BackupMode::Full
         }),
+        plan_sha256: Some(plan.digest()),
         file_count: Some(plan.file_count()),
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),

@@ -21,11 +21,11 @@ use crate::ui::{Page, Report};
 pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     let evidence = ctx.evidence(args.backup_dir.as_deref(), None, true)?;
     let known = evidence.accounts();
+    let nobody = Known::default();
     let mut shown: Vec<(&Snapshot, &Known)> = Vec::new();
     for snapshot in &evidence.snapshots {
-        if let Some(known) = accounts::find(&known, &snapshot.sidecar.account()) {
-            shown.push((snapshot, known));
-        }
+        let account = accounts::find(&known, &snapshot.sidecar.account());
+        shown.push((snapshot, account.unwrap_or(&nobody)));
     }
     if let Some(email) = &args.email {
         shown.retain(|(snapshot, known)| {

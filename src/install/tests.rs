@@ -5,7 +5,6 @@ use super::*;
 use crate::archive::write::{self, Content, Entry};
 use crate::capture;
 use crate::codex::home::{KEPT_DIR, STAGE_DIR};
-use crate::fsutil;
 
 struct Case {
     dir: tempfile::TempDir,
@@ -37,6 +36,7 @@ impl Case {
                 content: Content::Bytes(content.as_bytes().to_vec()),
                 executable: false,
                 mtime: 1,
+                mtime_nanos: 0,
             })
             .collect();
         let mut file = fs::File::create(&path).expect("makes");

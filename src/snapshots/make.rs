@@ -44,6 +44,7 @@ pub fn make(
     let archive = dir.join(base.archive());
     let mut sidecar = Sidecar {
         archive_name: Some(base.archive()),
+        plan_sha256: Some(plan.digest()),
         ..sidecar
     };
     let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;

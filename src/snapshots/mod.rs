@@ -57,27 +57,38 @@ impl Snapshot {
             Maker::Foreign(|path| home::is_passing(path, true))
         };
         let checked = read::check(&self.archive, maker, caps, stop)?;
-        let sidecar = match &checked.metadata_json {
-            Some(inside) if !self.is_complete => {
-                Sidecar::parse(inside).unwrap_or_else(|_| self.sidecar.clone())
-            }
+        let inside = checked
+            .metadata_json
+            .as_deref()
+            .and_then(|inside| Sidecar::parse(inside).ok());
+        let sidecar = match inside {
+            Some(inside) if !self.is_complete || self.is_newer_inside(&inside) => inside,
             _ => self.sidecar.clone(),
         };
         if sidecar
             .archive_size_bytes
-            .is_some_and(|size| self.is_complete && size != checked.size_bytes)
+            .is_some_and(|size| size != checked.size_bytes)
         {
             return Err(self.damaged("its length is not the one its sidecar has"));
         }
         if sidecar
             .archive_sha256
             .as_ref()
-            .is_some_and(|hash| self.is_complete && *hash != checked.sha256)
+            .is_some_and(|hash| *hash != checked.sha256)
         {
             return Err(self.damaged("its content is not the one its sidecar has the hash of"));
         }
         self.check_login(&checked, &sidecar)?;
         Ok(Sound { checked, sidecar })
+    }
+
+    /// Whether the archive took the place of an earlier one and was cut short before its sidecar followed: then what it
+    /// says of itself holds.
+    fn is_newer_inside(&self, inside: &Sidecar) -> bool {
+        inside.plan_sha256.is_some()
+            && inside.plan_sha256 != self.sidecar.plan_sha256
+            && inside.archive_name == self.sidecar.archive_name
+            && inside.account() == self.sidecar.account()
     }
 
     fn check_login(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {

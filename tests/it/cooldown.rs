@@ -374,16 +374,10 @@ fn a_broken_registry_is_set_aside_whole_and_never_emptied() {
     let env = six_accounts();
     let home = ".codex-manager";
     for (round, (text, why)) in [
-        (
-            "{\"accounts\":[\n",
-            "EOF while parsing a list at line 2 column 0",
-        ),
-        ("", "EOF while parsing a value at line 1 column 0"),
-        (
-            "[]\n",
-            "invalid type: sequence, expected a map at line 1 column 0",
-        ),
-        ("{\"accounts\":[{}]}", "missing field `observation`"),
+        ("{\"accounts\":[\n", "it is damaged in line 2, column 0"),
+        ("", "it is damaged in line 1, column 0"),
+        ("[]\n", "it is damaged in line 1, column 0"),
+        ("{\"accounts\":[{}]}", "an account in it is no account"),
     ]
     .into_iter()
     .enumerate()
@@ -428,8 +422,8 @@ fn what_cannot_be_read_is_told_and_the_rest_shown() {
         "{",
     );
     env.run(&["cooldown", "--limit", "1"]).code(0).stdout(FIRST).stderr(&format!(
-        "warning: the sidecar `~/{backups}/2026-04-11-120000-carol@example.com-codex.metadata.json` cannot be read: it is no sidecar: EOF while parsing an object at line 1 column 1\n\
-         warning: the inventory `~/.codex-manager/inventory.json` cannot be read: EOF while parsing an object at line 2 column 0; its records are left out\n\
+        "warning: the sidecar `~/{backups}/2026-04-11-120000-carol@example.com-codex.metadata.json` cannot be read: it is no sidecar (line 1, column 1)\n\
+         warning: the inventory `~/.codex-manager/inventory.json` cannot be read: it is damaged in line 2, column 0; its records are left out\n\
          warning: cannot tell whose login `~/.codex/auth.json` is: it is no login of Codex (line 1, column 1)\n"
     ));
     // The registry still knows carol; only frank's one record is lost, and nobody is active.

@@ -642,15 +642,9 @@ fn a_directory_without_permission_is_named() {
 fn a_broken_inventory_is_named_and_left_as_it_is() {
     let env = with_alice();
     for (text, why) in [
-        (
-            "{\"records\":[",
-            "EOF while parsing a list at line 1 column 12",
-        ),
-        ("", "EOF while parsing a value at line 1 column 0"),
-        (
-            "{\"records\":[{}]}",
-            "missing field `email` at line 1 column 14",
-        ),
+        ("{\"records\":[", "it is damaged in line 1, column 12"),
+        ("", "it is damaged in line 1, column 0"),
+        ("{\"records\":[{}]}", "it is damaged in line 1, column 14"),
     ] {
         env.write(".codex-manager/inventory.json", text);
         env.run(NORMALIZE).code(1).stdout("").stderr(&format!(
