@@ -19,8 +19,10 @@ use crate::timeutil::{SessionStart, Stamp, Zone};
 /// What is known of one account.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Who it is.
+    /// Who it is: all that is known of it, brought together.
     pub account: Account,
+    /// The same as each piece of evidence has it.
+    members: Vec<Account>,
     /// Its short name.
     pub alias: Option<String>,
     /// Not to be recommended.
@@ -31,6 +33,8 @@ pub struct Known {
     pub active: bool,
     /// The newest evidence of its window.
     pub observation: Option<Observation>,
+    /// The newest that was reported, not guessed.
+    pub reported: Option<Observation>,
     /// The snapshot a restore would take.
     pub archive_name: Option<String>,
 }
@@ -95,6 +99,38 @@ impl Groups {
     }
 
     fn place(&mut self, account: &Account) -> usize {
+        let candidates = self.candidates(account);
+        // Of several it could be, the one it is but for the case of the email.
+        let same = |index: &&usize| traits(&self.known[**index].account).eq(traits(account));
+        let only = match candidates.as_slice() {
+            [only] => Some(only),
+            _ => candidates.iter().find(same),
+        };
+        let index = only.copied().unwrap_or_else(|| {
+            self.known.push(Known::default());
+            self.known.len() - 1
+        });
+        let known = &mut self.known[index];
+        known.members.push(account.clone());
+        // What one piece of evidence knows holds for all of them: the next must not contradict it.
+        let whole = &mut known.account;
+        whole.email = whole.email.take().or_else(|| account.email.clone());
+        whole.user_id = whole.user_id.take().or_else(|| account.user_id.clone());
+        whole.account_id = whole
+            .account_id
+            .take()
+            .or_else(|| account.account_id.clone());
+        for key in traits(account).chain(traits(&self.known[index].account)) {
+            let groups = self.by_trait.entry(key).or_default();
+            if !groups.contains(&index) {
+                groups.push(index);
+            }
+        }
+        index
+    }
+
+    /// The groups that `account` may belong to.
+    fn candidates(&self, account: &Account) -> Vec<usize> {
         let mut candidates: Vec<usize> = traits(account)
             .filter_map(|key| self.by_trait.get(&key))
             .flatten()
@@ -103,27 +139,7 @@ impl Groups {
             .collect();
         candidates.sort_unstable();
         candidates.dedup();
-        // Of several it could be, the one it is but for the case of the email.
-        let same = |index: &&usize| traits(&self.known[**index].account).eq(traits(account));
-        if let Some(only) = candidates
-            .iter()
-            .find(same)
-            .or(match candidates.as_slice() {
-                [only] => Some(only),
-                _ => None,
-            })
-        {
-            return *only;
-        }
-        let index = self.known.len();
-        for key in traits(account) {
-            self.by_trait.entry(key).or_default().push(index);
-        }
-        self.known.push(Known {
-            account: account.clone(),
-            ..Known::default()
-        });
-        index
+        candidates
     }
 }
 
@@ -143,10 +159,15 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
             .iter()
             .map(|snapshot| snapshot.sidecar.account()),
     );
-    accounts.extend(sources.profiles.iter().map(Profile::account));
     accounts.extend(sources.records.iter().map(account_of_record));
     // The surest first, so that what is known by email alone finds the account it belongs to.
-    accounts.sort_by_key(|account| (!account.is_exact(), account.account_id.is_none()));
+    accounts.sort_by_key(|account| {
+        (
+            !account.is_exact(),
+            std::cmp::Reverse(traits(account).count()),
+            account.user_id.is_none(),
+        )
+    });
     accounts.dedup();
     for account in &accounts {
         groups.of(account);
@@ -167,9 +188,17 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         take(groups.of(&entry.account), entry.observation.clone());
     }
     for profile in sources.profiles {
-        let known = groups.of(&profile.account());
-        known.alias.clone_from(&profile.alias);
-        known.paused |= profile.paused;
+        let account = profile.account();
+        // A profile by email alone means every account it can be; only one of nobody known makes a row.
+        let mut meant = groups.candidates(&account);
+        if meant.is_empty() {
+            meant.push(groups.place(&account));
+        }
+        for index in meant {
+            let known = &mut groups.known[index];
+            known.alias = profile.alias.clone().or(known.alias.take());
+            known.paused |= profile.paused;
+        }
     }
     if let Some((account, plan_type)) = sources.active {
         let known = groups.of(account);
@@ -195,13 +224,31 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
     groups.known
 }
 
-/// The account that `account` belongs to among `known`; the exact one where there are several it could be.
+/// The account that `account` is evidence of.
 pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
-    let exact = known.iter().find(|known| known.account == *account);
-    exact.or_else(|| known.iter().find(|known| known.account.may_be(account)))
+    let member = known.iter().find(|known| known.members.contains(account));
+    member.or_else(|| known.iter().find(|known| known.account.may_be(account)))
+}
+
+impl Known {
+    /// Whether a person may mean it by this name: an email it has or had, or the fingerprint of its API key.
+    pub fn is_called(&self, name: &str) -> bool {
+        let is = |text: &Option<String>| {
+            text.as_deref()
+                .is_some_and(|text| text.eq_ignore_ascii_case(name))
+        };
+        let is_key = |account: &Account| account.email.is_none() && is(&account.user_id);
+        self.members
+            .iter()
+            .any(|member| is(&member.email) || is_key(member))
+    }
 }
 
 fn take(known: &mut Known, observation: Observation) {
+    let reported = known.reported.as_ref();
+    if !observation.is_guess && reported.is_none_or(|old| observation.outranks(old)) {
+        known.reported = Some(observation.clone());
+    }
     let counts = known
         .observation
         .as_ref()
@@ -239,6 +286,7 @@ fn observation_of_record(record: &Record) -> Observation {
         quota_text: None,
         limits: Vec::new(),
         quota_end_detected_at: Some(record.quota_end_detected_at),
+        is_guess: true,
         validation_status: record.validation_status,
         plan_type: None,
     }

@@ -28,6 +28,8 @@ use crate::ui::{Page, Ui};
 pub struct Ctx {
     /// The instant this run answers for.
     pub now: Stamp,
+    /// Whether that is the system's clock, and not an instant that was asked for.
+    pub is_system_time: bool,
     /// The zone of wall clocks.
     pub zone: Zone,
     /// Where things are.
@@ -115,10 +117,10 @@ impl Ctx {
             },
         };
         let zone = zone(globals, &settings)?;
-        let now = match globals
+        let asked = globals
             .now
-            .map_or_else(now_of_environment, |now| Ok(Some(now)))?
-        {
+            .map_or_else(now_of_environment, |now| Ok(Some(now)))?;
+        let now = match asked {
             Some(now) => now.in_zone(&zone),
             None => Stamp::from_unix(chrono::Utc::now().timestamp(), &zone).ok_or_else(|| {
                 Error::other(
@@ -130,6 +132,7 @@ impl Ctx {
         let ui = Self::streams(globals, &settings);
         Ok(Self {
             now,
+            is_system_time: asked.is_none(),
             zone,
             paths: Paths {
                 manager_home,

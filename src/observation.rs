@@ -30,6 +30,9 @@ pub struct Observation {
     pub limits: Vec<Limit>,
     /// When the quota was seen to be exhausted.
     pub quota_end_detected_at: Option<Stamp>,
+    /// Whether the start was inferred from a legacy file, not reported.
+    #[serde(default)]
+    pub is_guess: bool,
     /// Whether a legacy file's name agrees.
     pub validation_status: ValidationStatus,
     /// Plan, where the source names it.
@@ -93,6 +96,7 @@ impl Observation {
             quota_text: sidecar.quota_text.clone(),
             limits: sidecar.limits.clone(),
             quota_end_detected_at: sidecar.quota_end_detected_at,
+            is_guess: sidecar.inference_basis.is_some(),
             validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
             plan_type: sidecar.plan_type.clone(),
         })
@@ -254,6 +258,7 @@ mod tests {
             quota_text: None,
             limits: Vec::new(),
             quota_end_detected_at: None,
+            is_guess: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
         }

@@ -209,6 +209,7 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
             quota_text: quota_text.map(str::to_owned),
             limits: Vec::new(),
             quota_end_detected_at: None,
+            is_guess: false,
             validation_status: ValidationStatus::Ok,
             plan_type: value["plan_type"]
                 .as_str()
@@ -235,6 +236,7 @@ mod tests {
             quota_text: None,
             limits: Vec::new(),
             quota_end_detected_at: None,
+            is_guess: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
         }

@@ -134,6 +134,28 @@ pub fn write(
     })
 }
 
+/// The `content_sha256` that entries of which all bytes are in hand will have.
+pub fn content_of(entries: &[Entry]) -> String {
+    let mut content = Sha256::new();
+    for entry in entries {
+        if let Content::Bytes(bytes) = &entry.content {
+            content.update(heading(entry, bytes.len() as u64));
+            content.update(bytes);
+        }
+    }
+    fsutil::hex(&content.finalize())
+}
+
+/// What stands before an entry's bytes in the hash of the content.
+fn heading(entry: &Entry, size: u64) -> String {
+    let kind = match (&entry.content, entry.executable) {
+        (Content::Dir, _) => "dir",
+        (_, true) => "program",
+        (_, false) => "file",
+    };
+    format!("{}\0{kind}\0{size}\0", entry.path)
+}
+
 type Tar<'a> = tar::Builder<GzEncoder<Counted<'a>>>;
 
 /// What became of one entry.
@@ -153,17 +175,9 @@ fn write_entry(
     content: &mut Sha256,
     stop: &dyn Fn() -> bool,
 ) -> Result<Turn> {
-    let kind = match (&entry.content, entry.executable) {
-        (Content::Dir, _) => "dir",
-        (_, true) => "program",
-        (_, false) => "file",
-    };
-    let name = |content: &mut Sha256, size: u64| {
-        content.update(format!("{}\0{kind}\0{size}\0", entry.path));
-    };
     match &entry.content {
         Content::Dir => {
-            name(content, 0);
+            content.update(heading(entry, 0));
             append(
                 tar,
                 &entry.path,
@@ -174,7 +188,7 @@ fn write_entry(
             Ok(Turn::Written(0))
         }
         Content::Bytes(bytes) => {
-            name(content, bytes.len() as u64);
+            content.update(heading(entry, bytes.len() as u64));
             content.update(bytes);
             let head = header(
                 tar::EntryType::Regular,
@@ -205,7 +219,7 @@ fn write_entry(
                 .metadata()
                 .map_err(|error| Error::io("read", source, error))?
                 .len();
-            name(content, size);
+            content.update(heading(entry, size));
             let mut reader = Watched {
                 inner: file.take(size),
                 content,

@@ -17,6 +17,7 @@ use crate::codex::status::{self, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::{self, Evidence};
+use crate::legacy;
 use crate::lock::Lock;
 use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
@@ -74,7 +75,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         .or(login.account.user_id.as_deref())
         .unwrap_or("unknown");
     let start = sidecar.session_start_at.map_or(ctx.now, |start| start.0);
-    let base = make::name_for(&backup_dir, start, who, &sidecar);
+    let base = make::name_for(&backup_dir, start, who, &sidecar, &evidence.snapshots);
     ctx.check_stop()?;
     let mut not_captured: Vec<String> = plan
         .not_captured
@@ -152,8 +153,9 @@ fn observe(
             .detail("an API key has no weekly window: no status is asked for");
         return Ok(None);
     }
-    let known = accounts::find(&evidence.accounts(), &login.account)
-        .and_then(|known| known.observation.clone());
+    let accounts = evidence.accounts();
+    let account = accounts::find(&accounts, &login.account);
+    let known = account.and_then(|account| account.observation.clone());
     if args.offline {
         return offline(login, known).map(Some);
     }
@@ -164,11 +166,12 @@ fn observe(
             login.account
         ));
     }
-    let exact = known.filter(|known| known.source != StatusSource::Legacy);
+    // A guess from a legacy file keeps no window's start.
+    let exact = account.and_then(|account| account.reported.as_ref());
     Ok(Some(observation_of(
         &live,
         login,
-        exact.and_then(|known| known.session_start_at),
+        exact.and_then(|seen| seen.session_start_at),
         ctx,
     )))
 }
@@ -190,6 +193,7 @@ fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
         now: ctx.now,
         zone: &ctx.zone,
         reference_year: args.reference_year,
+        is_system_time: ctx.is_system_time,
     };
     if let Some(path) = &args.status_file {
         return status::of_file(path, clock);
@@ -241,6 +245,7 @@ fn observation_of(
         quota_text: Some(reading.quota_text.clone()),
         limits: reading.limits.clone(),
         quota_end_detected_at: exhausted.then_some(live.observed_at),
+        is_guess: false,
         validation_status: ValidationStatus::Ok,
         plan_type: login.plan_type.clone(),
     }
@@ -291,6 +296,9 @@ fn describe(
         quota_end_detected_at: observation
             .and_then(|seen| seen.quota_end_detected_at)
             .map(shown),
+        inference_basis: observation
+            .filter(|seen| seen.is_guess)
+            .map(|_| legacy::BASIS.to_owned()),
         quota_percent_left: observation.and_then(|seen| seen.quota_percent_left),
         quota_text: observation.and_then(|seen| seen.quota_text.clone()),
         limits: observation

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::archive::write;
 use crate::capture;
 use crate::cli::NormalizeArgs;
 use crate::codex::auth;
@@ -181,7 +182,14 @@ fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Res
         // The login's own time, not that of an auth.json that may stand beside it.
         entry.mtime = u64::try_from(record.quota_end_detected_at.unix()).unwrap_or_default();
     }
-    let base = BackupName::new(record.session_start_at.0, &record.email);
+    let base = make::name_for(
+        backup_dir,
+        record.session_start_at.0,
+        &record.email,
+        &sidecar,
+        &[],
+    );
+    let content = write::content_of(&plan.entries);
     if let Some(standing) = standing(backup_dir, &base) {
         let account = Account {
             email: Some(record.email.clone()),
@@ -191,14 +199,19 @@ fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Res
             let name = base.archive();
             return Err(format!("no snapshot of it: `{name}` is another account's"));
         }
-        let is_of_this =
-            standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
-        let is_same = standing.quota_end_detected_at == Some(record.quota_end_detected_at)
-            && standing.total_bytes == Some(bytes.len() as u64);
         // What Codex itself reported of that window is not replaced by a guess.
-        if !is_of_this || (dry_run && is_same) {
+        if standing.status_source != Some(StatusSource::Legacy) {
             return Ok(false);
         }
+        let is_of_this =
+            standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
+        if !is_of_this || standing.content_sha256.as_deref() != Some(content.as_str()) {
+            let name = base.archive();
+            return Err(format!(
+                "no snapshot of it: `{name}` was made of another file"
+            ));
+        }
+        return Ok(false);
     }
     if dry_run {
         return Ok(true);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::accounts::{self, Known};
 use crate::archive::read::Caps;
 use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
@@ -17,7 +18,7 @@ use crate::evidence::Evidence;
 use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::metadata::{
-    ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
+    ARCHIVE_SUFFIX, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
 };
 use crate::snapshots::{self, SAFETY, Snapshot, Sound, make};
 use crate::timeutil::Stamp;
@@ -353,22 +354,30 @@ fn choose(
         .as_deref()
         .map(|text| Moment::parse(text, ctx))
         .transpose()?;
-    let (who, accounts) = match (&args.email, &args.target) {
-        (Some(email), _) => (email, by_email(evidence, email)),
+    let known = evidence.accounts();
+    let (who, meant): (&str, Vec<&Known>) = match (&args.email, &args.target) {
+        (Some(email), _) => (email, called(&known, email)),
         (None, Some(target)) => {
             if let Some(snapshot) = by_name(ctx, target, backup_dir)? {
                 return Ok(snapshot);
             }
-            let mut accounts = by_email(evidence, target);
-            if accounts.is_empty() {
-                accounts = by_alias(evidence, target);
-            }
-            (target, accounts)
+            let of_email = called(&known, target);
+            let of_alias = || {
+                known
+                    .iter()
+                    .filter(|known| known.alias.as_deref() == Some(target))
+                    .collect()
+            };
+            (
+                target,
+                if of_email.is_empty() {
+                    of_alias()
+                } else {
+                    of_email
+                },
+            )
         }
-        (None, None) if start.is_some() => (
-            &String::new(),
-            evidence.accounts().into_iter().map(|k| k.account).collect(),
-        ),
+        (None, None) if start.is_some() => ("", known.iter().collect()),
         (None, None) => {
             return Err(Error::new(
                 Kind::Usage,
@@ -377,27 +386,30 @@ fn choose(
             ));
         }
     };
-    if start.is_none() && accounts.len() > 1 {
-        return Err(ambiguous(who, &accounts));
+    // Each snapshot with the account it is of.
+    let mut found: Vec<(&Snapshot, &Known)> = Vec::new();
+    for snapshot in &evidence.snapshots {
+        let of = accounts::find(&known, &snapshot.sidecar.account());
+        let Some(of) = of.filter(|of| meant.iter().any(|meant| std::ptr::eq(*meant, *of))) else {
+            continue;
+        };
+        if start.as_ref().is_none_or(|start| start.is_of(snapshot)) {
+            found.push((snapshot, of));
+        }
     }
-    let snapshots = evidence.snapshots.iter().filter(|snapshot| {
-        let account = snapshot.sidecar.account();
-        let is_theirs = accounts
-            .iter()
-            .any(|wanted| *wanted == account || wanted.may_be(&account));
-        is_theirs && start.as_ref().is_none_or(|start| start.is_of(snapshot))
-    });
-    let snapshots: Vec<&Snapshot> = snapshots.collect();
-    let owners: HashSet<Account> = snapshots
-        .iter()
-        .map(|snapshot| snapshot.sidecar.account())
-        .collect();
-    if start.is_some() && owners.len() > 1 {
-        return Err(ambiguous(
-            args.session_start.as_deref().unwrap_or(who),
-            &owners.into_iter().collect::<Vec<_>>(),
-        ));
+    let mut owners: Vec<&Known> = found.iter().map(|(_, of)| *of).collect();
+    owners.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    owners.sort_by(|a, b| a.account.cmp(&b.account));
+    owners.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    if owners.len() > 1 {
+        let who = args
+            .session_start
+            .as_deref()
+            .filter(|_| who.is_empty())
+            .unwrap_or(who);
+        return Err(ambiguous(who, &owners, &found));
     }
+    let snapshots: Vec<&Snapshot> = found.into_iter().map(|(snapshot, _)| snapshot).collect();
     let chosen = snapshots::newest(snapshots.iter().copied(), args.auth_only);
     let chosen = chosen
         .cloned()
@@ -429,30 +441,8 @@ fn by_name(ctx: &Ctx, name: &str, backup_dir: &Path) -> Result<Option<Snapshot>>
         .transpose()
 }
 
-fn by_email(evidence: &Evidence, email: &str) -> Vec<Account> {
-    let accounts = evidence.accounts().into_iter().map(|known| known.account);
-    let with_snapshot = |account: &Account| {
-        evidence.snapshots.iter().any(|snapshot| {
-            let theirs = snapshot.sidecar.account();
-            theirs == *account || theirs.may_be(account)
-        })
-    };
-    accounts
-        .filter(|account| {
-            // An API key has no email: its fingerprint is its name.
-            let name = account.email.as_deref().or(account.user_id.as_deref());
-            name.is_some_and(|name| name.eq_ignore_ascii_case(email))
-        })
-        .filter(with_snapshot)
-        .collect()
-}
-
-fn by_alias(evidence: &Evidence, alias: &str) -> Vec<Account> {
-    let known = evidence.accounts().into_iter();
-    known
-        .filter(|known| known.alias.as_deref() == Some(alias))
-        .map(|known| known.account)
-        .collect()
+fn called<'a>(known: &'a [Known], name: &str) -> Vec<&'a Known> {
+    known.iter().filter(|known| known.is_called(name)).collect()
 }
 
 fn no_backup(name: &str, backup_dir: &Path) -> Error {
@@ -463,19 +453,26 @@ fn no_backup(name: &str, backup_dir: &Path) -> Error {
     )
 }
 
-fn ambiguous(who: &str, accounts: &[Account]) -> Error {
-    let mut names: Vec<String> = accounts
-        .iter()
-        .map(|account| {
-            let workspace = account.account_id.as_deref().unwrap_or("workspace unknown");
-            format!("{account} ({workspace})")
-        })
-        .collect();
-    names.sort();
+/// Each account it may be, with the archive that a restore of it would take.
+fn ambiguous(who: &str, owners: &[&Known], found: &[(&Snapshot, &Known)]) -> Error {
+    let name = |owner: &&Known| {
+        let account = &owner.account;
+        let workspace = account.account_id.as_deref().unwrap_or("workspace unknown");
+        let theirs = found
+            .iter()
+            .filter(|(_, of)| std::ptr::eq(*of, *owner))
+            .map(|(snapshot, _)| *snapshot);
+        let archive = snapshots::newest(theirs, false).map(Snapshot::archive_name);
+        format!(
+            "{account} ({workspace}): {}",
+            archive.unwrap_or_else(|| "no archive".to_owned())
+        )
+    };
+    let names: Vec<String> = owners.iter().map(name).collect();
     Error::new(
         Kind::Usage,
         format!("`{who}` is more than one account: {}", names.join(", ")),
-        "name the archive instead: `codex-manager list-backups` shows them",
+        "name the archive instead: `codex-manager list-backups` shows them all",
     )
 }
 

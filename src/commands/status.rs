@@ -19,6 +19,7 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
         now: ctx.now,
         zone: &ctx.zone,
         reference_year: args.reference_year,
+        is_system_time: ctx.is_system_time,
     };
     let live = match (
         &args.input_file,

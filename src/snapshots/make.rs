@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{SAFETY, SUPERSEDED, sidecar_path};
+use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
 use crate::archive::{read, write};
 use crate::capture::Plan;
 use crate::error::{Error, Kind, Result};
@@ -204,6 +204,8 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
     let is_same = standing.content_sha256.is_some()
         && standing.content_sha256 == new.content_sha256
         && standing.mode() == new.mode()
+        && standing.quota_percent_left == new.quota_percent_left
+        && standing.session_start_at == new.session_start_at
         && standing.account() == new.account()
         && standing.excluded_patterns == new.excluded_patterns;
     if !is_same {
@@ -242,9 +244,32 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
 
 /// The name of a snapshot of `who` whose window opened at `start`. Where the plain name stands for another account (one
 /// email in two workspaces), the workspace follows the email: its first eight letters, or all of it.
-pub fn name_for(dir: &Path, start: Stamp, who: &str, sidecar: &Sidecar) -> BackupName {
+///
+/// A snapshot of that account and that window among `current` keeps its name, be it in the wall clock of another zone.
+pub fn name_for(
+    dir: &Path,
+    start: Stamp,
+    who: &str,
+    sidecar: &Sidecar,
+    current: &[Snapshot],
+) -> BackupName {
     let account = sidecar.account();
     let plain = BackupName::new(start, who);
+    let is_same_window = |snapshot: &&Snapshot| {
+        let theirs = &snapshot.sidecar;
+        let is_theirs = theirs.account().is_exact() && theirs.account().may_be(&account);
+        is_theirs
+            && sidecar.session_start_at.is_some()
+            && theirs.session_start_at == sidecar.session_start_at
+    };
+    let standing = current
+        .iter()
+        .filter(|snapshot| snapshot.archive.parent() == Some(dir))
+        .find(is_same_window);
+    if let Some(name) = standing.and_then(|standing| BackupName::of_file(&standing.archive_name()))
+    {
+        return name;
+    }
     let is_free = |name: &BackupName| {
         let standing = super::read_sidecar(&dir.join(name.sidecar())).ok();
         standing.is_none_or(|standing| standing.account().may_be(&account))

@@ -154,6 +154,9 @@ impl Ui {
         if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             return Ok(());
         }
+        if answer.is_empty() {
+            self.say("\n");
+        }
         Err(Error::other(
             "not confirmed; nothing was changed",
             "answer `y`, or say `--yes`",

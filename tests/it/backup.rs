@@ -353,7 +353,7 @@ fn usage_and_missing_files_are_told_with_the_next_step() {
         ),
         ("{}", "it holds no login"),
         (no_id_token.as_str(), "its id_token cannot be read"),
-        (nobody.as_str(), "its id_token names nobody"),
+        (nobody.as_str(), "it names nobody"),
     ] {
         env.write(".codex/auth.json", text);
         refused(

@@ -182,3 +182,119 @@ fn an_account_whose_window_has_not_begun_was_not_just_used() {
     let document = env.run(&["recommend", "--json"]).code(0).json();
     assert_eq!(document["account"]["email"], "dora@example.com");
 }
+
+/// One alias over two workspaces is as ambiguous as the email.
+#[test]
+fn an_alias_of_two_accounts_is_refused_and_pauses_both() {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    for workspace in ["w1", "w2"] {
+        let alice = alice.clone().in_workspace(workspace);
+        env.codex_home(&alice);
+        env.write("status.txt", &alice.panel(66, "15:55 on 21 Apr"));
+        env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    }
+    env.write(
+        ".codex-manager/profiles/a/profile.toml",
+        "email = \"alice@example.com\"\nalias = \"al\"\npaused = true\n",
+    );
+    let ran = env.run(&["restore", "al", "--yes"]).code(2);
+    assert!(
+        ran.stderr
+            .starts_with("error: `al` is more than one account: "),
+        "{}",
+        ran.stderr
+    );
+    let accounts = env.run(&["cooldown", "--json"]).code(0).json()["accounts"].clone();
+    assert_eq!(accounts.as_array().map(Vec::len), Some(2));
+    env.run(&["recommend"]).code(10);
+}
+
+/// A quota that changed is news, though no file did.
+#[test]
+fn a_changed_quota_is_not_unchanged() {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    env.codex_home(&alice);
+    for (percent, mode) in [(50, "created"), (50, "unchanged"), (0, "created")] {
+        env.write("status.txt", &alice.panel(percent, "15:55 on 21 Apr"));
+        let made = env
+            .run(&["backup", "--status-file", "status.txt", "--json"])
+            .code(0)
+            .json();
+        assert_eq!(
+            (&made["mode"], &made["snapshot"]["quota_percent_left"]),
+            (&mode.into(), &percent.into())
+        );
+    }
+}
+
+/// The wall clock of another zone makes no second snapshot of one window.
+#[test]
+fn a_window_keeps_its_name_in_another_zone() {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    env.codex_home(&alice);
+    env.write("status.txt", &alice.panel(66, "15:55 on 21 Apr"));
+    env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    let made = env
+        .run(&[
+            "backup",
+            "--offline",
+            "--force",
+            "--timezone",
+            "Asia/Tokyo",
+            "--json",
+        ])
+        .code(0)
+        .json();
+    assert_eq!(
+        made["snapshot"]["archive_name"],
+        "2026-04-14-155500-alice@example.com-codex.tar.gz"
+    );
+    assert_eq!(
+        made["snapshot"]["session_start_at"],
+        "2026-04-14T19:25:00+09:00"
+    );
+    let listed = env.run(&["list-backups", "--json"]).code(0).json();
+    assert_eq!(listed["backups"].as_array().map(Vec::len), Some(1));
+}
+
+/// With the system's clock, a time without a date is of the day the file was written.
+#[test]
+fn an_old_status_file_tells_of_its_own_day() {
+    let env = Env::new();
+    env.write("status.txt", &Person::named("alice").panel(66, "14:40"));
+    env.touch("status.txt", "2026-04-14T10:00:00+05:30");
+    let args = ["status", "--input-file", "status.txt", "--json"];
+    let read = |command: &mut std::process::Command| env.ran(command, &args).code(0).json();
+    let document = read(env.command(&args).env_remove("CODEX_MANAGER_NOW"));
+    assert_eq!(document["reset_at"], "2026-04-14T14:40:00+05:30");
+    assert_eq!(document["observed_at"], "2026-04-14T10:00:00+05:30");
+    // As of an instant that was asked for, the text is taken to be of then.
+    assert_eq!(
+        read(&mut env.command(&args))["reset_at"],
+        "2026-04-20T14:40:00+05:30"
+    );
+}
+
+/// A record keeps an earlier reading only for a lost mtime, not against a flag.
+#[test]
+fn another_duration_is_another_reading() {
+    let env = Env::new();
+    legacy(&env, ALICE, &Person::named("alice").auth_json(), SEEN);
+    let normalize = ["normalize", "--source-dir", "legacy", "--json"];
+    env.run(&normalize).code(0);
+    let document = env
+        .run(&[&normalize[..], &["--session-duration-hours", "20"]].concat())
+        .code(0)
+        .json();
+    assert_eq!(
+        document["records"][0]["inferred_session_duration_seconds"],
+        72_000
+    );
+    assert_eq!(
+        document["records"][0]["session_start_at"],
+        "2026-04-13T21:55:00+05:30"
+    );
+}

@@ -90,3 +90,127 @@ fn debris_of_a_killed_restore_is_swept() {
     env.run(&["backup", "--offline", "--force"]).code(0);
     assert!(!env.path(debris).exists());
 }
+
+fn with_backup() -> (Env, Person) {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    env.codex_home(&alice);
+    env.write("status.txt", &alice.panel(66, "15:55 on 21 Apr"));
+    env.run(&["backup", "--status-file", "status.txt"])
+        .code(0)
+        .stderr("");
+    (env, alice)
+}
+
+/// A restore killed before its first move has changed nothing: what is done after it is the person's work.
+#[test]
+fn work_done_after_a_kill_stays_where_it_is() {
+    let (env, _) = with_backup();
+    let stage = ".codex/.codex-manager-restore";
+    env.write(&format!("{stage}/new/history.jsonl"), "archived\n");
+    fs::create_dir_all(env.path(&format!("{stage}/old"))).expect("makes");
+    env.write(
+        &format!("{stage}/journal.json"),
+        r#"[{"path":"history.jsonl","action":"replace"}]"#,
+    );
+    env.write(".codex/history.jsonl", "a week of work\n");
+    env.run(&["backup", "--offline"]).code(0).stderr(
+        "warning: a restore into `~/.codex` was cut short before it changed anything; it was dropped\n",
+    );
+    assert_eq!(env.read(".codex/history.jsonl"), "a week of work\n");
+    assert!(!env.path(stage).exists());
+}
+
+/// Killed in the middle, what had not left yet may have been worked on since: it is kept, and told.
+#[test]
+fn work_done_after_a_kill_in_the_middle_is_kept() {
+    let (env, _) = with_backup();
+    let stage = ".codex/.codex-manager-restore";
+    env.write(&format!("{stage}/old/config.toml"), "old\n");
+    env.write(&format!("{stage}/new/config.toml"), "archived\n");
+    env.write(&format!("{stage}/new/history.jsonl"), "archived\n");
+    env.write(
+        &format!("{stage}/journal.json"),
+        r#"[{"path":"config.toml","action":"replace"},{"path":"history.jsonl","action":"replace"}]"#,
+    );
+    fs::remove_file(env.path(".codex/config.toml")).expect("removes");
+    env.write(".codex/history.jsonl", "a week of work\n");
+    env.run(&["backup", "--offline"]).code(0).stderr(
+        "warning: a restore into `~/.codex` that was cut short was finished first\n\
+         warning: what is in no safety copy was in the way of the restore: it was moved to \
+         `~/.codex/.codex-manager-kept/1/history.jsonl`\n",
+    );
+    assert_eq!(env.read(".codex/history.jsonl"), "archived\n");
+    assert_eq!(env.read(".codex/config.toml"), "archived\n");
+    assert_eq!(
+        env.read(".codex/.codex-manager-kept/1/history.jsonl"),
+        "a week of work\n"
+    );
+}
+
+/// A destination that is no Codex home is never swept.
+#[test]
+fn a_destination_that_is_no_codex_home_is_refused_untouched() {
+    let (env, _) = with_backup();
+    env.write("documents/letter.txt", "mine\n");
+    let before = env.tree("");
+    for (dest, why) in [
+        (".codex-manager", "is the manager home"),
+        (".codex-manager/backups", "is where snapshots are kept"),
+        (".codex-manager/backups/new", "is where snapshots are kept"),
+        ("documents", "holds files and looks like no Codex home"),
+        ("", "holds files and looks like no Codex home"),
+    ] {
+        let place = env.path(dest);
+        let place = place.to_str().expect("UTF-8");
+        let ran = env
+            .run(&["restore", "alice@example.com", "--yes", "--dest-dir", place])
+            .code(2);
+        assert!(ran.stderr.contains(why), "{dest}: {}", ran.stderr);
+        assert_eq!(env.tree(""), before, "{dest}");
+    }
+}
+
+/// A pipe in place of a file would be waited for, by cron for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let (env, _) = with_backup();
+    let pipe = |below: &str| {
+        let _ = fs::remove_file(env.path(below));
+        let made = std::process::Command::new("mkfifo")
+            .arg(env.path(below))
+            .status()
+            .expect("runs");
+        assert!(made.success());
+    };
+    pipe(".codex/auth.json");
+    env.run(&["backup", "--offline"]).code(1).stdout("").stderr(
+        "error: cannot read `~/.codex/auth.json`: it is no regular file\n\
+         hint: the system's own message says why; mend it and run the command again\n",
+    );
+    env.run(&["cooldown"]).code(0);
+    pipe(".codex-manager/cooldown.json");
+    env.run(&["cooldown", "--quiet"]).code(0);
+}
+
+/// Two codex-managers of different manager homes work on one Codex home one after the other.
+#[cfg(unix)]
+#[test]
+fn a_codex_home_that_another_works_in_is_locked() {
+    let (env, _) = with_backup();
+    let home = fs::File::open(env.path(".codex")).expect("opens");
+    home.try_lock().expect("locks");
+    let other = env.path("other-manager");
+    let args = [
+        "backup",
+        "--status-file",
+        "status.txt",
+        "--manager-home",
+        other.to_str().expect("UTF-8"),
+    ];
+    env.run(&args).code(11).stdout("").stderr(
+        "error: another codex-manager works in `~/.codex`\n\
+         hint: wait until it is done, then run the command again\n",
+    );
+}

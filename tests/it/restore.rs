@@ -282,14 +282,14 @@ fn what_names_nothing_or_too_much_is_refused() {
         ["restore", "--email=alice@example.com", "--yes"],
     ] {
         env.run(&args).code(2).stdout("").stderr(
-            "error: `alice@example.com` is more than one account: alice@example.com (team), alice@example.com (ws-alice)\nhint: name the archive instead: `codex-manager list-backups` shows them\n",
+            "error: `alice@example.com` is more than one account: alice@example.com (team): 2026-04-14-155500-alice@example.com~team-codex.tar.gz, alice@example.com (ws-alice): 2026-04-14-155500-alice@example.com-codex.tar.gz\nhint: name the archive instead: `codex-manager list-backups` shows them all\n",
         );
     }
     env.run(&["restore", "--session-start", "2026-04-14", "--yes"])
         .code(2)
         .stdout("")
         .stderr(
-            "error: `2026-04-14` is more than one account: alice@example.com (team), alice@example.com (ws-alice)\nhint: name the archive instead: `codex-manager list-backups` shows them\n",
+            "error: `2026-04-14` is more than one account: alice@example.com (team): 2026-04-14-155500-alice@example.com~team-codex.tar.gz, alice@example.com (ws-alice): 2026-04-14-155500-alice@example.com-codex.tar.gz\nhint: name the archive instead: `codex-manager list-backups` shows them all\n",
         );
     assert_eq!(env.tree(""), before);
     env.write(

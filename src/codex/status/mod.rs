@@ -39,6 +39,8 @@ pub struct Clock<'a> {
     pub zone: &'a Zone,
     /// The year of its dates; None for the nearest.
     pub reference_year: Option<i32>,
+    /// Whether a file's mtime, which is of the system's clock, tells when its text was printed.
+    pub is_system_time: bool,
 }
 
 /// From a file; `-` is standard input.
@@ -54,12 +56,27 @@ pub fn of_file(path: &Path, clock: Clock) -> Result<LiveStatus> {
         File::open(path).and_then(|mut file| read(&mut file))
     };
     let bytes = bytes.map_err(|error| Error::io("read the status text", path, error))?;
-    let place = if path == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        format!("`{}`", path.display())
+    if path == Path::new("-") {
+        return of_text(&bytes, StatusSource::StatusFile, "standard input", clock);
+    }
+    // A time without a date means the day it was printed on, which an old file's mtime tells better than the clock.
+    let written = std::fs::metadata(path)
+        .and_then(|meta| meta.modified())
+        .ok();
+    let written = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let written = written
+        .and_then(|since| Stamp::from_unix(i64::try_from(since.as_secs()).ok()?, clock.zone));
+    let now = match written {
+        Some(written) if clock.is_system_time => written.min(clock.now),
+        _ => clock.now,
     };
-    of_text(&bytes, StatusSource::StatusFile, &place, clock)
+    let place = format!("`{}`", path.display());
+    of_text(
+        &bytes,
+        StatusSource::StatusFile,
+        &place,
+        Clock { now, ..clock },
+    )
 }
 
 /// From what a command prints.

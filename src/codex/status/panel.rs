@@ -26,8 +26,17 @@ use crate::timeutil::{Stamp, Zone};
 /// How far ahead the weekly window's reset may lie: a week, and a day for a clock or a zone that is off.
 const WEEKLY_AHEAD: TimeDelta = TimeDelta::days(8);
 
-/// How far ahead any other window's reset may lie: the longest is a year.
+/// How far ahead the reset of a window of unknown length may lie: the longest is a year.
 const OTHER_AHEAD: TimeDelta = TimeDelta::days(400);
+
+/// How far ahead a reset may lie beyond the length of its window: a twentieth of it, as Codex's own labels, and an hour
+/// for clocks that differ.
+fn ahead_of(window_minutes: Option<u32>) -> TimeDelta {
+    window_minutes.map_or(OTHER_AHEAD, |minutes| {
+        let minutes = i64::from(minutes);
+        TimeDelta::minutes(minutes + minutes / 20 + 60)
+    })
+}
 
 /// The account's window, as the panel names it.
 const WEEKLY: &str = "Weekly limit";
@@ -305,7 +314,12 @@ fn other_limit(name: String, value: &str, clock: &Clock) -> Limit {
         percent_left: percent_left(value),
         reset_at: reset::printed(value).ok().and_then(|printed| {
             printed
-                .instant(clock.now, clock.zone, clock.reference_year, OTHER_AHEAD)
+                .instant(
+                    clock.now,
+                    clock.zone,
+                    clock.reference_year,
+                    ahead_of(window_minutes(&name)),
+                )
                 .ok()
         }),
         name,
