@@ -15,6 +15,7 @@ use crate::accounts::{self, Row};
 use crate::cli::{Globals, LegacyArgs, Policy, When};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
+use crate::fsutil;
 use crate::install::{self, Installed, Recovered};
 use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
@@ -183,10 +184,12 @@ impl Ctx {
 
     /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
     pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        Ok((
+        let held = (
             Lock::acquire(&self.paths.manager_home, command)?,
             self.stop.in_hand(),
-        ))
+        );
+        fsutil::sweep(&self.paths.manager_home);
+        Ok(held)
     }
 
     /// The same without the lock, for a child process that must not be left behind.

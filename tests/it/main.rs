@@ -16,6 +16,7 @@ mod list_backups;
 mod locks;
 mod mended;
 mod normalize;
+mod readme;
 mod recommend;
 mod recovery;
 mod restore;

@@ -1,0 +1,93 @@
+//! What the README shows is what comes out, on the accounts of `fixtures/`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::Env;
+
+/// The world of `fixtures/demo` after its first two commands.
+fn demo() -> Env {
+    let env = Env::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    copy(&fixtures.join("codex-home"), &env.path(".codex"));
+    copy(&fixtures.join("legacy"), &env.path("legacy"));
+    fs::copy(fixtures.join("status/alice.txt"), env.path("alice.txt")).expect("copies");
+    for (name, mtime) in [
+        ("21apr_alice", "2026-04-14T12:25:00Z"),
+        ("18apr_bob", "2026-04-11T06:50:00Z"),
+        ("23apr_carol", "2026-04-15T14:30:00Z"),
+        ("20apr_dave", "2026-04-13T09:10:00Z"),
+        ("24apr_frank", "2026-04-18T03:30:00Z"),
+    ] {
+        env.touch(&format!("legacy/{name}@example.com_auth.json"), mtime);
+    }
+    env.run(&[
+        "normalize",
+        "--source-dir",
+        "legacy",
+        "--write-metadata",
+        "--quiet",
+    ])
+    .code(0);
+    env
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("makes");
+    for entry in fs::read_dir(from).expect("lists") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copies");
+        }
+    }
+}
+
+/// The README's lines after `$ codex-manager` and these words, up to the next command or the end of the block.
+fn shown(command: &str) -> String {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("reads");
+    let start = format!("$ codex-manager {command}\n");
+    let (_, rest) = readme
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("the README does not show `{command}`"));
+    let lines = rest
+        .lines()
+        .take_while(|line| !line.starts_with("$ ") && !line.starts_with("```"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_transcripts_are_what_comes_out() {
+    let env = demo();
+    let line = |text: &str, which: &dyn Fn(&&str) -> bool| -> String {
+        text.lines()
+            .find(which)
+            .map(|line| format!("{line}\n"))
+            .unwrap_or_default()
+    };
+    let first: &dyn Fn(&&str) -> bool = &|_| true;
+    let of_account: &dyn Fn(&&str) -> bool = &|line| line.contains("account");
+    let made = env
+        .run(&["backup", "--status-file", "alice.txt"])
+        .code(0)
+        .stdout;
+    assert_eq!(
+        line(&made, first),
+        shown("backup --status-file alice.txt | head -1")
+    );
+    let table = env.run(&["cooldown"]).code(0).stdout;
+    assert_eq!(table, shown("cooldown"));
+    let advice = env.run(&["recommend"]).code(0).stdout;
+    assert_eq!(line(&advice, first), shown("recommend | head -1"));
+    let restored = env
+        .run(&["restore", "bob@example.com", "--yes"])
+        .code(0)
+        .stdout;
+    assert_eq!(
+        line(&restored, of_account),
+        shown("restore bob@example.com --yes | grep account")
+    );
+}
