@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -910,6 +912,7 @@ fn a_directory_that_cannot_be_written_stays_as_it_is() {
 }
 
 /// Bytes that do not compress, the same in every run.
+#[cfg(unix)]
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut noise = Vec::with_capacity(bytes + 8);

@@ -1,5 +1,6 @@
 //! Small things that once went wrong, each held in place by a test of its own.
 
+#[cfg(unix)]
 use std::fs;
 
 use crate::common::{Env, NOW, Person};
