@@ -56,7 +56,7 @@ fn shown(command: &str) -> String {
     let lines = rest
         .lines()
         .take_while(|line| !line.starts_with("$ ") && !line.starts_with("```"));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]
