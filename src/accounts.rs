@@ -135,7 +135,7 @@ impl Groups {
             .filter_map(|key| self.by_trait.get(&key))
             .flatten()
             .copied()
-            .filter(|index| self.known[*index].account.may_be(account))
+            .filter(|index| self.known[*index].may_be(account))
             .collect();
         candidates.sort_unstable();
         candidates.dedup();
@@ -174,6 +174,10 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
     }
 
     for record in sources.records {
+        // An API key has no window.
+        if is_of_key(record) {
+            continue;
+        }
         take(
             groups.of(&account_of_record(record)),
             observation_of_record(record),
@@ -227,10 +231,21 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
 /// The account that `account` is evidence of.
 pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
     let member = known.iter().find(|known| known.members.contains(account));
-    member.or_else(|| known.iter().find(|known| known.account.may_be(account)))
+    member.or_else(|| known.iter().find(|known| known.may_be(account)))
 }
 
 impl Known {
+    /// Whether `account` may be this one: under any email it has or had, unless an id contradicts.
+    fn may_be(&self, account: &Account) -> bool {
+        let differ = |one: &Option<String>, two: &Option<String>| {
+            one.is_some() && two.is_some() && one != two
+        };
+        let contradicts = differ(&self.account.user_id, &account.user_id)
+            || differ(&self.account.account_id, &account.account_id);
+        let may_be = |member: &Account| member.may_be(account);
+        !contradicts && (may_be(&self.account) || self.members.iter().any(may_be))
+    }
+
     /// Whether a person may mean it by this name: an email it has or had, or the fingerprint of its API key.
     pub fn is_called(&self, name: &str) -> bool {
         let is = |text: &Option<String>| {
@@ -271,8 +286,22 @@ fn account_of_record(record: &Record) -> Account {
             user_id: record.user_id.clone(),
             account_id: record.account_id.clone(),
         },
+        IdentityStatus::Unreadable if is_of_key(record) => Account {
+            email: Some(record.email.clone()),
+            user_id: record.user_id.clone(),
+            account_id: None,
+        },
         IdentityStatus::Mismatch | IdentityStatus::Unreadable => Account::of_email(&record.email),
     }
+}
+
+/// Whether the login inside is an API key.
+fn is_of_key(record: &Record) -> bool {
+    record.auth_email.is_none()
+        && record
+            .user_id
+            .as_deref()
+            .is_some_and(|user| user.starts_with("apikey-"))
 }
 
 fn observation_of_record(record: &Record) -> Observation {
@@ -494,6 +523,38 @@ mod tests {
             })
             .collect();
         assert_eq!(left, [Some(50), Some(0), Some(7)]);
+    }
+
+    #[test]
+    fn a_former_email_still_means_the_account() {
+        let snapshots = [
+            snapshot(
+                "old@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                50,
+            ),
+            snapshot(
+                "new@example.com",
+                Some(("user-a", "ws-1")),
+                "2026-04-16T00:00:00Z",
+                40,
+            ),
+        ];
+        for email in ["old@example.com", "new@example.com"] {
+            let profile = Profile {
+                email: Some(email.to_owned()),
+                paused: true,
+                ..Profile::default()
+            };
+            let known = gather(&Sources {
+                snapshots: &snapshots,
+                profiles: &[profile],
+                ..Sources::default()
+            });
+            assert_eq!((known.len(), known[0].paused), (1, true), "{email}");
+            assert!(known[0].is_called(email));
+        }
     }
 
     #[test]

@@ -435,6 +435,12 @@ impl Ctx {
         let home = self.paths.short(home_dir);
         match install::recover(home_dir)? {
             None => {}
+            Some(Recovered::Cleared(installed)) => {
+                self.ui.warn(&format!(
+                    "what an earlier restore into `{home}` left behind was removed"
+                ));
+                self.warn_of(&installed);
+            }
             Some(Recovered::Dropped(installed)) => {
                 self.ui.warn(&format!("a restore into `{home}` was cut short before it changed anything; it was dropped"));
                 self.warn_of(&installed);

@@ -342,6 +342,8 @@ fn error_of_roll_back(error: &Error, worse: &Error) -> Error {
 pub enum Recovered {
     /// It had changed nothing, and was dropped.
     Dropped(Installed),
+    /// It had never begun, or was done: what it left behind is removed.
+    Cleared(Installed),
     /// It was finished.
     Finished(Installed),
 }
@@ -358,11 +360,15 @@ pub fn recover(home_dir: &Path) -> Result<Option<Recovered>> {
     let mut kept = Vec::new();
     let Some(units) = stage.read_journal()? else {
         stage.clear(&mut kept)?;
-        return Ok(Some(Recovered::Dropped(Installed::of(kept, Ok(())))));
+        return Ok(Some(Recovered::Cleared(Installed::of(kept, Ok(())))));
     };
     if stage.is_untouched(&units)? {
         let finished = stage.finish();
         return Ok(Some(Recovered::Dropped(Installed::of(kept, finished))));
+    }
+    if stage.is_done(&units)? {
+        let finished = stage.finish();
+        return Ok(Some(Recovered::Cleared(Installed::of(kept, finished))));
     }
     stage.swap(&units, Leaving::Unknown, &mut kept)?;
     Ok(Some(Recovered::Finished(Installed::of(

@@ -78,8 +78,19 @@ impl HomeLock {
     /// Takes the lock of `home`, waiting a little. There is nothing to lock where there is no home, or where the system
     /// cannot lock a directory.
     pub fn acquire(home: &Path) -> Result<Self> {
-        let Ok(dir) = File::open(home) else {
-            return Ok(Self { _dir: None });
+        let dir = match File::open(home) {
+            Ok(dir) => dir,
+            // Nobody can work in what is not there or may not be entered; Windows opens no directory.
+            Err(error)
+                if cfg!(windows)
+                    || matches!(
+                        error.kind(),
+                        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied
+                    ) =>
+            {
+                return Ok(Self { _dir: None });
+            }
+            Err(error) => return Err(Error::io("open", home, error)),
         };
         let end = Instant::now() + PATIENCE;
         loop {

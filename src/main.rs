@@ -47,6 +47,10 @@ fn main() -> ExitCode {
     let stop = Stop::default();
     let json = cli.globals.json;
     stop.listen(move || {
+        // Not on the line of a question.
+        if !json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            eprintln!();
+        }
         ui::Ui::plain(json).error(&Error::interrupted());
         std::process::exit(i32::from(Kind::Interrupted.exit_code()));
     });

@@ -33,6 +33,8 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let source = ctx.codex_home(args.source_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
+    // Before the lock: whoever pastes a status, or waits for a command, keeps nobody else from working.
+    let live = ask_early(ctx, args, &source)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
     let _home = lock.as_ref().map(|_| ctx.enter_home(&source)).transpose()?;
     let Some((auth_json, login)) = home::read_login(&source)? else {
@@ -44,7 +46,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;
-    let observation = observe(ctx, args, &login, &evidence)?;
+    let observation = observe(ctx, args, &login, &evidence, live)?;
     let exclude = ctx.exclude(&args.exclude);
     capture::patterns(&exclude)?;
     let wanted = Wanted {
@@ -147,6 +149,7 @@ fn observe(
     args: &BackupArgs,
     login: &Login,
     evidence: &Evidence,
+    live: Option<LiveStatus>,
 ) -> Result<Option<Observation>> {
     if login.is_api_key() {
         ctx.ui
@@ -159,7 +162,7 @@ fn observe(
     if args.offline {
         return offline(login, known).map(Some);
     }
-    let live = live_status(ctx, args).map_err(or_offline)?;
+    let live = live.map_or_else(|| live_status(ctx, args).map_err(or_offline), Ok)?;
     if !status::check_account(&live.reading, &login.account)? {
         ctx.ui.warn(&format!(
             "the status text names no account; it is taken to be of {}, who is signed in",
@@ -174,6 +177,16 @@ fn observe(
         exact.and_then(|seen| seen.session_start_at),
         ctx,
     )))
+}
+
+/// The status, where the login as it is now needs one. What is wrong with the login is told later, under the lock.
+fn ask_early(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Option<LiveStatus>> {
+    let needs_one = home::read_login(source)
+        .is_ok_and(|login| login.is_some_and(|(_, login)| !login.is_api_key()));
+    if args.offline || !needs_one {
+        return Ok(None);
+    }
+    live_status(ctx, args).map_err(or_offline).map(Some)
 }
 
 /// Where Codex cannot be asked, there may be a memory.
@@ -199,6 +212,7 @@ fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
         return status::of_file(path, clock);
     }
     if let Some(command) = ctx.status_command(args.status_command.as_deref()) {
+        let _in_hand = ctx.in_hand();
         let timeout = Duration::from_secs(ctx.status_timeout_seconds());
         return status::of_command(&command, timeout, &|| ctx.stopped(), clock);
     }

@@ -18,7 +18,7 @@ use crate::metadata::{
     Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
     WindowState,
 };
-use crate::snapshots::make;
+use crate::snapshots::{self, Snapshot, make};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count};
 use crate::ui::{Page, Report};
@@ -34,13 +34,18 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     let before = Inventory::load(&path)?;
     let mut after = before.clone();
     after.merge(&scan);
-    let mut snapshots = 0_usize;
+    let mut made = 0_usize;
+    let current = if args.write_metadata {
+        snapshots::list(&backup_dir, &ctx.zone)?.snapshots
+    } else {
+        Vec::new()
+    };
     if args.write_metadata {
         // As the inventory has them: evidence that outlived a lost mtime names the snapshot too.
         for record in after.of_scan(&scan) {
             ctx.check_stop()?;
-            match snapshot(ctx, record, &backup_dir, args.dry_run) {
-                Ok(true) => snapshots += 1,
+            match snapshot(ctx, record, &backup_dir, &current, args.dry_run) {
+                Ok(true) => made += 1,
                 Ok(false) => {}
                 Err(reason) => scan.skipped.push(Skipped {
                     file: record.legacy_auth_filename.clone(),
@@ -73,15 +78,8 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     }
     let is_partial = args.strict && !scan.skipped.is_empty();
     if !ctx.ui.json {
-        ctx.ui.note(&note(
-            &scan.records,
-            ctx,
-            &dir,
-            &path,
-            args,
-            written,
-            snapshots,
-        ));
+        ctx.ui
+            .note(&note(&scan.records, ctx, &dir, &path, args, written, made));
     }
     let answer = Answer {
         records: after.records,
@@ -126,7 +124,13 @@ fn note(
 }
 
 /// Makes the auth-only snapshot of one legacy file. True if one was made (or would be); the error is why it cannot.
-fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Result<bool, String> {
+fn snapshot(
+    ctx: &Ctx,
+    record: &Record,
+    backup_dir: &Path,
+    current: &[Snapshot],
+    dry_run: bool,
+) -> Result<bool, String> {
     let path = Path::new(&record.source_path);
     let bytes = fsutil::read_limited(path, auth::MOST_BYTES).map_err(|error| error.to_string())?;
     if record.source_sha256.as_deref() != Some(fsutil::hex(&Sha256::digest(&bytes)).as_str()) {
@@ -187,7 +191,7 @@ fn snapshot(ctx: &Ctx, record: &Record, backup_dir: &Path, dry_run: bool) -> Res
         record.session_start_at.0,
         &record.email,
         &sidecar,
-        &[],
+        current,
     );
     let content = write::content_of(&plan.entries);
     if let Some(standing) = standing(backup_dir, &base) {

@@ -74,6 +74,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
             // With the home as it was, what was kept of it is only a copy.
             if let Some(dir) = safety.as_deref().and_then(Path::parent) {
                 let _ = std::fs::remove_dir_all(dir);
+                let _ = dir.parent().map(std::fs::remove_dir);
             }
             error
         }
@@ -114,16 +115,24 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if scope != Scope::Full || !fsutil::exists(dest)? {
         return Ok(());
     }
+    // A restore that was cut short may have moved every sign away.
+    for sure in [home::AUTH_JSON, home::STAGE_DIR] {
+        if fsutil::exists(&dest.join(sure))? {
+            return Ok(());
+        }
+    }
+    let mut signs = 0;
     for sign in [
-        home::AUTH_JSON,
         "config.toml",
         "sessions",
         "history.jsonl",
         "installation_id",
     ] {
-        if fsutil::exists(&dest.join(sign))? {
-            return Ok(());
-        }
+        signs += usize::from(fsutil::exists(&dest.join(sign))?);
+    }
+    // Many a project has a config.toml.
+    if signs > 1 {
+        return Ok(());
     }
     let mut listing = std::fs::read_dir(dest).map_err(|error| Error::io("list", dest, error))?;
     let is_ours = |name: &str| name.starts_with(".codex-manager-");
@@ -331,6 +340,7 @@ fn safety_backup(
     if made.is_err() {
         // The directory was made for it: nothing in it counts.
         let _ = std::fs::remove_dir_all(&dir);
+        let _ = std::fs::remove_dir(backup_dir.join(SAFETY));
     }
     made.map(|made| Some(made.archive))
 }

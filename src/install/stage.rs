@@ -121,13 +121,27 @@ impl<'a> Stage<'a> {
         Ok(true)
     }
 
+    /// Whether everything new has arrived, which nothing does before everything old has left.
+    pub(super) fn is_done(&self, units: &[Unit]) -> Result<bool> {
+        let mut coming = 0;
+        for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+            if exists(&self.places(unit).0)? {
+                return Ok(false);
+            }
+            coming += 1;
+        }
+        Ok(coming > 0)
+    }
+
     /// Moves everything old out, then everything new in. Goes on where an earlier run stopped: what is already
     /// below `old` has left, what is no longer below `new` has arrived. `kept` gets what was moved below [`KEPT_DIR`]:
     /// what stood in the way, and with [`Leaving::Unknown`] also what still had to leave.
     pub(super) fn swap(&self, units: &[Unit], leaving: Leaving, kept: &mut Kept) -> Result<()> {
         for unit in units.iter().filter(|unit| unit.action != Action::Add) {
-            let (_, old, standing) = self.places(unit);
-            if exists(&old)? || !exists(&standing)? {
+            let (new, old, standing) = self.places(unit);
+            // What is no longer below `new` has arrived: it is what stands there.
+            let has_arrived = unit.action == Action::Replace && !exists(&new)?;
+            if has_arrived || exists(&old)? || !exists(&standing)? {
                 continue;
             }
             match leaving {
@@ -146,7 +160,12 @@ impl<'a> Stage<'a> {
             }
             move_to(&new, &target)?;
         }
-        for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+        // Of a restore that was cut short, what arrived before may have been removed since.
+        let all_just_arrived = leaving == Leaving::Copied;
+        for unit in units
+            .iter()
+            .filter(|unit| all_just_arrived && unit.action != Action::Remove)
+        {
             let (_, _, target) = self.places(unit);
             if !exists(&target)? {
                 return Err(Error::other(
@@ -160,13 +179,27 @@ impl<'a> Stage<'a> {
 
     /// Moves `standing` to a path below [`KEPT_DIR`] where nothing is.
     fn keep(&self, standing: &Path, path: &str, kept: &mut Kept) -> Result<()> {
+        const MOST: u32 = 10_000;
         let dir = self.home.join(KEPT_DIR);
-        for count in 1_u32.. {
+        if fs::symlink_metadata(&dir).is_ok_and(|meta| !meta.is_dir()) {
+            return Err(Error::other(
+                format!("`{}` is no directory", dir.display()),
+                "move it away, then run the command again",
+            ));
+        }
+        for count in 1..=MOST {
             let place = dir.join(count.to_string()).join(path);
-            if !exists(&place)? {
-                move_to(standing, &place)?;
-                kept.push((standing.to_owned(), place));
-                break;
+            if exists(&place)? {
+                continue;
+            }
+            match move_to(standing, &place) {
+                Ok(()) => {
+                    kept.push((standing.to_owned(), place));
+                    return Ok(());
+                }
+                // A file may stand where a directory of that path would have to be.
+                Err(error) if count == MOST || !is_blocked(&error) => return Err(error),
+                Err(_) => {}
             }
         }
         Ok(())
@@ -231,6 +264,11 @@ impl<'a> Stage<'a> {
             _ => Ok(()),
         }
     }
+}
+
+fn is_blocked(error: &Error) -> bool {
+    use std::io::ErrorKind::{AlreadyExists, NotADirectory};
+    matches!(error.io_kind(), Some(AlreadyExists | NotADirectory))
 }
 
 /// Gives their owner's rights back to the directories below `dir`. Best effort; links are not followed.

@@ -236,6 +236,7 @@ fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() 
                 after.retain(|path, _| !path.starts_with(KEPT_DIR));
                 match recovered {
                     Recovered::Dropped(_) => assert_eq!((after, stop_after), (tree(OLD), 0)),
+                    Recovered::Cleared(_) => assert_eq!((after, all_moved), (tree(AFTER), true)),
                     Recovered::Finished(_) => {
                         for (path, text) in &since {
                             let stands = after.get(path) == Some(text);
@@ -254,6 +255,69 @@ fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() 
             }
         }
     }
+}
+
+/// The recovery may be killed as well, and again.
+#[test]
+fn a_recovery_stopped_anywhere_is_finished_by_the_next() {
+    for stop_after in 1.. {
+        let mut all_moved = false;
+        for then in 0.. {
+            let case = Case::new(OLD);
+            let (archive, checked) = case.archive(NEW);
+            let plan = case.plan(&checked, Scope::Full);
+            let home = case.home();
+            let stage = Stage::of(&home);
+            stage.create().expect("stages");
+            read::extract(
+                &archive,
+                &checked,
+                &stage.new_dir(),
+                &|path| plan.wants(path),
+                &|| false,
+            )
+            .expect("stages");
+            stage.write_journal(&plan.units).expect("journals");
+            all_moved = swap_partly(&home, &plan.units, stop_after);
+            let is_all = recover_partly(&home, &plan.units, then);
+            recover(&home).expect("recovers").expect("was cut short");
+            let mut after = case.tree();
+            after.retain(|path, _| !path.starts_with(KEPT_DIR));
+            assert_eq!(
+                after,
+                tree(AFTER),
+                "stopped after {stop_after}, then after {then}"
+            );
+            if is_all {
+                break;
+            }
+        }
+        if all_moved {
+            break;
+        }
+    }
+}
+
+/// The moves of a recovery, `most` of them. True if that was all.
+fn recover_partly(home: &Path, units: &[Unit], most: usize) -> bool {
+    let (stage, kept) = (home.join(STAGE_DIR), home.join(KEPT_DIR).join("1"));
+    let mut moves = Vec::new();
+    for unit in units.iter().filter(|unit| unit.action != Action::Add) {
+        let has_arrived =
+            unit.action == Action::Replace && !stage.join("new").join(&unit.path).exists();
+        if !has_arrived && !stage.join("old").join(&unit.path).exists() {
+            moves.push((home.join(&unit.path), kept.join(&unit.path)));
+        }
+    }
+    for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
+        if stage.join("new").join(&unit.path).exists() {
+            moves.push((stage.join("new").join(&unit.path), home.join(&unit.path)));
+        }
+    }
+    for (from, to) in moves.iter().take(most) {
+        move_to(from, to).expect("moves");
+    }
+    most >= moves.len()
 }
 
 /// The moves of a swap, `most` of them. True if that was all.
@@ -308,7 +372,7 @@ fn a_stage_without_a_journal_changed_nothing_and_is_dropped() {
     fs::write(stage.join("auth.json"), "half").expect("writes");
     assert!(matches!(
         recover(&case.home()).expect("recovers"),
-        Some(Recovered::Dropped(_))
+        Some(Recovered::Cleared(_))
     ));
     assert_eq!(case.tree(), tree(OLD));
 }

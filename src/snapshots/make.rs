@@ -10,7 +10,7 @@ use crate::archive::{read, write};
 use crate::capture::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, AtomicFile};
-use crate::metadata::{BackupName, Sidecar};
+use crate::metadata::{BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
 
 /// What came of it.
@@ -115,31 +115,30 @@ fn commit(dir: &Path, archive: &Path, file: AtomicFile, sidecar: &[u8]) -> Resul
     description.sync()?;
     file.sync()?;
     let aside = Aside::of(dir, archive)?;
-    let done = file.commit().and_then(|()| description.commit());
-    if let Err(error) = done {
+    if let Err(error) = file.commit().and_then(|()| description.commit()) {
         aside.put_back();
         return Err(error);
     }
     Ok(aside.archive())
 }
 
-/// Where the standing snapshot of a name went.
+/// Where the standing snapshot of a name is as well.
 struct Aside {
     /// Directory below `superseded/`; None where nothing stood.
     dir: Option<PathBuf>,
-    /// Where each file stood, and where it is too now.
-    moved: Vec<(PathBuf, PathBuf)>,
-    place: PathBuf,
+    /// Where each file stands, and where it is too.
+    linked: Vec<(PathBuf, PathBuf)>,
+    archive: PathBuf,
 }
 
 impl Aside {
     /// Links the standing archive and its sidecar to `superseded/<created_at>/`, or copies them where the file system
-    /// has no links.
+    /// has no links. A failure leaves both as they are.
     fn of(dir: &Path, archive: &Path) -> Result<Self> {
         let mut aside = Self {
             dir: None,
-            moved: Vec::new(),
-            place: archive.to_owned(),
+            linked: Vec::new(),
+            archive: archive.to_owned(),
         };
         let mut standing = Vec::new();
         for path in [sidecar_path(archive), archive.to_owned()] {
@@ -157,45 +156,70 @@ impl Aside {
         aside.dir = Some(target.clone());
         for path in standing {
             let place = target.join(path.file_name().unwrap_or_default());
+            // Noted before, so that half a copy goes as well.
+            aside.linked.push((path.clone(), place.clone()));
             if let Err(error) =
                 fsutil::link_or_copy(&path, &place).and_then(|()| fsutil::sync_dir(&target))
             {
-                aside.put_back();
+                aside.forget();
                 return Err(error);
             }
-            aside.moved.push((path, place));
         }
         Ok(aside)
     }
 
-    /// Has the earlier snapshot stand where it stood, and no trace of the attempt. Best effort: whatever of it fails,
-    /// both files are whole below `superseded/` or in their place.
-    fn put_back(&self) {
-        if self.moved.is_empty() {
-            // Without an earlier one: what was put in place is half a snapshot.
-            let _ = fs::remove_file(&self.place);
+    /// Removes the links: nothing has taken the place of what stands.
+    fn forget(&self) {
+        for (_, place) in &self.linked {
+            let _ = fs::remove_file(place);
         }
-        for (standing, place) in &self.moved {
-            let _ = fsutil::rename(place, standing);
-            // Where both are still one file, renaming it onto itself did nothing.
-            if fsutil::exists(standing).unwrap_or(false) {
-                let _ = fs::remove_file(place);
+        self.remove_dir();
+    }
+
+    /// Has the earlier snapshot stand where it stood, after an attempt to take its place. What cannot be put back stays
+    /// whole below `superseded/`.
+    fn put_back(&self) {
+        for path in [self.archive.clone(), sidecar_path(&self.archive)] {
+            match self.linked.iter().find(|(standing, _)| *standing == path) {
+                // Nothing stood there before: it is half of the new one.
+                None => {
+                    let _ = fs::remove_file(&path);
+                }
+                Some((standing, place)) => {
+                    // Where both are still one file, renaming it onto itself does nothing, and the link goes.
+                    if fsutil::rename(place, standing).is_ok() {
+                        let _ = fs::remove_file(place);
+                    }
+                }
             }
         }
+        self.remove_dir();
+    }
+
+    /// Only where it is empty.
+    fn remove_dir(&self) {
         if let Some(dir) = &self.dir {
             let _ = fs::remove_dir(dir);
         }
     }
 
+    /// Where the earlier archive is now.
     fn archive(&self) -> Option<PathBuf> {
         let archive = self
-            .moved
+            .linked
             .iter()
-            .find(|(standing, _)| *standing == self.place);
+            .find(|(standing, _)| *standing == self.archive);
         archive
-            .or(self.moved.first())
+            .or(self.linked.first())
             .map(|(_, place)| place.clone())
     }
+}
+
+/// What is left of each window; when a short one starts anew is no news while nothing of it is used.
+fn shares(limits: &[Limit]) -> impl Iterator<Item = (&str, Option<u8>)> {
+    limits
+        .iter()
+        .map(|limit| (limit.name.as_str(), limit.percent_left))
 }
 
 /// The sidecar of the standing snapshot, if it holds the same and its archive is still sound.
@@ -206,6 +230,8 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
         && standing.mode() == new.mode()
         && standing.quota_percent_left == new.quota_percent_left
         && standing.session_start_at == new.session_start_at
+        && standing.window_state == new.window_state
+        && shares(standing.limits.as_slice()).eq(shares(&new.limits))
         && standing.account() == new.account()
         && standing.excluded_patterns == new.excluded_patterns;
     if !is_same {

@@ -13,6 +13,7 @@ use crate::common::{Env, Person};
 const BACKUPS: &str = ".codex-manager/backups";
 const STAGE: &str = ".codex/.codex-manager-restore";
 const FROM_FILE: [&str; 3] = ["backup", "--status-file", "status.txt"];
+const CLEARED: &str = "warning: what an earlier restore into `~/.codex` left behind was removed\n";
 const DROPPED: &str =
     "warning: a restore into `~/.codex` was cut short before it changed anything; it was dropped\n";
 const KEPT: &str = "warning: what is in no safety copy was in the way of the restore: it was moved to `~/.codex/.codex-manager-kept/";
@@ -132,7 +133,7 @@ fn a_killed_restore_leaves_the_home_wholly_old_or_wholly_new() {
         killed += usize::from(kill(child));
         staged += usize::from(env.path(STAGE).exists());
         let was_finished = |stderr: &str| {
-            let known = [FINISHED, DROPPED, KEPT];
+            let known = [FINISHED, DROPPED, CLEARED, KEPT];
             assert!(
                 stderr
                     .lines()

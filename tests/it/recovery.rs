@@ -214,3 +214,95 @@ fn a_codex_home_that_another_works_in_is_locked() {
          hint: wait until it is done, then run the command again\n",
     );
 }
+
+/// A backup that cannot put its snapshot in place leaves the one that stands.
+#[cfg(unix)]
+#[test]
+fn a_backup_that_fails_keeps_the_snapshot_that_stands() {
+    let (env, _) = with_backup();
+    let before = env.tree(".codex-manager/backups");
+    env.write(".codex/history.jsonl", "more\n");
+    // Nothing can be linked or copied to where the earlier snapshot should go.
+    env.write(".codex-manager/backups/superseded", "a file");
+    env.run(&["backup", "--offline"]).code(1);
+    fs::remove_file(env.path(".codex-manager/backups/superseded")).expect("removes");
+    assert_eq!(env.tree(".codex-manager/backups"), before);
+    env.run(&["list-backups", "--verify"]).code(0).stderr("");
+}
+
+/// A restore is the next command after a crash as well as a backup is.
+#[test]
+fn a_restore_recovers_a_home_without_a_sign() {
+    let (env, alice) = with_backup();
+    let stage = ".codex/.codex-manager-restore";
+    for file in [
+        "auth.json",
+        "config.toml",
+        "history.jsonl",
+        "installation_id",
+        "sessions",
+    ] {
+        fs::create_dir_all(env.path(&format!("{stage}/old"))).expect("makes");
+        fs::rename(
+            env.path(&format!(".codex/{file}")),
+            env.path(&format!("{stage}/old/{file}")),
+        )
+        .expect("moves");
+    }
+    env.write(&format!("{stage}/new/auth.json"), &alice.auth_json());
+    let units: Vec<String> = [
+        "auth.json",
+        "config.toml",
+        "history.jsonl",
+        "installation_id",
+        "sessions",
+    ]
+    .iter()
+    .map(|path| {
+        let action = if *path == "auth.json" {
+            "replace"
+        } else {
+            "remove"
+        };
+        format!(r#"{{"path":"{path}","action":"{action}"}}"#)
+    })
+    .collect();
+    env.write(
+        &format!("{stage}/journal.json"),
+        &format!("[{}]", units.join(",")),
+    );
+    env.run(&["restore", "alice@example.com", "--yes"])
+        .code(0)
+        .stderr("warning: a restore into `~/.codex` that was cut short was finished first\n");
+    assert_eq!(env.read(".codex/config.toml"), "model = \"made-up\"\n");
+}
+
+/// Whoever is asked for a status keeps nobody else from working.
+#[cfg(unix)]
+#[test]
+fn a_status_is_waited_for_without_the_lock_and_a_signal_ends_the_wait() {
+    use std::io::Read;
+    let (env, _) = with_backup();
+    let mut child = env
+        .command(&["backup", "--status-file", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    env.run(&["config", "set", "color", "never"]).code(0);
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signals");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut said)
+        .expect("reads");
+    assert!(said.starts_with("error: interrupted\n"), "{said}");
+}
