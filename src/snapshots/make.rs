@@ -258,8 +258,13 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         match builder.create(&dir) {
             Ok(()) => {
-                fsutil::sync_dir(parent)?;
-                return Ok(dir);
+                return match fsutil::sync_dir(parent) {
+                    Ok(()) => Ok(dir),
+                    Err(error) => {
+                        let _ = fs::remove_dir(&dir);
+                        Err(error)
+                    }
+                };
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && count < 10_000 => {}
             Err(error) => return Err(Error::io("make the directory", &dir, error)),
