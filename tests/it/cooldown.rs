@@ -296,7 +296,7 @@ ACCOUNT              STATUS  USABLE  LEFT  AVAILABLE AT  SESSION START  QUOTA EN
 fn alias_and_pause_come_from_the_profile() {
     let env = six_accounts();
     env.write(
-        ".codex-manager/profiles/work/profile.toml",
+        ".codex-manager/profiles/job/profile.toml",
         "email = \"carol@example.com\"\nalias = \"work\"\npaused = true\n",
     );
     let ran = env.run(&["cooldown"]).code(0).stderr("");

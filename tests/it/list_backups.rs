@@ -212,7 +212,7 @@ fn filters() {
         .stderr("");
     assert_eq!(table(&ran), rows(&["alice"]));
     env.write(
-        ".codex-manager/profiles/work/profile.toml",
+        ".codex-manager/profiles/job/profile.toml",
         "email = \"carol@example.com\"\nalias = \"work\"\n",
     );
     let document = env

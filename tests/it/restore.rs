@@ -133,7 +133,7 @@ fn a_dry_run_shows_the_plan_and_changes_nothing() {
 fn every_way_to_name_a_snapshot() {
     let (env, _) = world();
     env.write(
-        ".codex-manager/profiles/work/profile.toml",
+        ".codex-manager/profiles/job/profile.toml",
         "email = \"alice@example.com\"\nalias = \"al\"\n",
     );
     fs::create_dir(env.path("elsewhere")).expect("makes");
@@ -293,7 +293,7 @@ fn what_names_nothing_or_too_much_is_refused() {
         );
     assert_eq!(env.tree(""), before);
     env.write(
-        ".codex-manager/profiles/work/profile.toml",
+        ".codex-manager/profiles/job/profile.toml",
         "email = \"alice@example.com\"\nuser_id = \"user-alice\"\naccount_id = \"ws-alice\"\nalias = \"al\"\n",
     );
     assert_eq!(chosen(&env, &["al"]), format!("~/{ARCHIVE}"));

@@ -26,3 +26,16 @@ fn the_daily_loop() {
     env.run(&["restore", "--undo", "--yes"]).code(0).stderr("");
     assert_eq!(env.read(".codex/config.toml"), "changed\n");
 }
+
+#[test]
+fn it_starts_without_any_environment() {
+    let mut program = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("codex-manager"));
+    let version = predicates::str::starts_with("codex-manager ");
+    program
+        .env_clear()
+        .arg("--version")
+        .assert()
+        .success()
+        .stdout(version)
+        .stderr("");
+}
