@@ -162,8 +162,7 @@ pub fn infer(
 /// The start of the session that ended at `moment`, to the second below.
 fn start_before(moment: Mtime, duration_seconds: f64, zone: &Zone) -> Option<SessionStart> {
     let ended = i128::from(moment.seconds) * 1_000_000 + i128::from(moment.nanos / 1000);
-    #[allow(clippy::cast_possible_truncation)]
-    // `as` saturates, and what saturates is refused below
+    #[allow(clippy::cast_possible_truncation)] // `as` saturates; what does is refused below
     let lasted = i128::from((duration_seconds * 1e6).round() as i64);
     let started = i64::try_from((ended - lasted).div_euclid(1_000_000)).ok()?;
     Stamp::from_unix(started, zone).map(SessionStart)

@@ -198,26 +198,28 @@ fn a_home_that_does_not_exist_is_made() {
     assert_eq!(case.tree(), tree(NEW));
 }
 
+/// A restore of `NEW` over `OLD`, staged and journalled, of which nothing has moved yet.
+fn journalled() -> (Case, Plan) {
+    let case = Case::new(OLD);
+    let (archive, checked) = case.archive(NEW);
+    let plan = case.plan(&checked, Scope::Full);
+    let home = case.home();
+    let stage = Stage::of(&home);
+    stage.create().expect("stages");
+    let wanted = |path: &str| plan.wants(path);
+    read::extract(&archive, &checked, &stage.new_dir(), &wanted, &|| false).expect("stages");
+    stage.write_journal(&plan.units).expect("journals");
+    (case, plan)
+}
+
 /// Every rename of the swap may be the last thing that happens; and then somebody works on in the home.
 #[test]
 fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() {
     for back in [false, true] {
         for stop_after in 0.. {
-            let case = Case::new(OLD);
-            let (archive, checked) = case.archive(NEW);
-            let plan = case.plan(&checked, Scope::Full);
+            let (case, plan) = journalled();
             let home = case.home();
             let stage = Stage::of(&home);
-            stage.create().expect("stages");
-            read::extract(
-                &archive,
-                &checked,
-                &stage.new_dir(),
-                &|path| plan.wants(path),
-                &|| false,
-            )
-            .expect("stages");
-            stage.write_journal(&plan.units).expect("journals");
             let all_moved = swap_partly(&home, &plan.units, stop_after);
             if back {
                 stage.roll_back(&plan.units, &[]).expect("rolls back");
@@ -263,21 +265,8 @@ fn a_recovery_stopped_anywhere_is_finished_by_the_next() {
     for stop_after in 1.. {
         let mut all_moved = false;
         for then in 0.. {
-            let case = Case::new(OLD);
-            let (archive, checked) = case.archive(NEW);
-            let plan = case.plan(&checked, Scope::Full);
+            let (case, plan) = journalled();
             let home = case.home();
-            let stage = Stage::of(&home);
-            stage.create().expect("stages");
-            read::extract(
-                &archive,
-                &checked,
-                &stage.new_dir(),
-                &|path| plan.wants(path),
-                &|| false,
-            )
-            .expect("stages");
-            stage.write_journal(&plan.units).expect("journals");
             all_moved = swap_partly(&home, &plan.units, stop_after);
             let is_all = recover_partly(&home, &plan.units, then);
             recover(&home).expect("recovers").expect("was cut short");
