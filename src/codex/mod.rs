@@ -1,6 +1,8 @@
 //! The only place that knows Codex's files and what Codex prints.
 
 pub mod auth;
+pub mod family;
 pub mod home;
 pub mod process;
+pub mod program;
 pub mod status;

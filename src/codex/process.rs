@@ -1,10 +1,11 @@
 //! Running a command with a time limit: what it started ends with it, on every path.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::family::Family;
 use crate::error::{Error, Kind, Result};
 
 /// How long the output may stay open once the command itself has ended: a daemon it left behind may hold it.
@@ -33,14 +34,14 @@ pub fn output_of_shell(
             "check `--status-command`",
         )
     })?;
-    let mut running = Running { child };
-    let out = collect(running.child.stdout.take(), most);
+    let mut running = Family::of_group(child);
+    let out = collect(running.leader.stdout.take(), most);
     let end = Instant::now() + timeout;
     let status = loop {
         if stop() {
             return Err(Error::interrupted());
         }
-        if let Ok(Some(status)) = running.child.try_wait() {
+        if let Ok(Some(status)) = running.leader.try_wait() {
             break status;
         }
         if Instant::now() >= end {
@@ -89,26 +90,6 @@ fn shell(command: &str) -> Command {
         .args(["/D", "/S", "/C"])
         .raw_arg(format!("\"{command}\""));
     shell
-}
-
-/// A child that does not outlive this value, nor does what it started.
-struct Running {
-    child: Child,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            // The leader is not reaped before this, unless it ended by itself; then only its own group is left.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 type Chunks = mpsc::Receiver<Vec<u8>>;

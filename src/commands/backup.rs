@@ -22,7 +22,7 @@ use crate::lock::Lock;
 use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
 };
-use crate::observation::{Observation, settle_start, window_state};
+use crate::observation::{Observation, settle_start};
 use crate::snapshots::make;
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::size_words;
@@ -248,15 +248,13 @@ fn observation_of(
     Observation {
         source: live.source,
         observed_at: live.observed_at,
-        session_start_at: Some(settle_start(reading.reset_at, known, &ctx.zone)),
-        reset_at: Some(reading.reset_at),
-        window_state: window_state(
-            reading.reset_at,
-            reading.quota_percent_left,
-            live.observed_at,
-        ),
+        session_start_at: reading
+            .reset_at
+            .map(|reset| settle_start(reset, known, &ctx.zone)),
+        reset_at: reading.reset_at,
+        window_state: reading.window_state(live.observed_at),
         quota_percent_left: reading.quota_percent_left,
-        quota_text: Some(reading.quota_text.clone()),
+        quota_text: reading.quota_text.clone(),
         limits: reading.limits.clone(),
         quota_end_detected_at: exhausted.then_some(live.observed_at),
         is_guess: false,

@@ -9,7 +9,6 @@ use crate::codex::status::{self, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::metadata::{BackupName, Limit, StatusSource, WindowState};
-use crate::observation::window_state;
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
 
@@ -48,11 +47,11 @@ struct Answer {
     email: Option<String>,
     account_id: Option<String>,
     plan_type: Option<String>,
-    reset_at: Stamp,
-    session_start_at: SessionStart,
+    reset_at: Option<Stamp>,
+    session_start_at: Option<SessionStart>,
     window_state: WindowState,
     quota_percent_left: Option<u8>,
-    quota_text: String,
+    quota_text: Option<String>,
     limits: Vec<Limit>,
     status_source: StatusSource,
     archive_name: Option<String>,
@@ -64,17 +63,16 @@ struct Answer {
 impl Answer {
     fn of(live: LiveStatus, ctx: &Ctx) -> Self {
         let reading = live.reading;
-        let start = SessionStart::from_reset(reading.reset_at, &ctx.zone);
+        let start = reading
+            .reset_at
+            .map(|reset| SessionStart::from_reset(reset, &ctx.zone));
         Self {
             archive_name: reading
                 .email
                 .as_deref()
-                .map(|email| BackupName::new(start.0, email).archive()),
-            window_state: window_state(
-                reading.reset_at,
-                reading.quota_percent_left,
-                live.observed_at,
-            ),
+                .zip(start)
+                .map(|(email, start)| BackupName::new(start.0, email).archive()),
+            window_state: reading.window_state(live.observed_at),
             email: reading.email,
             account_id: reading.workspace_id,
             plan_type: reading.plan,
@@ -107,13 +105,17 @@ impl Report for Answer {
             WindowState::Unknown => "unknown",
         };
         let mut text = format!(
-            "account  {}{plan}\nwindow   {} to {}, {state}\nleft     {left}\nresets   {} ({})\n",
-            self.email.as_deref().unwrap_or("not named"),
-            self.session_start_at.0,
-            self.reset_at,
-            self.reset_at,
-            away(self.reset_at.since(self.now).num_seconds()),
+            "account  {}{plan}\n",
+            self.email.as_deref().unwrap_or("not named")
         );
+        match (self.session_start_at, self.reset_at) {
+            (Some(start), Some(reset)) => text.push_str(&format!(
+                "window   {} to {reset}, {state}\nleft     {left}\nresets   {reset} ({})\n",
+                start.0,
+                away(reset.since(self.now).num_seconds()),
+            )),
+            _ => text.push_str("window   no weekly window\n"),
+        }
         if let Some(name) = &self.archive_name {
             text.push_str(&format!("archive  {name}\n"));
         }

@@ -3,6 +3,8 @@
 //! A source gives text or a refusal; the reading is the same for all. Sources that ask Codex directly plug in here.
 
 pub mod panel;
+pub mod rate_limits;
+pub mod reading;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,11 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::codex::process;
+use crate::codex::program::Program;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::{Account, StatusSource};
 use crate::timeutil::{Stamp, Zone};
 
-pub use panel::Reading;
+pub use reading::Reading;
 
 /// The most text that is read of a file or a command; a panel has a few KiB.
 const MOST_BYTES: u64 = 4 << 20;
@@ -28,6 +31,39 @@ pub struct LiveStatus {
     pub reading: Reading,
     /// When.
     pub observed_at: Stamp,
+    /// Which Codex was asked, as `0.169.0`; None where it does not say.
+    pub codex_version: Option<String>,
+}
+
+/// How Codex is asked.
+pub struct Asking<'a> {
+    /// Codex.
+    pub program: &'a Program,
+    /// The Codex home it is asked about.
+    pub home: &'a Path,
+    /// Whose login that home holds.
+    pub account: &'a Account,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether a signal came.
+    pub stop: &'a dyn Fn() -> bool,
+    /// The instant and zone of the answer.
+    pub clock: Clock<'a>,
+}
+
+/// Why a source has no answer.
+#[derive(Debug)]
+pub enum Refusal {
+    /// This Codex does not know the way it was asked; another way may do.
+    TooOld(Error),
+    /// Anything else: no other source would know better.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// How to read a panel's dates.
@@ -109,6 +145,7 @@ fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Res
         source,
         reading,
         observed_at: clock.now,
+        codex_version: None,
     })
 }
 
@@ -129,12 +166,20 @@ pub fn check_account(reading: &Reading, account: &Account) -> Result<bool> {
             return Err(mismatch("workspace", status, login));
         }
     }
+    if let (Some(status), Some(login)) = (&reading.user_id, &account.user_id)
+        && status != login
+    {
+        return Err(mismatch("user", status, login));
+    }
     match (&reading.email, &account.email) {
         (Some(status), Some(login)) if !status.eq_ignore_ascii_case(login) => {
             Err(mismatch("account", status, login))
         }
         (Some(_), Some(_)) => Ok(true),
-        _ => Ok(reading.workspace_id.is_some() && account.account_id.is_some()),
+        _ => Ok(
+            (reading.workspace_id.is_some() && account.account_id.is_some())
+                || (reading.user_id.is_some() && account.user_id.is_some()),
+        ),
     }
 }
 
@@ -145,12 +190,8 @@ mod tests {
     fn reading(email: Option<&str>, workspace: Option<&str>) -> Reading {
         Reading {
             email: email.map(str::to_owned),
-            plan: None,
             workspace_id: workspace.map(str::to_owned),
-            reset_at: Stamp::parse("2026-04-21T12:00:00Z").expect("a time"),
-            quota_percent_left: None,
-            quota_text: String::new(),
-            limits: Vec::new(),
+            ..Reading::default()
         }
     }
 

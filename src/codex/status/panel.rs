@@ -20,6 +20,7 @@ use chrono::TimeDelta;
 use self::account::Whose;
 use self::reset::{Unplaced, Unprinted};
 use self::rows::{Kind, Panel, Row, squeezed, window_minutes};
+use crate::codex::status::reading::Reading;
 use crate::metadata::Limit;
 use crate::timeutil::{Stamp, Zone};
 
@@ -40,25 +41,6 @@ fn ahead_of(window_minutes: Option<u32>) -> TimeDelta {
 
 /// The account's window, as the panel names it.
 const WEEKLY: &str = "Weekly limit";
-
-/// What a panel says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// The account's email. None where the panel prints the plan only (0.157 to 0.160), and when it is not whole.
-    pub email: Option<String>,
-    /// The plan's label as printed: `Plus`, `Enterprise (Automation)`.
-    pub plan: Option<String>,
-    /// The id of the ChatGPT workspace, where the panel prints it.
-    pub workspace_id: Option<String>,
-    /// When the weekly window starts anew, to the minute.
-    pub reset_at: Stamp,
-    /// How much of the weekly window is left, 0 to 100; 0 is exhausted.
-    pub quota_percent_left: Option<u8>,
-    /// The weekly row's value on one line, as printed otherwise.
-    pub quota_text: String,
-    /// Every limit the panel shows, the account's weekly one first; those of an extra bucket as `<bucket> Weekly limit`.
-    pub limits: Vec<Limit>,
-}
 
 /// Reads the weekly window off the last complete panel in `text`, by the rule at the head of this file.
 ///
@@ -136,10 +118,11 @@ impl Window {
         Reading {
             email: whose.email,
             plan: whose.plan,
+            user_id: None,
             workspace_id: whose.workspace_id,
-            reset_at: self.reset_at,
+            reset_at: Some(self.reset_at),
             quota_percent_left: self.percent_left,
-            quota_text: self.text,
+            quota_text: Some(self.text),
             limits: self.limits,
         }
     }

@@ -1,0 +1,167 @@
+//! Ending a child with all that it started, on every path.
+
+#[cfg(windows)]
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// A child that can be ended, whoever started it.
+pub trait Child {
+    /// Its process id; None once it is gone.
+    fn id(&self) -> Option<u32>;
+    /// Whether it has ended, and then its exit code, None for a signal.
+    fn ended(&mut self) -> Option<Option<i32>>;
+    /// Ends it at once and waits until it is gone.
+    fn end(&mut self);
+}
+
+impl Child for std::process::Child {
+    fn id(&self) -> Option<u32> {
+        Some(self.id())
+    }
+
+    fn ended(&mut self) -> Option<Option<i32>> {
+        self.try_wait().ok().flatten().map(|status| status.code())
+    }
+
+    fn end(&mut self) {
+        let _ = self.kill();
+        let _ = self.wait();
+    }
+}
+
+/// A child that leads a process group of its own. Neither it nor what it started outlives this value.
+///
+/// On Linux that holds for what left the group too, as a daemon does: orphans come to this process and are ended. What
+/// ran before is not touched. On Windows the tree of the child is ended as long as it stands.
+pub struct Family<C: Child> {
+    /// The child.
+    pub leader: C,
+    group: Option<u32>,
+    /// The children there were before it, where orphans are ended too.
+    #[cfg(target_os = "linux")]
+    before: Option<Vec<rustix::process::Pid>>,
+}
+
+impl<C: Child> Family<C> {
+    /// Runs `spawn`, whose child must lead a group of its own.
+    pub fn of<E>(spawn: impl FnOnce() -> Result<C, E>) -> Result<Self, E> {
+        #[cfg(target_os = "linux")]
+        let before = {
+            // Where this is refused, what left the group is not found.
+            let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+            children()
+        };
+        let leader = spawn()?;
+        Ok(Self {
+            group: leader.id(),
+            leader,
+            #[cfg(target_os = "linux")]
+            before: Some(before),
+        })
+    }
+
+    /// A child that leads a group of its own; what leaves the group is let go, as a person's own command may want it.
+    pub fn of_group(leader: C) -> Self {
+        Self {
+            group: leader.id(),
+            leader,
+            #[cfg(target_os = "linux")]
+            before: None,
+        }
+    }
+
+    /// Waits until the child ends by itself, at most until `until`. Its exit code, None for a signal; no answer where it
+    /// still runs.
+    pub fn wait(&mut self, until: Instant) -> Option<Option<i32>> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(code) = self.leader.ended() {
+                return Some(code);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(POLL);
+        }
+    }
+
+    /// Asks all of it to end.
+    #[cfg(unix)]
+    pub fn terminate(&mut self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Asks all of it to end; there is no such asking here.
+    #[cfg(not(unix))]
+    pub fn terminate(&mut self) {}
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
+        let group = self.group.and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+}
+
+impl<C: Child> Drop for Family<C> {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        // The leader is not reaped before this, unless it ended by itself; then only its own group is left.
+        self.signal(rustix::process::Signal::KILL);
+        #[cfg(windows)]
+        if self.leader.ended().is_none()
+            && let Some(id) = self.group
+        {
+            let mut tree = Command::new("taskkill");
+            let _ = tree
+                .args(["/F", "/T", "/PID", &id.to_string()])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
+        self.leader.end();
+        #[cfg(target_os = "linux")]
+        if let Some(before) = &self.before {
+            end_orphans(before);
+        }
+    }
+}
+
+/// The children of this process, adopted ones too.
+#[cfg(target_os = "linux")]
+fn children() -> Vec<rustix::process::Pid> {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let lists = threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let ids: Vec<String> = lists.collect();
+    let ids = ids.iter().flat_map(|list| list.split_ascii_whitespace());
+    ids.filter_map(|id| rustix::process::Pid::from_raw(id.parse().ok()?))
+        .collect()
+}
+
+/// Ends every child that was not there before. Ending one may bring up its own.
+#[cfg(target_os = "linux")]
+fn end_orphans(before: &[rustix::process::Pid]) {
+    const MOST_ROUNDS: usize = 64;
+    for _ in 0..MOST_ROUNDS {
+        let orphans: Vec<_> = children()
+            .into_iter()
+            .filter(|child| !before.contains(child))
+            .collect();
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            let _ = rustix::process::kill_process(orphan, rustix::process::Signal::KILL);
+            let _ = rustix::process::waitpid(Some(orphan), rustix::process::WaitOptions::empty());
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Finding Codex on the machine, and starting it on one Codex home.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+
+/// What it is called.
+const NAME: &str = "codex";
+
+/// Logins in the environment that beat auth.json: the answer would be another account's.
+const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
+
+/// Codex as it is started here: the native binary, or a launcher such as npm's.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The file that is run.
+    pub path: PathBuf,
+    /// What goes before Codex's own arguments: `npx @openai/codex` has one.
+    pub args: Vec<String>,
+}
+
+/// Where it is looked for.
+#[derive(Clone, Debug)]
+pub struct Search<'a> {
+    /// A command that was asked for: a path, a name, or a line as for a shell.
+    pub command: Option<&'a str>,
+    /// The PATH.
+    pub path: Option<OsString>,
+    /// Where relative paths start.
+    pub dir: &'a Path,
+}
+
+impl Program {
+    /// Finds it. Fails as `NoStatus` where there is none.
+    pub fn find(search: &Search) -> Result<Self> {
+        let lookup = |name: &OsStr| which::which_in(name, search.path.as_ref(), search.dir).ok();
+        let Some(command) = search.command else {
+            let path = lookup(OsStr::new(NAME)).ok_or_else(|| {
+                Error::new(
+                    Kind::NoStatus,
+                    "codex is not installed: there is no `codex` on PATH",
+                    "install Codex, or say where it is with `--codex-command` or `codex-manager config set codex_command PATH`",
+                )
+            })?;
+            return Ok(Self {
+                path,
+                args: Vec::new(),
+            });
+        };
+        let unusable = |why: &str| {
+            Error::new(
+                Kind::NoStatus,
+                format!("codex cannot be started by `{command}`: {why}"),
+                "check `--codex-command` or the setting `codex_command`: a path, a name on PATH, or a command line",
+            )
+        };
+        // A path may have spaces in it; only what is no program as a whole is taken apart.
+        if let Some(path) = lookup(OsStr::new(command.trim())) {
+            return Ok(Self {
+                path,
+                args: Vec::new(),
+            });
+        }
+        let words = shell_words::split(command).map_err(|_| unusable("a quote is not closed"))?;
+        let Some((name, args)) = words.split_first() else {
+            return Err(unusable("it is empty"));
+        };
+        let path = lookup(OsStr::new(name)).ok_or_else(|| unusable("there is no such program"))?;
+        Ok(Self {
+            path,
+            args: args.to_vec(),
+        })
+    }
+
+    /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other.
+    pub fn environment(home: &Path) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+        let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
+        others.chain([("CODEX_HOME", Some(home.as_os_str()))])
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn program(dir: &Path, name: &str) -> PathBuf {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("makes");
+        fs::write(&path, "#!/bin/sh\n").expect("writes");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("sets");
+        path
+    }
+
+    #[test]
+    fn it_is_found_by_path_by_name_and_by_command_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let on_path = program(dir.path(), "bin/codex");
+        let spaced = program(dir.path(), "my tools/codex 2");
+        let find = |command: Option<&str>| {
+            Program::find(&Search {
+                command,
+                path: Some(dir.path().join("bin").into_os_string()),
+                dir: dir.path(),
+            })
+        };
+        assert_eq!(find(None).expect("found").path, on_path);
+        assert_eq!(find(Some("codex")).expect("found").path, on_path);
+        assert_eq!(
+            find(Some("./bin/codex"))
+                .expect("found")
+                .path
+                .canonicalize()
+                .ok(),
+            on_path.canonicalize().ok()
+        );
+        let whole = spaced.display().to_string();
+        assert_eq!(find(Some(&whole)).expect("found").path, spaced);
+        let line = find(Some("codex --profile 'a b'")).expect("found");
+        assert_eq!(
+            (line.path, line.args),
+            (on_path, vec!["--profile".to_owned(), "a b".to_owned()])
+        );
+        for (command, why) in [
+            ("", "it is empty"),
+            ("codex 'a", "a quote is not closed"),
+            ("nothing here", "there is no such program"),
+        ] {
+            let error = find(Some(command)).expect_err("not found");
+            assert_eq!(
+                error.to_string(),
+                format!("codex cannot be started by `{command}`: {why}")
+            );
+        }
+    }
+
+    #[test]
+    fn where_there_is_none_it_is_said() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for path in [
+            None,
+            Some(OsString::new()),
+            Some(dir.path().as_os_str().to_owned()),
+        ] {
+            let search = Search {
+                command: None,
+                path,
+                dir: dir.path(),
+            };
+            let error = Program::find(&search).expect_err("not found");
+            assert_eq!(error.kind(), Kind::NoStatus);
+            assert_eq!(
+                error.to_string(),
+                "codex is not installed: there is no `codex` on PATH"
+            );
+        }
+    }
+}
