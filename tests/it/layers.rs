@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["lock", "settings", "ui", "metadata", "legacy"],
     &["observation", "codex", "profiles"],
     &["archive", "registry", "inventory"],
-    &["capture", "snapshots", "accounts", "install"],
+    &["capture", "snapshots", "accounts", "install", "hint"],
     &["evidence"],
     &["cli"],
     &["context"],
@@ -28,6 +28,7 @@ const PURE: &[&str] = &[
     "archive/entry_name.rs",
     "codex/status/panel.rs",
     "codex/status/panel/",
+    "registry/",
 ];
 
 /// What asks the machine: files, environment, clock.
