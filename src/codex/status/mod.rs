@@ -2,6 +2,7 @@
 //!
 //! A source gives text or a refusal; the reading is the same for all. Sources that ask Codex directly plug in here.
 
+pub mod app_server;
 pub mod panel;
 pub mod rate_limits;
 pub mod reading;
