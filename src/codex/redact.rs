@@ -35,7 +35,7 @@ fn line(line: Option<&str>) -> String {
         let (word, after) = rest.split_at(end);
         let begins =
             |beginning: &&str| word.starts_with(*beginning) && word.len() > beginning.len();
-        if word.len() >= SHORTEST_TOKEN || BEGINNINGS.iter().any(|beginning| begins(&beginning)) {
+        if word.len() >= SHORTEST_TOKEN || BEGINNINGS.iter().any(begins) {
             shown.push_str("[hidden]");
         } else {
             shown.push_str(word);

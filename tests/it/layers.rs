@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["evidence"],
     &["cli"],
     &["context"],
+    &["live"],
     &["commands"],
 ];
 

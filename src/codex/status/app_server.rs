@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::dialogue::Dialogue;
 use super::{Asking, LiveStatus, Refusal};
-use crate::codex::family::Family;
+use crate::codex::family::{Ending, Family};
 use crate::codex::program::Program;
 use crate::codex::redact;
 use crate::error::{Error, Kind, Result};
@@ -173,8 +173,8 @@ impl Server {
         }
     }
 
-    /// Ends it: by EOF, by a signal, by force. Its exit code where it ended by itself.
-    fn end(&mut self) -> Option<Option<i32>> {
+    /// Ends it: by EOF, by a signal, by force. None where force was needed.
+    fn end(&mut self) -> Option<Ending> {
         drop(self.family.leader.stdin.take());
         let patience = if self.dialogue.is_refreshing() {
             TO_RENEW
@@ -192,17 +192,17 @@ impl Server {
                 Ok(_) | Err(_) => break,
             }
         }
-        let code = self.family.wait(until);
-        if code.is_none() {
+        let ending = self.family.wait(until);
+        if ending.is_none() {
             self.family.terminate();
             self.family.wait(Instant::now() + TO_TERMINATE);
         }
-        code
+        ending
     }
 }
 
 /// What an end before any answer means.
-fn ended_early(code: Option<Option<i32>>, stderr: &str) -> Refusal {
+fn ended_early(ending: Option<Ending>, stderr: &str) -> Refusal {
     let lower = stderr.to_ascii_lowercase();
     // Where there is no such subcommand, its name is taken for a prompt, which needs a terminal.
     let is_unknown = [
@@ -215,25 +215,26 @@ fn ended_early(code: Option<Option<i32>>, stderr: &str) -> Refusal {
     if is_unknown {
         return refusals::too_old();
     }
-    let how = match code.flatten() {
-        Some(code) => format!("exit code {code}"),
-        None => "a signal".to_owned(),
-    };
     let said = redact::last_line(stderr);
     let said = if said.is_empty() {
         said
     } else {
         format!(": {said}")
     };
-    let hint = match code.flatten() {
-        Some(126 | 127) => {
+    let hint = match ending {
+        Some(Ending::Code(126 | 127)) => {
             "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`"
         }
         _ => "run `codex app-server` by hand to see why",
     };
     Refusal::Failed(Error::new(
         Kind::NoStatus,
-        format!("codex's app-server ended with {how} before it answered{said}"),
+        format!(
+            "codex's app-server {} before it answered{said}",
+            ending.map_or("closed its output".to_owned(), |how| format!(
+                "ended with {how}"
+            ))
+        ),
         hint,
     ))
 }
