@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod backup;
+#[cfg(unix)]
+mod chatgpt;
 mod common;
 #[cfg(unix)]
 mod compat;
@@ -14,9 +16,13 @@ mod help;
 mod layers;
 mod list_backups;
 mod locks;
+#[cfg(unix)]
+mod loopback;
 mod mended;
 mod normalize;
 mod readme;
+#[cfg(unix)]
+mod real_codex;
 mod recommend;
 mod recovery;
 mod restore;
