@@ -14,6 +14,8 @@ mod cooldown;
 mod crash;
 mod help;
 mod layers;
+#[cfg(unix)]
+mod leftovers;
 mod list_backups;
 mod locks;
 #[cfg(unix)]
@@ -26,6 +28,8 @@ mod real_codex;
 mod recommend;
 mod recovery;
 mod restore;
+#[cfg(unix)]
+mod scripted;
 mod smoke;
 mod status;
 mod tarball;
