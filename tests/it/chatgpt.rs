@@ -288,6 +288,20 @@ impl ChatGpt {
         write_auth(env, &auth);
     }
 
+    /// A good access token of this person's, as a program may have it in its environment.
+    pub fn access_token(&self, person: &Person) -> String {
+        let expires = unix_now() + 864_000;
+        let mut state = self.shared.state();
+        let tokens = state.issue(
+            &person.user,
+            &person.workspace,
+            &person.email,
+            &person.plan,
+            expires,
+        );
+        tokens["access_token"].as_str().expect("a token").to_owned()
+    }
+
     /// An API key in place of a person.
     pub fn sign_in_with_key(&self, env: &Env) {
         self.configure(env);

@@ -17,10 +17,14 @@ mod layers;
 #[cfg(unix)]
 mod leftovers;
 mod list_backups;
+#[cfg(unix)]
+mod live;
 mod locks;
 #[cfg(unix)]
 mod loopback;
 mod mended;
+#[cfg(unix)]
+mod misbehaving;
 mod normalize;
 mod readme;
 #[cfg(unix)]
