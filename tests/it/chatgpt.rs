@@ -158,7 +158,6 @@ pub enum Login {
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    pub method: String,
     /// Without what follows a `?`.
     pub path: String,
     /// Whose access token came with it.
@@ -673,7 +672,6 @@ fn answer(request: &Request, shared: &Shared) -> (u16, Value) {
     let claims = request.claims().unwrap_or_default();
     let user = claims["https://api.openai.com/auth"]["chatgpt_user_id"].as_str();
     state.log.push(Asked {
-        method: request.method.clone(),
         path: request.path().to_owned(),
         user: user.map(str::to_owned),
         status,
@@ -721,4 +719,95 @@ fn of_account(path: &str, account: &Account) -> (u16, Value) {
         _ if path.ends_with("/models") => (200, json!({"models": []})),
         _ => (404, json!({"detail": "Not Found"})),
     }
+}
+
+/// What comes back for this text on one connection, until the other side has no more to say.
+fn raw(chatgpt: &ChatGpt, text: &str) -> String {
+    let mut stream = TcpStream::connect(chatgpt.address).expect("connects");
+    stream.write_all(text.as_bytes()).expect("writes");
+    stream.shutdown(Shutdown::Write).expect("ends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("reads");
+    answer
+}
+
+/// The statuses in what came back.
+fn statuses(answers: &str) -> Vec<&str> {
+    let lines = answers.split("HTTP/1.1 ").skip(1);
+    lines
+        .map(|answer| answer.get(..3).expect("a status"))
+        .collect()
+}
+
+#[test]
+fn connections_are_kept_and_bodies_may_come_in_chunks() {
+    let chatgpt = ChatGpt::start();
+    let alice = Person::named("alice");
+    chatgpt.set(Account::of(&alice));
+    let access = chatgpt.access_token(&alice);
+    let usage = format!(
+        "GET /backend-api/wham/usage?made=up HTTP/1.1\r\nAuthorization: Bearer {access}\r\n\r\n"
+    );
+    let refresh = format!("{{\"refresh_token\":\"rt_{SECRET}_{}_1\"}}", alice.user);
+    let (one, other) = refresh.split_at(7);
+    let refresh = format!(
+        "POST /oauth/token HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
+        one.len(),
+        other.len()
+    );
+    let upgrade = "GET /backend-api/made/up HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+    let answers = raw(
+        &chatgpt,
+        &[&usage, &refresh, &refresh, upgrade, &usage].concat(),
+    );
+    assert_eq!(statuses(&answers), ["200", "200", "401", "426", "200"]);
+    let asked: Vec<_> = chatgpt
+        .log()
+        .into_iter()
+        .map(|asked| (asked.path, asked.user, asked.status, asked.refused))
+        .collect();
+    let usage = (
+        "/backend-api/wham/usage".to_owned(),
+        Some(alice.user.clone()),
+        200,
+        None,
+    );
+    assert_eq!(
+        asked,
+        [
+            usage.clone(),
+            ("/oauth/token".to_owned(), None, 200, None),
+            (
+                "/oauth/token".to_owned(),
+                None,
+                401,
+                Some("refresh_token_reused")
+            ),
+            ("/backend-api/made/up".to_owned(), None, 426, None),
+            usage
+        ]
+    );
+    chatgpt.revoke(&alice);
+    let usage = format!("GET /api/codex/usage HTTP/1.1\r\nAuthorization: Bearer {access}\r\n\r\n");
+    assert_eq!(statuses(&raw(&chatgpt, &usage)), ["401"]);
+}
+
+#[test]
+fn it_is_no_proxy_and_ends_when_dropped() {
+    let chatgpt = ChatGpt::start();
+    let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
+    let plain = "GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    for request in [connect, plain] {
+        assert_eq!(statuses(&raw(&chatgpt, request)), ["403"]);
+    }
+    assert_eq!(
+        chatgpt.externals(),
+        ["example.com:443", "http://example.com/"]
+    );
+    assert!(chatgpt.log().is_empty());
+    let mut open = TcpStream::connect(chatgpt.address).expect("connects");
+    let address = chatgpt.address;
+    drop(chatgpt);
+    assert_eq!(open.read(&mut [0; 8]).unwrap_or(0), 0);
+    assert!(TcpStream::connect(address).is_err());
 }

@@ -392,7 +392,7 @@ fn slow_is_waited_for_until_the_limit() {
     with(test_name!(), NEWEST, |world| {
         world.set(|alice| alice.usage_delay = Duration::from_millis(700));
         world.shows(&world.usual());
-        world.set(|alice| alice.usage_delay = Duration::from_secs(60));
+        world.set(|alice| alice.usage_delay = Duration::from_mins(1));
         let args = [&STATUS[..], &["--status-timeout", "1"]].concat();
         let ran = world.run(&args).code(14).stdout("");
         assert_eq!(json_error(&ran).0, "no-status");
@@ -402,7 +402,7 @@ fn slow_is_waited_for_until_the_limit() {
 #[test]
 fn a_signal_ends_codex_too() {
     with(test_name!(), NEWEST, |world| {
-        world.set(|alice| alice.usage_delay = Duration::from_secs(60));
+        world.set(|alice| alice.usage_delay = Duration::from_mins(1));
         let mut command = world.command(&STATUS);
         let mut child = command
             .stdout(Stdio::piped())
@@ -482,7 +482,7 @@ fn by_way_of_npm() {
     with_codex(test_name!(), NEWEST, Codex::launcher_path, |world| {
         world.set(|_| {});
         world.shows(&world.usual());
-        world.set(|alice| alice.usage_delay = Duration::from_secs(60));
+        world.set(|alice| alice.usage_delay = Duration::from_mins(1));
         let args = [&STATUS[..], &["--status-timeout", "1"]].concat();
         world.run(&args).code(14).stdout("");
     });
@@ -542,9 +542,9 @@ fn a_backup_needs_no_flags() {
         let named = name(reset, &world.alice);
         world.run(&["backup"]).code(0).stderr("");
         let backups = || {
-            let mut names: Vec<String> = world.env.files(".codex-manager/backups");
-            names.retain(|name| name.ends_with(".tar.gz"));
-            names
+            let mut all = world.env.files(".codex-manager/backups");
+            all.retain(|file| file.ends_with(".tar.gz"));
+            all
         };
         assert_eq!(backups(), [named.as_str()]);
         let sidecar = named.replace(".tar.gz", ".metadata.json");
