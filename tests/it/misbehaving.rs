@@ -219,7 +219,7 @@ fn answers_come_in_halves_and_in_any_order() {
 
 #[test]
 fn an_answer_that_never_comes() {
-    let late = "codex's app-server did not answer within 1 s";
+    let late = "codex's app-server did not answer within 1 s and was ended";
     refused(&usual().on("initialize", []), "1", late);
     refused(&usual().on(LIMITS, []), "1", late);
     refused(&usual().first([Do::Wait(60.0)]), "1", late);
@@ -241,22 +241,22 @@ fn it_ends_early() {
     refused(
         &usual().first([Do::Complain(complaint.clone()), Do::Exit(3)]),
         "20",
-        "codex's app-server ended with exit code 3: Error: cannot start with [hidden] and [hidden] today",
+        "codex's app-server ended with exit code 3 before it answered: Error: cannot start with [hidden] and [hidden] today",
     );
     refused(
         &usual().on(LIMITS, [Do::Complain(complaint), Do::Exit(101)]),
         "20",
-        "codex's app-server ended with exit code 101: Error: cannot start with [hidden] and [hidden] today",
+        "codex's app-server ended with exit code 101 before it answered: Error: cannot start with [hidden] and [hidden] today",
     );
     refused(
         &usual().first([Do::Exit(0)]),
         "20",
-        "codex's app-server ended without an answer",
+        "codex's app-server ended with exit code 0 before it answered",
     );
     refused(
         &usual().first([Do::Shell("kill -KILL $$")]),
         "20",
-        "codex's app-server was ended by a signal",
+        "codex's app-server ended with a signal before it answered",
     );
 }
 
@@ -271,7 +271,7 @@ fn an_app_server_that_is_not_known() {
             Do::Exit(2),
         ]),
         "20",
-        "this Codex is too old: it has no app-server",
+        "this Codex is too old: its app-server cannot say what is left of an account",
     );
 }
 
@@ -286,18 +286,24 @@ fn a_long_line_is_passed_over() {
     understood(&usual().on(LIMITS, [Do::LongLine, Do::Answer(limits())]));
 }
 
+/// It cares neither for the end of its input nor for being asked to end.
+fn deaf() -> Script {
+    usual()
+        .first([Do::Shell("trap '' TERM HUP INT")])
+        .last([Do::Wait(60.0)])
+}
+
 #[test]
 fn it_will_not_end() {
-    let deaf = || {
-        usual()
-            .first([Do::Shell("trap '' TERM HUP INT")])
-            .last([Do::Wait(60.0)])
-    };
     understood(&deaf());
+}
+
+#[test]
+fn it_will_neither_answer_nor_end() {
     refused(
         &deaf().on(LIMITS, []),
         "1",
-        "codex's app-server did not answer within 1 s",
+        "codex's app-server did not answer within 1 s and was ended",
     );
 }
 
