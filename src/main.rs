@@ -16,6 +16,7 @@ mod hint;
 mod install;
 mod inventory;
 mod legacy;
+mod live;
 mod lock;
 mod metadata;
 mod observation;
