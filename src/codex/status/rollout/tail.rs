@@ -40,7 +40,9 @@ pub fn lines_backwards(
             }
             let from = at.saturating_sub(REACH);
             read_at(file, from, (at + REACH).min(length), &mut around)?;
-            let (before, after) = around.split_at(((at - from) as usize).min(around.len()));
+            // Cut short since, the file may end before the text does.
+            let place = usize::try_from(at - from).map_or(around.len(), |at| at.min(around.len()));
+            let (before, after) = around.split_at(place);
             let line_start = memchr::memrchr(b'\n', before).map(|place| place + 1);
             dealt = from + line_start.unwrap_or(0) as u64;
             let line_end = memchr::memchr(b'\n', after).map(|place| before.len() + place);
