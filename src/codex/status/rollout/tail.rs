@@ -127,6 +127,23 @@ mod tests {
         assert_eq!(found(&content, b"X"), [&b"last X"[..], b"first X"]);
     }
 
+    #[test]
+    fn a_text_across_the_ends_of_blocks_is_found() {
+        for boundary in [FIRST_BLOCK, FIRST_BLOCK + BLOCK] {
+            for before in 0..8 {
+                let after = usize::try_from(boundary).expect("small") - before;
+                let mut content = b"needle".to_vec();
+                content.resize(after + 6, b'\n');
+                content.splice(0..0, *b"first\n");
+                assert_eq!(
+                    found(&content, b"needle"),
+                    [b"needle"],
+                    "{boundary} {before}"
+                );
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
