@@ -11,9 +11,11 @@ use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
+use crate::hint;
 use crate::lock::Lock;
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
+use crate::registry::Registry;
 
 /// Where the text of a panel comes from, where not from Codex itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +53,15 @@ pub fn ask(
         Source::Auto => status::of_codex(&asking(&ctx.codex(args)?)),
         Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
         Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
-        Source::Rollout => hint(ctx, home, login),
+        Source::Rollout => {
+            let places = ctx.places(None, None)?;
+            let mut warnings = Vec::new();
+            let registry = evidence::load_registry(&places, ctx.now, false, None, &mut warnings);
+            for warning in &warnings {
+                ctx.ui.warn(warning);
+            }
+            hint(ctx, home, login, &registry)
+        }
     }
 }
 
@@ -150,7 +160,7 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
     let known = account
         .and_then(|account| account.observation.clone())
         .filter(|known| known.session_start_at.is_some());
-    let hint = hint(ctx, home, login);
+    let hint = hint(ctx, home, login, &evidence.registry);
     let newer = hint.as_ref().ok().filter(|hint| {
         known
             .as_ref()
@@ -176,13 +186,21 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
     ))
 }
 
-/// What Codex's session files say.
-fn hint(_ctx: &Ctx, _home: &Path, _login: &Login) -> Result<LiveStatus> {
-    Err(Error::new(
-        Kind::NoStatus,
-        "no session file says anything",
-        "ask Codex itself",
-    ))
+/// What Codex's session files say of the account, as far as it is surely of it.
+fn hint(ctx: &Ctx, home: &Path, login: &Login, registry: &Registry) -> Result<LiveStatus> {
+    let mut warnings = Vec::new();
+    let found = hint::of_rollouts(
+        home,
+        &login.account,
+        registry,
+        ctx.now,
+        &ctx.zone,
+        &mut warnings,
+    );
+    for warning in &warnings {
+        ctx.ui.warn(warning);
+    }
+    found
 }
 
 /// What of the account is known from a report, not from a guess: only that keeps a window's start.

@@ -6,6 +6,7 @@ pub mod app_server;
 pub mod panel;
 pub mod rate_limits;
 pub mod reading;
+pub mod rollout;
 
 use std::fs::File;
 use std::io::{self, Read};
