@@ -276,8 +276,12 @@ fn an_app_server_that_is_not_known() {
 }
 
 #[test]
-fn floods_are_no_matter() {
+fn a_flood_of_messages_is_passed_over() {
     understood(&usual().on(LIMITS, [Do::Flood, Do::Answer(limits())]));
+}
+
+#[test]
+fn a_flood_of_complaints_is_passed_over() {
     understood(&usual().first([Do::FloodOfComplaints]));
 }
 
