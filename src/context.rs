@@ -299,6 +299,12 @@ impl Ctx {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
     }
 
+    /// This very moment, later than `now` by as long as the command has waited; the same where the time was given.
+    pub fn moment(&self) -> Stamp {
+        let moment = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);
+        moment.filter(|_| self.is_system_time).unwrap_or(self.now)
+    }
+
     /// The command that prints Codex's status panel, given the flags; a source that was asked for goes before the setting.
     pub fn status_command(&self, flag: Option<&str>, live: &LiveArgs) -> Option<String> {
         let setting = || {

@@ -54,13 +54,13 @@ pub fn ask(
         Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
         Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
         Source::Rollout => {
-            let places = ctx.places(None, None)?;
             let mut warnings = Vec::new();
+            let places = ctx.places(None, None)?;
             let registry = evidence::load_registry(&places, ctx.now, false, None, &mut warnings);
             for warning in &warnings {
                 ctx.ui.warn(warning);
             }
-            hint(ctx, home, login, &registry)
+            hint(ctx, &registry, home, login)
         }
     }
 }
@@ -160,7 +160,7 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
     let known = account
         .and_then(|account| account.observation.clone())
         .filter(|known| known.session_start_at.is_some());
-    let hint = hint(ctx, home, login, &evidence.registry);
+    let hint = hint(ctx, &evidence.registry, home, login);
     let newer = hint.as_ref().ok().filter(|hint| {
         known
             .as_ref()
@@ -186,21 +186,15 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
     ))
 }
 
-/// What Codex's session files say of the account, as far as it is surely of it.
-fn hint(ctx: &Ctx, home: &Path, login: &Login, registry: &Registry) -> Result<LiveStatus> {
+/// What Codex's session files say.
+fn hint(ctx: &Ctx, registry: &Registry, home: &Path, login: &Login) -> Result<LiveStatus> {
     let mut warnings = Vec::new();
-    let found = hint::of_rollouts(
-        home,
-        &login.account,
-        registry,
-        ctx.now,
-        &ctx.zone,
-        &mut warnings,
-    );
+    let account = &login.account;
+    let hint = hint::of_rollouts(home, account, registry, ctx.now, &ctx.zone, &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
-    found
+    hint
 }
 
 /// What of the account is known from a report, not from a guess: only that keeps a window's start.
@@ -212,13 +206,18 @@ pub fn known(evidence: &Evidence, account: &Account) -> Option<Observation> {
 
 /// Keeps an observation in the registry. The caller holds the lock.
 pub fn remember(ctx: &Ctx, account: &Account, observation: Observation, lock: &Lock) -> Result<()> {
+    update(ctx, lock, |registry| registry.record(account, observation))
+}
+
+/// Changes the registry. The caller holds the lock.
+pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Result<()> {
     let mut warnings = Vec::new();
     let places = ctx.places(None, None)?;
     let mut registry = evidence::load_registry(&places, ctx.now, true, Some(lock), &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
-    registry.record(account, observation);
+    change(&mut registry);
     registry.save(&ctx.paths.registry())
 }
 

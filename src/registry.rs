@@ -19,8 +19,8 @@ use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, is_python_report};
 use crate::timeutil::{SessionStart, Stamp};
 
-pub use changes::{Cause, Change};
-pub use live::{Attribution, Live, Unknown, same_login};
+pub use changes::Change;
+pub use live::{Attribution, Live, same_login};
 
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;
@@ -272,6 +272,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::registry::changes::Cause;
     use crate::timeutil::Zone;
 
     fn stamp(text: &str) -> Stamp {

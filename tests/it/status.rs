@@ -10,6 +10,7 @@ account  alice@example.com (Plus)
 window   2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30, running
 left     66%
 resets   2026-04-21T15:55:00+05:30 (in 2d 0h)
+also     5h limit: 88% left, resets 2026-04-19T17:40:00+05:30 (in 2h 10m)
 archive  2026-04-14-155500-alice@example.com-codex.tar.gz
 ";
 
