@@ -5,6 +5,9 @@
 pub mod panel;
 pub mod rate_limits;
 pub mod reading;
+pub mod screen;
+pub mod terminal;
+mod workplace;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,6 +21,7 @@ use crate::metadata::{Account, StatusSource};
 use crate::timeutil::{Stamp, Zone};
 
 pub use reading::Reading;
+pub use terminal::of_terminal;
 
 /// The most text that is read of a file or a command; a panel has a few KiB.
 const MOST_BYTES: u64 = 4 << 20;
