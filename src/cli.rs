@@ -94,7 +94,7 @@ pub enum Command {
     /// Say which account to use next
     #[command(after_long_help = EXIT_CODES)]
     Recommend(RecommendArgs),
-    /// Read the text of Codex's /status panel
+    /// Ask Codex what is left of the active account
     #[command(after_long_help = EXIT_CODES)]
     Status(StatusArgs),
     /// Show and change settings
@@ -131,6 +131,42 @@ fn hours(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How Codex is asked.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LiveArgs {
+    /// Who says what is left: auto asks Codex itself [default: auto]
+    #[arg(long, value_name = "SOURCE")]
+    pub status_source: Option<Source>,
+    /// How many seconds asking may take [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub status_timeout: Option<u64>,
+    /// The Codex to ask: a path, a name on PATH or a command line [default: codex]
+    #[arg(long, value_name = "COMMAND")]
+    pub codex_command: Option<String>,
+}
+
+impl LiveArgs {
+    /// Whether any of them was said.
+    pub fn is_given(&self) -> bool {
+        self.status_source.is_some()
+            || self.status_timeout.is_some()
+            || self.codex_command.is_some()
+    }
+}
+
+/// Who says what is left of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// The app-server; the panel where this Codex's app-server knows no accounts.
+    Auto,
+    /// `codex app-server`.
+    AppServer,
+    /// Codex's /status panel, in a terminal of its own.
+    Panel,
+    /// Codex's session files, without asking anybody: a hint.
+    Rollout,
+}
+
 /// Arguments of `normalize`.
 #[derive(Args, Debug)]
 pub struct NormalizeArgs {
@@ -161,17 +197,20 @@ pub struct BackupArgs {
     /// Where snapshots are kept
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub live: LiveArgs,
     /// Text of the /status panel, in a file (- for standard input)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "offline"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "status_source", "offline"])]
     pub status_file: Option<PathBuf>,
     /// Command that prints the text of the /status panel
-    #[arg(long, value_name = "COMMAND", conflicts_with = "offline")]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["status_source", "offline"])]
     pub status_command: Option<String>,
     /// Year of the dates in that text [default: the nearest]
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
     pub reference_year: Option<i32>,
     /// Take the last known window of the account instead of asking
-    #[arg(long)]
+    #[arg(long, conflicts_with = "status_source")]
     pub offline: bool,
     /// Capture the login alone
     #[arg(long)]
@@ -272,6 +311,12 @@ pub enum SortBy {
 /// Arguments of `cooldown`.
 #[derive(Args, Debug)]
 pub struct CooldownArgs {
+    /// Ask Codex about the active account first
+    #[arg(long)]
+    pub live: bool,
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub asking: LiveArgs,
     /// Normalize the legacy files first
     #[arg(long)]
     pub refresh: bool,
@@ -284,7 +329,7 @@ pub struct CooldownArgs {
     /// At most this many accounts
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// With --refresh: write nothing
+    /// With --live or --refresh: write nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -292,6 +337,12 @@ pub struct CooldownArgs {
 /// Arguments of `recommend`.
 #[derive(Args, Debug)]
 pub struct RecommendArgs {
+    /// Ask Codex about the active account first
+    #[arg(long)]
+    pub live: bool,
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub asking: LiveArgs,
     /// Normalize the legacy files first
     #[arg(long)]
     pub refresh: bool,
@@ -304,7 +355,7 @@ pub struct RecommendArgs {
     /// lru: least recently used; drain: the open one that resets soonest [default: lru]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<Policy>,
-    /// With --refresh: write nothing
+    /// With --live or --refresh: write nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -322,11 +373,14 @@ pub enum Policy {
 /// Arguments of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// The text, in a file (- for standard input)
-    #[arg(long, value_name = "FILE", conflicts_with = "status_command")]
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub live: LiveArgs,
+    /// Read the text of a /status panel instead, in a file (- for standard input)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "status_source"])]
     pub input_file: Option<PathBuf>,
-    /// Command that prints the text
-    #[arg(long, value_name = "COMMAND")]
+    /// Command that prints such a text
+    #[arg(long, value_name = "COMMAND", conflicts_with = "status_source")]
     pub status_command: Option<String>,
     /// Year of the dates in it [default: the nearest]
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]

@@ -6,13 +6,15 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
-use crate::cli::{Globals, LegacyArgs, Policy, When};
+use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
+use crate::codex::program::{Program, Search};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
 use crate::fsutil;
@@ -20,6 +22,8 @@ use crate::install::{self, Installed, Recovered};
 use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
 use crate::lock::{HomeLock, Lock};
+use crate::metadata::Account;
+use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
@@ -295,18 +299,45 @@ impl Ctx {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
     }
 
-    /// The command that prints Codex's status panel, given the flag.
-    pub fn status_command(&self, flag: Option<&str>) -> Option<String> {
-        flag.or_else(|| self.settings.text("status.command"))
-            .map(str::to_owned)
+    /// The command that prints Codex's status panel, given the flags; a source that was asked for goes before the setting.
+    pub fn status_command(&self, flag: Option<&str>, live: &LiveArgs) -> Option<String> {
+        let setting = || {
+            self.settings
+                .text("status.command")
+                .filter(|_| live.status_source.is_none())
+        };
+        flag.or_else(setting).map(str::to_owned)
     }
 
-    /// Seconds that such a command may take.
-    pub fn status_timeout_seconds(&self) -> u64 {
-        let setting = self.settings.integer("status.timeout_seconds");
-        setting
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .unwrap_or(DEFAULT_STATUS_TIMEOUT)
+    /// Who says what is left of an account, given the flag.
+    pub fn status_source(&self, live: &LiveArgs) -> Source {
+        let setting = || {
+            self.settings
+                .text("status.source")
+                .and_then(|word| Source::from_str(word, true).ok())
+        };
+        live.status_source.or_else(setting).unwrap_or(Source::Auto)
+    }
+
+    /// How long asking may take, given the flag.
+    pub fn status_timeout(&self, live: &LiveArgs) -> Duration {
+        let setting = || {
+            let seconds = self.settings.integer("status.timeout_seconds")?;
+            u64::try_from(seconds).ok()
+        };
+        let seconds = live.status_timeout.or_else(setting);
+        Duration::from_secs(seconds.unwrap_or(DEFAULT_STATUS_TIMEOUT))
+    }
+
+    /// The Codex to ask, given the flag. Fails as `NoStatus` where there is none.
+    pub fn codex(&self, live: &LiveArgs) -> Result<Program> {
+        let setting = self.settings.text("codex_command");
+        let dir = env::current_dir().unwrap_or_else(|_| self.paths.codex_home.clone());
+        Program::find(&Search {
+            command: live.codex_command.as_deref().or(setting),
+            path: variable("PATH"),
+            dir: &dir,
+        })
     }
 
     /// The machine's name.
@@ -376,12 +407,13 @@ impl Ctx {
     }
 
     /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
-    /// a dry run. Fails where nobody is known.
+    /// a dry run; `live` is what was just observed. Fails where nobody is known.
     pub fn rows(
         &self,
         legacy: &LegacyArgs,
         refresh: Option<bool>,
         backup_dir: Option<&Path>,
+        live: Option<(Account, Observation)>,
     ) -> Result<Vec<Row>> {
         let refreshed = refresh
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
@@ -391,6 +423,10 @@ impl Ctx {
             self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
+        }
+        // Kept already, unless it is a dry run.
+        if let Some((account, observation)) = live {
+            evidence.registry.record(&account, observation);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
         if rows.is_empty() {
@@ -542,7 +578,7 @@ impl Ctx {
         let value = match key.name {
             "codex_home" => path(self.paths.codex_home.clone()),
             "timezone" => self.zone.name().into(),
-            "color" => "auto".into(),
+            "color" | "status.source" => "auto".into(),
             "backup.dir" => path(self.backup_dir(None)?),
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
@@ -550,6 +586,7 @@ impl Ctx {
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),
             "recommend.policy" => "lru".into(),
+            "codex_command" => "codex".into(),
             "status.timeout_seconds" => DEFAULT_STATUS_TIMEOUT.into(),
             _ => Value::Null,
         };
@@ -560,7 +597,7 @@ impl Ctx {
     }
 }
 
-/// Seconds that a status command may take.
+/// Seconds that asking for a status may take.
 pub const DEFAULT_STATUS_TIMEOUT: u64 = 30;
 
 fn variable(name: &str) -> Option<OsString> {

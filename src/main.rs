@@ -15,6 +15,7 @@ mod fsutil;
 mod install;
 mod inventory;
 mod legacy;
+mod live;
 mod lock;
 mod metadata;
 mod observation;

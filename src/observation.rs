@@ -212,12 +212,26 @@ pub fn is_python_report(quota_text: Option<&str>) -> bool {
     })
 }
 
-/// The start of the window that resets at `reset_at`, given the start known so far: resets at most ten minutes apart
-/// are one window, which keeps its first start, so that names do not drift.
-pub fn settle_start(reset_at: Stamp, known: Option<SessionStart>, zone: &Zone) -> SessionStart {
+/// The start of the window that resets at `reset_at`, given what is known so far: resets at most ten minutes apart are
+/// one window, which keeps its first start, so that names do not drift.
+///
+/// A window that has not begun has no start of its own; its reset moves with the clock. As long as it stays so it keeps
+/// the first one it was seen with, and what begins then is a window of its own.
+pub fn settle_start(
+    reset_at: Stamp,
+    state: WindowState,
+    known: Option<&Observation>,
+    zone: &Zone,
+) -> SessionStart {
     let fresh = SessionStart::from_reset(reset_at, zone);
-    match known {
-        Some(known) if fresh.0.since(known.0).abs() <= JITTER => known,
+    let Some((known, start)) = known.and_then(|known| Some((known, known.session_start_at?)))
+    else {
+        return fresh;
+    };
+    let unstarted = [known.window_state, state].map(|state| state == WindowState::Unstarted);
+    match unstarted {
+        [true, true] => start,
+        [false, false] if fresh.0.since(start.0).abs() <= JITTER => start,
         _ => fresh,
     }
 }
@@ -360,18 +374,47 @@ mod tests {
 
     #[test]
     fn resets_ten_minutes_apart_are_one_window() {
-        let known = SessionStart(stamp("2026-04-14T12:00:00Z"));
-        let settle = |reset| settle_start(stamp(reset), Some(known), &utc());
-        assert_eq!(settle("2026-04-21T12:10:00Z"), known);
-        assert_eq!(settle("2026-04-21T11:50:00Z"), known);
+        let known = seen(Some(40));
+        let settle = |reset| settle_start(stamp(reset), WindowState::Running, Some(&known), &utc());
+        assert_eq!(Some(settle("2026-04-21T12:10:00Z")), known.session_start_at);
+        assert_eq!(Some(settle("2026-04-21T11:50:00Z")), known.session_start_at);
         assert_eq!(
             settle("2026-04-21T12:10:01Z").0,
             stamp("2026-04-14T12:10:01Z")
         );
-        assert_eq!(
-            settle_start(stamp("2026-04-21T12:00:00Z"), None, &utc()),
-            known
+        let first = settle_start(
+            stamp("2026-04-21T12:00:00Z"),
+            WindowState::Running,
+            None,
+            &utc(),
         );
+        assert_eq!(Some(first), known.session_start_at);
+    }
+
+    #[test]
+    fn what_has_not_begun_keeps_the_start_it_was_first_seen_with() {
+        let unstarted = Observation {
+            window_state: WindowState::Unstarted,
+            ..seen(Some(100))
+        };
+        let settle = |reset, state| settle_start(stamp(reset), state, Some(&unstarted), &utc());
+        assert_eq!(
+            Some(settle("2026-04-25T12:00:00Z", WindowState::Unstarted)),
+            unstarted.session_start_at
+        );
+        // It began five minutes after it was seen: that is its start, to the second.
+        assert_eq!(
+            settle("2026-04-21T12:05:00Z", WindowState::Running).0,
+            stamp("2026-04-14T12:05:00Z")
+        );
+        let running = seen(Some(3));
+        let fresh = settle_start(
+            stamp("2026-04-21T12:05:00Z"),
+            WindowState::Unstarted,
+            Some(&running),
+            &utc(),
+        );
+        assert_eq!(fresh.0, stamp("2026-04-14T12:05:00Z"));
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub const KEYS: &[Key] = &[
         about: "the Codex home that is captured and restored",
     },
     key(
+        "codex_command",
+        Takes::Text,
+        "the Codex that is asked: a path, a name on PATH or a command line",
+    ),
+    key(
         "timezone",
         Takes::Zone,
         "IANA zone of wall clocks and file names",
@@ -107,6 +112,11 @@ pub const KEYS: &[Key] = &[
         "how the next account is chosen",
     ),
     key(
+        "status.source",
+        Takes::Word(&["auto", "app-server", "panel", "rollout"]),
+        "who says what is left of an account",
+    ),
+    key(
         "status.command",
         Takes::Text,
         "command that prints Codex's /status panel",
@@ -114,7 +124,7 @@ pub const KEYS: &[Key] = &[
     key(
         "status.timeout_seconds",
         Takes::Seconds,
-        "how long such a command may take",
+        "how long asking may take",
     ),
 ];
 

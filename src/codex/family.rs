@@ -1,17 +1,43 @@
 //! Ending a child with all that it started, on every path.
 
+use std::fmt;
 #[cfg(windows)]
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(20);
 
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal,
+}
+
+impl Ending {
+    /// From an exit code, where there is one.
+    pub fn of_code(code: Option<i32>) -> Self {
+        code.map_or(Self::Signal, Self::Code)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal => f.write_str("a signal"),
+        }
+    }
+}
+
 /// A child that can be ended, whoever started it.
 pub trait Child {
     /// Its process id; None once it is gone.
     fn id(&self) -> Option<u32>;
-    /// Whether it has ended, and then its exit code, None for a signal.
-    fn ended(&mut self) -> Option<Option<i32>>;
+    /// How it ended; None as long as it runs.
+    fn ended(&mut self) -> Option<Ending>;
     /// Ends it at once and waits until it is gone.
     fn end(&mut self);
 }
@@ -21,8 +47,9 @@ impl Child for std::process::Child {
         Some(self.id())
     }
 
-    fn ended(&mut self) -> Option<Option<i32>> {
-        self.try_wait().ok().flatten().map(|status| status.code())
+    fn ended(&mut self) -> Option<Ending> {
+        let status = self.try_wait().ok().flatten();
+        status.map(|status| Ending::of_code(status.code()))
     }
 
     fn end(&mut self) {
@@ -72,13 +99,12 @@ impl<C: Child> Family<C> {
         }
     }
 
-    /// Waits until the child ends by itself, at most until `until`. Its exit code, None for a signal; no answer where it
-    /// still runs.
-    pub fn wait(&mut self, until: Instant) -> Option<Option<i32>> {
+    /// Waits until the child ends by itself, at most until `until`; None where it still runs then.
+    pub fn wait(&mut self, until: Instant) -> Option<Ending> {
         let mut pause = Duration::from_millis(1);
         loop {
-            if let Some(code) = self.leader.ended() {
-                return Some(code);
+            if let Some(ending) = self.leader.ended() {
+                return Some(ending);
             }
             if Instant::now() >= until {
                 return None;

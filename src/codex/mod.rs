@@ -5,4 +5,5 @@ pub mod family;
 pub mod home;
 pub mod process;
 pub mod program;
+pub mod redact;
 pub mod status;

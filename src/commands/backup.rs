@@ -4,25 +4,23 @@
 //! the account that is signed in.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::accounts;
 use crate::capture::{self, Plan, Wanted};
 use crate::cli::BackupArgs;
 use crate::codex::auth::Login;
 use crate::codex::home;
-use crate::codex::status::{self, Clock, LiveStatus};
+use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::evidence::{self, Evidence};
+use crate::evidence::Evidence;
 use crate::legacy;
-use crate::lock::Lock;
+use crate::live::{self, Given};
 use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
 };
-use crate::observation::{Observation, settle_start};
+use crate::observation::Observation;
 use crate::snapshots::make;
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::size_words;
@@ -46,7 +44,8 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;
-    let observation = observe(ctx, args, &login, &evidence, live)?;
+    let observed = observe(ctx, args, &source, &login, &evidence, live)?;
+    let (observation, codex_version) = observed.unzip();
     let exclude = ctx.exclude(&args.exclude);
     capture::patterns(&exclude)?;
     let wanted = Wanted {
@@ -70,6 +69,10 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         &plan,
         exclude.clone(),
     );
+    let sidecar = Sidecar {
+        codex_version: codex_version.flatten(),
+        ..sidecar
+    };
     let who = login
         .account
         .email
@@ -107,15 +110,9 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         ctx.ui.done(&answer)?;
     }
     // The snapshot stands and is told, whatever becomes of the memory of its window.
-    if let Some(observation) =
-        observation.filter(|seen| lock.is_some() && seen.source != StatusSource::Offline)
-    {
-        remember(
-            ctx,
-            &login,
-            observation,
-            lock.as_ref().map(|(lock, _)| lock),
-        )?;
+    let live = observation.filter(|seen| seen.source.is_live());
+    if let (Some(observation), Some((lock, _))) = (live, &lock) {
+        live::remember(ctx, &login.account, observation, lock)?;
     }
     let is_partial = not_captured
         .iter()
@@ -143,50 +140,49 @@ fn no_login(source: &Path) -> Error {
     )
 }
 
-/// The window of the account, from what was asked for. None for an API key, which has none.
+/// The window of the account, from what was asked for, and the version of the Codex that told it. None for an API key,
+/// which has none.
 fn observe(
     ctx: &Ctx,
     args: &BackupArgs,
+    source: &Path,
     login: &Login,
     evidence: &Evidence,
     live: Option<LiveStatus>,
-) -> Result<Option<Observation>> {
+) -> Result<Option<(Observation, Option<String>)>> {
     if login.is_api_key() {
         ctx.ui
             .detail("an API key has no weekly window: no status is asked for");
         return Ok(None);
     }
-    let accounts = evidence.accounts();
-    let account = accounts::find(&accounts, &login.account);
-    let known = account.and_then(|account| account.observation.clone());
     if args.offline {
-        return offline(login, known).map(Some);
+        return live::offline(ctx, source, login, evidence).map(|seen| Some((seen, None)));
     }
-    let live = live.map_or_else(|| live_status(ctx, args).map_err(or_offline), Ok)?;
-    if !status::check_account(&live.reading, &login.account)? {
-        ctx.ui.warn(&format!(
-            "the status text names no account; it is taken to be of {}, who is signed in",
-            login.account
-        ));
-    }
-    // A guess from a legacy file keeps no window's start.
-    let exact = account.and_then(|account| account.reported.as_ref());
-    Ok(Some(observation_of(
-        &live,
-        login,
-        exact.and_then(|seen| seen.session_start_at),
-        ctx,
-    )))
+    let live = live.map_or_else(|| ask(ctx, args, source, login), Ok)?;
+    live::check(ctx, &live, login)?;
+    let known = live::known(evidence, &login.account);
+    let observation =
+        live::observation_of(ctx, &live, login, known.as_ref()).map_err(or_offline)?;
+    Ok(Some((observation, live.codex_version)))
 }
 
 /// The status, where the login as it is now needs one. What is wrong with the login is told later, under the lock.
 fn ask_early(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Option<LiveStatus>> {
-    let needs_one = home::read_login(source)
-        .is_ok_and(|login| login.is_some_and(|(_, login)| !login.is_api_key()));
-    if args.offline || !needs_one {
-        return Ok(None);
+    match home::read_login(source) {
+        Ok(Some((_, login))) if !args.offline && !login.is_api_key() => {
+            ask(ctx, args, source, &login).map(Some)
+        }
+        _ => Ok(None),
     }
-    live_status(ctx, args).map_err(or_offline).map(Some)
+}
+
+fn ask(ctx: &Ctx, args: &BackupArgs, source: &Path, login: &Login) -> Result<LiveStatus> {
+    let given = Given {
+        file: args.status_file.as_deref(),
+        command: args.status_command.as_deref(),
+        reference_year: args.reference_year,
+    };
+    live::ask(ctx, &args.live, given, source, login).map_err(or_offline)
 }
 
 /// Where Codex cannot be asked, there may be a memory.
@@ -199,79 +195,6 @@ fn or_offline(error: Error) -> Error {
         error.hint()
     );
     error.with_hint(hint)
-}
-
-fn live_status(ctx: &Ctx, args: &BackupArgs) -> Result<LiveStatus> {
-    let clock = Clock {
-        now: ctx.now,
-        zone: &ctx.zone,
-        reference_year: args.reference_year,
-        is_system_time: ctx.is_system_time,
-    };
-    if let Some(path) = &args.status_file {
-        return status::of_file(path, clock);
-    }
-    if let Some(command) = ctx.status_command(args.status_command.as_deref()) {
-        let _in_hand = ctx.in_hand();
-        let timeout = Duration::from_secs(ctx.status_timeout_seconds());
-        return status::of_command(&command, timeout, &|| ctx.stopped(), clock);
-    }
-    Err(Error::new(
-        Kind::NoStatus,
-        "no live status: nothing says where it comes from",
-        "pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`",
-    ))
-}
-
-fn offline(login: &Login, known: Option<Observation>) -> Result<Observation> {
-    let known = known.filter(|known| known.session_start_at.is_some()).ok_or_else(|| {
-        Error::new(
-            Kind::NoStatus,
-            format!("no window of {} is known yet", login.account),
-            "make a first backup with `--status-file` or `--status-command`, or run `codex-manager normalize` on legacy files",
-        )
-    })?;
-    Ok(Observation {
-        source: StatusSource::Offline,
-        ..known
-    })
-}
-
-fn observation_of(
-    live: &LiveStatus,
-    login: &Login,
-    known: Option<SessionStart>,
-    ctx: &Ctx,
-) -> Observation {
-    let reading = &live.reading;
-    let exhausted = reading.quota_percent_left == Some(0);
-    Observation {
-        source: live.source,
-        observed_at: live.observed_at,
-        session_start_at: reading
-            .reset_at
-            .map(|reset| settle_start(reset, known, &ctx.zone)),
-        reset_at: reading.reset_at,
-        window_state: reading.window_state(live.observed_at),
-        quota_percent_left: reading.quota_percent_left,
-        quota_text: reading.quota_text.clone(),
-        limits: reading.limits.clone(),
-        quota_end_detected_at: exhausted.then_some(live.observed_at),
-        is_guess: false,
-        validation_status: ValidationStatus::Ok,
-        plan_type: login.plan_type.clone(),
-    }
-}
-
-fn remember(ctx: &Ctx, login: &Login, observation: Observation, lock: Option<&Lock>) -> Result<()> {
-    let mut warnings = Vec::new();
-    let places = ctx.places(None, None)?;
-    let mut registry = evidence::load_registry(&places, ctx.now, true, lock, &mut warnings);
-    for warning in &warnings {
-        ctx.ui.warn(warning);
-    }
-    registry.record(&login.account, observation);
-    registry.save(&ctx.paths.registry())
 }
 
 /// All of the sidecar that is known before the archive is written.
@@ -294,7 +217,9 @@ fn describe(
         email: login.account.email.clone(),
         account_id: login.account.account_id.clone(),
         user_id: login.account.user_id.clone(),
-        plan_type: login.plan_type.clone(),
+        plan_type: observation
+            .and_then(|seen| seen.plan_type.clone())
+            .or_else(|| login.plan_type.clone()),
         auth_mode: Some(login.auth_mode.clone()),
         session_start_at: start,
         next_available_at: next,
@@ -431,14 +356,19 @@ impl Report for Answer {
 
 fn window_words(snapshot: &Sidecar) -> String {
     let (Some(start), Some(next)) = (snapshot.session_start_at, snapshot.next_available_at) else {
-        return "none: an API key".to_owned();
+        let is_key = snapshot.email.is_none() && snapshot.account_id.is_none();
+        return if is_key {
+            "none: an API key".to_owned()
+        } else {
+            "no weekly window".to_owned()
+        };
     };
     let left = snapshot
         .quota_percent_left
         .map(|left| format!(", {left}% left"))
         .unwrap_or_default();
     let age = match (snapshot.status_source, snapshot.observed_at) {
-        (Some(StatusSource::Offline), Some(seen)) => {
+        (Some(StatusSource::Offline | StatusSource::Rollout), Some(seen)) => {
             format!(", as last known on {}", seen.table_form())
         }
         _ => String::new(),

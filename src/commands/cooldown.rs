@@ -1,4 +1,5 @@
-//! `cooldown`: when each account is available. Reads; with `--refresh` it normalizes the legacy files first.
+//! `cooldown`: when each account is available. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
+//! files first.
 
 use serde::Serialize;
 
@@ -6,6 +7,7 @@ use crate::accounts::Row;
 use crate::cli::CooldownArgs;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
+use crate::live;
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
 use crate::ui::table::{Table, Tone, column, number};
@@ -13,8 +15,21 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
+    live::check_flags(args.live, &args.asking)?;
+    let live = args
+        .live
+        .then(|| {
+            live::refresh(
+                ctx,
+                &args.asking,
+                "cooldown",
+                args.backup_dir.as_deref(),
+                args.dry_run,
+            )
+        })
+        .transpose()?;
     let refresh = args.refresh.then_some(args.dry_run);
-    let mut rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref())?;
+    let mut rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref(), live)?;
     rows.truncate(args.limit.unwrap_or(usize::MAX));
     ctx.ui.data(&Answer {
         now: ctx.now,

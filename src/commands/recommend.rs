@@ -1,4 +1,5 @@
-//! `recommend`: which account to use next, and why. Reads; with `--refresh` it normalizes the legacy files first.
+//! `recommend`: which account to use next, and why. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
+//! files first.
 
 use serde::Serialize;
 
@@ -6,6 +7,7 @@ use crate::accounts::Row;
 use crate::cli::{Policy, RecommendArgs};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::live;
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
@@ -13,8 +15,21 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
+    live::check_flags(args.live, &args.asking)?;
+    let live = args
+        .live
+        .then(|| {
+            live::refresh(
+                ctx,
+                &args.asking,
+                "recommend",
+                args.backup_dir.as_deref(),
+                args.dry_run,
+            )
+        })
+        .transpose()?;
     let refresh = args.refresh.then_some(args.dry_run);
-    let rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref())?;
+    let rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref(), live)?;
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
         return Err(Error::new(

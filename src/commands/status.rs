@@ -1,45 +1,43 @@
-//! `status`: what the text of Codex's `/status` panel says of the weekly window. Reads; records nothing.
-
-use std::time::Duration;
+//! `status`: what is left of the account that is signed in, from Codex itself; or what the text of a `/status` panel
+//! says. Reads; records nothing.
 
 use serde::Serialize;
 
 use crate::cli::StatusArgs;
-use crate::codex::status::{self, Clock, LiveStatus};
+use crate::codex::auth::Login;
+use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
-use crate::error::{Error, Kind, Outcome, Result};
+use crate::error::{Outcome, Result};
+use crate::live::{self, Given};
 use crate::metadata::{BackupName, Limit, StatusSource, WindowState};
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
-    let clock = Clock {
-        now: ctx.now,
-        zone: &ctx.zone,
+    let given = Given {
+        file: args.input_file.as_deref(),
+        command: args.status_command.as_deref(),
         reference_year: args.reference_year,
-        is_system_time: ctx.is_system_time,
     };
-    let live = match (
-        &args.input_file,
-        ctx.status_command(args.status_command.as_deref()),
-    ) {
-        (Some(path), _) => status::of_file(path, clock)?,
-        (None, Some(command)) => {
-            let _in_hand = ctx.in_hand();
-            let timeout = Duration::from_secs(ctx.status_timeout_seconds());
-            status::of_command(&command, timeout, &|| ctx.stopped(), clock)?
-        }
-        (None, None) => {
-            return Err(Error::new(
-                Kind::NoStatus,
-                "no live status: nothing says where its text comes from",
-                "run `/status` in Codex and pass its text on with `--input-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`",
-            ));
-        }
+    // A text stands for itself, whoever is signed in.
+    let answer = match live::of_text(ctx, &args.live, given)? {
+        Some(text) => Answer::of(text, None, ctx),
+        None => asked(ctx, args)?,
     };
-    ctx.ui.data(&Answer::of(live, ctx))?;
+    ctx.ui.data(&answer)?;
     Ok(Outcome::Done)
+}
+
+/// What Codex says of the account that is signed in.
+fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
+    let home = &ctx.paths.codex_home;
+    let login = live::login(home)?;
+    let live = live::ask(ctx, &args.live, Given::default(), home, &login)?;
+    // Whoever signed in meanwhile is not who it spoke of.
+    let login = live::login(home)?;
+    live::check(ctx, &live, &login)?;
+    Ok(Answer::of(live, Some(&login), ctx))
 }
 
 #[derive(Serialize)]
@@ -61,8 +59,19 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(live: LiveStatus, ctx: &Ctx) -> Self {
-        let reading = live.reading;
+    /// The answer; what it does not say of the account, the login does.
+    fn of(live: LiveStatus, login: Option<&Login>, ctx: &Ctx) -> Self {
+        let mut reading = live.reading;
+        if let Some(login) = login {
+            let account = login.account.clone();
+            reading.email = reading.email.or(account.email);
+            reading.workspace_id = account.account_id.or(reading.workspace_id);
+            reading.plan = if live.source == StatusSource::Panel {
+                login.plan_type.clone().or(reading.plan)
+            } else {
+                reading.plan.or_else(|| login.plan_type.clone())
+            };
+        }
         let start = reading
             .reset_at
             .map(|reset| SessionStart::from_reset(reset, &ctx.zone));

@@ -40,7 +40,9 @@ impl Env {
     /// A world at another instant.
     pub fn at(now: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir(dir.path().join("home")).expect("makes");
+        for below in ["home", "tmp"] {
+            fs::create_dir(dir.path().join(below)).expect("makes");
+        }
         Self {
             dir,
             now: now.to_owned(),
@@ -62,6 +64,11 @@ impl Env {
     /// The world's HOME.
     pub fn home(&self) -> PathBuf {
         self.dir.path().join("home")
+    }
+
+    /// A path in the world and outside HOME.
+    pub fn beside_home(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// A path below HOME.
@@ -115,12 +122,19 @@ impl Env {
         command
             .args(args)
             .env_clear()
-            .current_dir(self.home())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .env("CODEX_MANAGER_NOW", &self.now);
+        self.surround(&mut command);
         command
+    }
+
+    /// Has `command` run in this world: its HOME, its zone, its place for temporary files.
+    pub fn surround(&self, command: &mut Command) {
+        command
+            .current_dir(self.home())
             .env("HOME", self.home())
             .env("TZ", &self.zone)
-            .env("CODEX_MANAGER_NOW", &self.now);
+            .env("TMPDIR", self.beside_home("tmp"));
         #[cfg(windows)]
         command
             .env("COMPUTERNAME", "machine")
@@ -129,7 +143,6 @@ impl Env {
                 "SystemRoot",
                 std::env::var("SystemRoot").unwrap_or_default(),
             );
-        command
     }
 
     /// Runs the program.

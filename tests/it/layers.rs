@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["evidence"],
     &["cli"],
     &["context"],
+    &["live"],
     &["commands"],
 ];
 
@@ -26,8 +27,12 @@ const PURE: &[&str] = &[
     "observation.rs",
     "accounts.rs",
     "archive/entry_name.rs",
+    "codex/redact.rs",
+    "codex/status/app_server/",
     "codex/status/panel.rs",
     "codex/status/panel/",
+    "codex/status/rate_limits.rs",
+    "codex/status/reading.rs",
     "codex/status/screen.rs",
 ];
 
@@ -58,7 +63,9 @@ const OF_THE_CONTEXT: &[&str] = &[
 const MAY_WAIT: &[&str] = &[
     "lock.rs",
     "fsutil.rs",
+    "codex/family.rs",
     "codex/process.rs",
+    "codex/status/app_server.rs",
     "codex/status/terminal.rs",
 ];
 

@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod backup;
+#[cfg(unix)]
+mod chatgpt;
 mod common;
 #[cfg(unix)]
 mod compat;
@@ -12,14 +14,26 @@ mod cooldown;
 mod crash;
 mod help;
 mod layers;
+#[cfg(unix)]
+mod leftovers;
 mod list_backups;
+#[cfg(unix)]
+mod live;
 mod locks;
+#[cfg(unix)]
+mod loopback;
 mod mended;
+#[cfg(unix)]
+mod misbehaving;
 mod normalize;
 mod readme;
+#[cfg(unix)]
+mod real_codex;
 mod recommend;
 mod recovery;
 mod restore;
+#[cfg(unix)]
+mod scripted;
 mod smoke;
 mod status;
 mod tarball;

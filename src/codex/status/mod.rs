@@ -2,6 +2,7 @@
 //!
 //! A source gives text or a refusal; the reading is the same for all. Sources that ask Codex directly plug in here.
 
+pub mod app_server;
 pub mod panel;
 pub mod rate_limits;
 pub mod reading;
@@ -21,7 +22,6 @@ use crate::metadata::{Account, StatusSource};
 use crate::timeutil::{Stamp, Zone};
 
 pub use reading::Reading;
-pub use terminal::of_terminal;
 
 /// The most text that is read of a file or a command; a panel has a few KiB.
 const MOST_BYTES: u64 = 4 << 20;
@@ -45,8 +45,6 @@ pub struct Asking<'a> {
     pub program: &'a Program,
     /// The Codex home it is asked about.
     pub home: &'a Path,
-    /// Whose login that home holds.
-    pub account: &'a Account,
     /// How long it may take.
     pub timeout: Duration,
     /// Whether a signal came.
@@ -133,6 +131,41 @@ pub fn of_command(
         "the status command's output",
         clock,
     )
+}
+
+/// From Codex itself: its app-server, and where that is too old to know accounts, its panel.
+///
+/// Where neither answers, every refusal is told.
+pub fn of_codex(asking: &Asking) -> Result<LiveStatus> {
+    let too_old = match app_server::of_app_server(asking) {
+        Ok(live) => return Ok(live),
+        Err(Refusal::Failed(error)) => return Err(error),
+        Err(Refusal::TooOld(error)) => error,
+    };
+    of_panel(asking).map_err(|panel| {
+        if panel.kind() != Kind::NoStatus {
+            return panel;
+        }
+        Error::new(
+            Kind::NoStatus,
+            format!("no live status: app-server: {too_old}; panel: {panel}"),
+            format!("{}; {}", too_old.hint(), panel.hint()),
+        )
+    })
+}
+
+/// From Codex's app-server alone.
+pub fn of_app_server(asking: &Asking) -> Result<LiveStatus> {
+    app_server::of_app_server(asking).map_err(|refusal| match refusal {
+        Refusal::Failed(error) | Refusal::TooOld(error) => error,
+    })
+}
+
+/// From Codex's panel alone.
+pub fn of_panel(asking: &Asking) -> Result<LiveStatus> {
+    terminal::of_terminal(asking).map_err(|refusal| match refusal {
+        Refusal::Failed(error) | Refusal::TooOld(error) => error,
+    })
 }
 
 fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Result<LiveStatus> {

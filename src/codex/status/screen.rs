@@ -7,6 +7,8 @@ use std::num::NonZeroU16;
 
 use vt100::{Callbacks, Parser};
 
+use crate::codex::redact;
+
 /// What Codex marks its prompt and a chosen line with.
 const MARK: char = '›';
 
@@ -251,16 +253,12 @@ impl Screen {
         (is_version && !version.is_empty() && version.len() < 40).then(|| version.to_owned())
     }
 
-    /// Why Codex ended, where it says so in one line that is safe to show.
+    /// Why Codex ended, where it says so, without what may be a login.
     pub fn last_error(&self) -> Option<String> {
-        const MOST: usize = 200;
-        let lines = self.rows.iter().rev().map(|row| row.trim());
-        let line = lines
-            .into_iter()
-            .find(|line| line.starts_with("Error: ") || line.starts_with("error: "))?;
+        let mut lines = self.rows.iter().rev().map(|row| row.trim());
+        let line = lines.find(|line| line.starts_with("Error: ") || line.starts_with("error: "))?;
         let (_, said) = line.split_once(": ")?;
-        let is_safe = !said.split_whitespace().any(may_be_secret);
-        is_safe.then(|| said.chars().take(MOST).collect())
+        Some(redact::first_line(said))
     }
 
     /// Whether Codex ended because it does not know `option`.
@@ -337,13 +335,4 @@ fn command_of(row: &str) -> Option<&str> {
     let row = row.trim().trim_start_matches([MARK, ' ']);
     let (command, _) = row.split_once("  ").unwrap_or((row, ""));
     (command.starts_with('/') && !command.contains(' ')).then_some(command)
-}
-
-/// Whether a word may be a part of a login: nothing that only looks like one is ever shown.
-fn may_be_secret(word: &str) -> bool {
-    const LONGEST_PLAIN: usize = 40;
-    let starts = ["eyJ", "sk-", "rt_", "at-", "rt."];
-    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let is_dense = word.len() > LONGEST_PLAIN && !word.contains("://");
-    is_dense || word.contains('?') || starts.iter().any(|start| word.contains(start))
 }

@@ -1,0 +1,86 @@
+//! What Codex says, as far as it may be passed on: a login may stand in any of it. Pure.
+
+/// The longest text of Codex's that is passed on.
+const MOST_LETTERS: usize = 200;
+
+/// A word at least this long may be a token: base64 and hex have no spaces, sentences have.
+const SHORTEST_TOKEN: usize = 32;
+
+/// What tokens and keys begin with.
+const BEGINNINGS: [&str; 5] = ["eyJ", "sk-", "rt_", "rt-", "at-"];
+
+/// The first line of `text`, without what may be a token, cut to a length that a message can take.
+pub fn first_line(text: &str) -> String {
+    line(text.lines().map(str::trim).find(|line| !line.is_empty()))
+}
+
+/// The last line of `text` in the same way.
+pub fn last_line(text: &str) -> String {
+    line(
+        text.lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty()),
+    )
+}
+
+fn line(line: Option<&str>) -> String {
+    let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || "_-.+~%".contains(letter);
+    let mut shown = String::new();
+    let mut rest = line.unwrap_or_default();
+    while !rest.is_empty() {
+        let end = rest
+            .find(|letter| !is_of_word(letter))
+            .unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let begins =
+            |beginning: &&str| word.starts_with(*beginning) && word.len() > beginning.len();
+        if word.len() >= SHORTEST_TOKEN || BEGINNINGS.iter().any(begins) {
+            shown.push_str("[hidden]");
+        } else {
+            shown.push_str(word);
+        }
+        let between = after.find(is_of_word).unwrap_or(after.len());
+        let (between, after) = after.split_at(between);
+        shown.extend(between.chars().filter(|letter| !letter.is_control()));
+        rest = after;
+    }
+    if shown.chars().count() > MOST_LETTERS {
+        shown = shown.chars().take(MOST_LETTERS).chain(['…']).collect();
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_token_is_hidden() {
+        for (said, shown) in [
+            (
+                "error: no such file `a/b`\nmore",
+                "error: no such file `a/b`",
+            ),
+            (
+                "\n  bearer eyJhbGciOi.e30.x: refused",
+                "bearer [hidden]: refused",
+            ),
+            ("key: sk-abc rt_1 at-2", "key: [hidden] [hidden] [hidden]"),
+            (
+                "body={\"t\":\"0123456789abcdef0123456789abcdef\"}",
+                "body={\"t\":\"[hidden]\"}",
+            ),
+            ("sk- at- rt_", "sk- at- rt_"),
+            ("a\u{1b}[31mred", "a[31mred"),
+        ] {
+            assert_eq!(first_line(said), shown);
+        }
+        assert_eq!(last_line("one\ntwo \n\n"), "two");
+        assert_eq!(
+            first_line(&"word ".repeat(100)).chars().count(),
+            MOST_LETTERS + 1
+        );
+        assert_eq!(first_line(""), "");
+    }
+}

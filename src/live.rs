@@ -1,0 +1,265 @@
+//! What is left of the account that is signed in: asked as the flags and settings say, checked against its login, and
+//! kept in the registry. The same for every command that asks.
+
+use std::path::Path;
+
+use crate::accounts;
+use crate::cli::{LiveArgs, Source};
+use crate::codex::auth::Login;
+use crate::codex::home;
+use crate::codex::status::{self, Asking, Clock, LiveStatus};
+use crate::context::Ctx;
+use crate::error::{Error, Kind, Result};
+use crate::evidence::{self, Evidence};
+use crate::lock::Lock;
+use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
+use crate::observation::{Observation, settle_start};
+
+/// Where the text of a panel comes from, where not from Codex itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// A file; `-` is standard input.
+    pub file: Option<&'a Path>,
+    /// A command that prints it.
+    pub command: Option<&'a str>,
+    /// The year of its dates.
+    pub reference_year: Option<i32>,
+}
+
+/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked.
+pub fn ask(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
+    if let Some(live) = of_text(ctx, args, given)? {
+        return Ok(live);
+    }
+    let _in_hand = ctx.in_hand();
+    let clock = clock(ctx, given);
+    let stop = || ctx.stopped();
+    let asking = |program| Asking {
+        program,
+        home,
+        timeout: ctx.status_timeout(args),
+        stop: &stop,
+        clock,
+    };
+    match ctx.status_source(args) {
+        Source::Auto => status::of_codex(&asking(&ctx.codex(args)?)),
+        Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
+        Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
+        Source::Rollout => hint(ctx, home, login),
+    }
+}
+
+/// What is left by a text that was given, or that a command prints; None where neither is.
+pub fn of_text(ctx: &Ctx, args: &LiveArgs, given: Given) -> Result<Option<LiveStatus>> {
+    let clock = clock(ctx, given);
+    if let Some(path) = given.file {
+        return status::of_file(path, clock).map(Some);
+    }
+    let Some(command) = ctx.status_command(given.command, args) else {
+        return Ok(None);
+    };
+    let _in_hand = ctx.in_hand();
+    let timeout = ctx.status_timeout(args);
+    status::of_command(&command, timeout, &|| ctx.stopped(), clock).map(Some)
+}
+
+fn clock<'a>(ctx: &'a Ctx, given: Given) -> Clock<'a> {
+    Clock {
+        now: ctx.now,
+        zone: &ctx.zone,
+        reference_year: given.reference_year,
+        is_system_time: ctx.is_system_time,
+    }
+}
+
+/// Fails where the status is of another account than the login; warns where it names none.
+pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
+    let is_named = status::check_account(&live.reading, &login.account)?;
+    // Codex itself was asked about this very login.
+    if !is_named && live.source != StatusSource::AppServer && live.source != StatusSource::Rollout {
+        ctx.ui.warn(&format!(
+            "the status text names no account; it is taken to be of {}, who is signed in",
+            login.account
+        ));
+    }
+    Ok(())
+}
+
+/// What was said as evidence, given what was known of the account before.
+///
+/// Fails where Codex reports no limits at all while a window is known to run: no news is not an end.
+pub fn observation_of(
+    ctx: &Ctx,
+    live: &LiveStatus,
+    login: &Login,
+    known: Option<&Observation>,
+) -> Result<Observation> {
+    let reading = &live.reading;
+    let runs = known.filter(|known| known.state_at(ctx.now, &ctx.zone) == WindowState::Running);
+    if let (true, Some(known)) = (reading.limits.is_empty(), runs) {
+        return Err(Error::new(
+            Kind::NoStatus,
+            format!(
+                "codex reports no limits of {}, whose window of {} still runs",
+                login.account,
+                known
+                    .session_start_at
+                    .map_or_else(String::new, |start| start.0.table_form()),
+            ),
+            "run the command again later",
+        ));
+    }
+    let state = reading.window_state(live.observed_at);
+    let exhausted = reading.quota_percent_left == Some(0);
+    let plan_type = match live.source {
+        // The back end's word; the token's may be old.
+        StatusSource::AppServer | StatusSource::Rollout => {
+            reading.plan.clone().or_else(|| login.plan_type.clone())
+        }
+        // A panel shows a label.
+        _ => login.plan_type.clone(),
+    };
+    Ok(Observation {
+        source: live.source,
+        observed_at: live.observed_at,
+        session_start_at: reading
+            .reset_at
+            .map(|reset| settle_start(reset, state, known, &ctx.zone)),
+        reset_at: reading.reset_at,
+        window_state: state,
+        quota_percent_left: reading.quota_percent_left,
+        quota_text: reading.quota_text.clone(),
+        limits: reading.limits.clone(),
+        quota_end_detected_at: exhausted.then_some(live.observed_at),
+        is_guess: false,
+        validation_status: ValidationStatus::Ok,
+        plan_type,
+    })
+}
+
+/// The last known window, without asking anybody: as it was kept, or by a newer hint in Codex's session files.
+pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Result<Observation> {
+    let accounts = evidence.accounts();
+    let account = accounts::find(&accounts, &login.account);
+    let known = account
+        .and_then(|account| account.observation.clone())
+        .filter(|known| known.session_start_at.is_some());
+    let hint = hint(ctx, home, login);
+    let newer = hint.as_ref().ok().filter(|hint| {
+        known
+            .as_ref()
+            .is_none_or(|known| known.observed_at < hint.observed_at)
+    });
+    if let Some(hint) = newer {
+        let reported = account.and_then(|account| account.reported.as_ref());
+        return observation_of(ctx, hint, login, reported);
+    }
+    if let Some(known) = known {
+        return Ok(Observation {
+            source: StatusSource::Offline,
+            ..known
+        });
+    }
+    let why = hint
+        .err()
+        .map_or(String::new(), |error| format!("; {error}"));
+    Err(Error::new(
+        Kind::NoStatus,
+        format!("no window of {} is known yet{why}", login.account),
+        "make a first backup without `--offline`, or run `codex-manager normalize` on legacy files",
+    ))
+}
+
+/// What Codex's session files say.
+fn hint(_ctx: &Ctx, _home: &Path, _login: &Login) -> Result<LiveStatus> {
+    Err(Error::new(
+        Kind::NoStatus,
+        "no session file says anything",
+        "ask Codex itself",
+    ))
+}
+
+/// What of the account is known from a report, not from a guess: only that keeps a window's start.
+pub fn known(evidence: &Evidence, account: &Account) -> Option<Observation> {
+    accounts::find(&evidence.accounts(), account)?
+        .reported
+        .clone()
+}
+
+/// Keeps an observation in the registry. The caller holds the lock.
+pub fn remember(ctx: &Ctx, account: &Account, observation: Observation, lock: &Lock) -> Result<()> {
+    let mut warnings = Vec::new();
+    let places = ctx.places(None, None)?;
+    let mut registry = evidence::load_registry(&places, ctx.now, true, Some(lock), &mut warnings);
+    for warning in &warnings {
+        ctx.ui.warn(warning);
+    }
+    registry.record(account, observation);
+    registry.save(&ctx.paths.registry())
+}
+
+/// Asks about the account that is signed in, for a table of all of them, and keeps the answer unless it is a dry run.
+pub fn refresh(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    command: &str,
+    backup_dir: Option<&Path>,
+    dry_run: bool,
+) -> Result<(Account, Observation)> {
+    let home = &ctx.paths.codex_home;
+    let login = login(home)?;
+    let live = ask(ctx, args, Given::default(), home, &login)?;
+    // Whoever signed in while Codex was asked is not who it spoke of.
+    let login = self::login(home)?;
+    check(ctx, &live, &login)?;
+    let lock = (!dry_run).then(|| ctx.lock(command)).transpose()?;
+    let lock = lock.as_ref().map(|(lock, _)| lock);
+    // What is wrong with any of it is told when the table is made.
+    let places = ctx.places(backup_dir, None)?;
+    let evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    let known = known(&evidence, &login.account);
+    let observation = observation_of(ctx, &live, &login, known.as_ref())?;
+    if let Some(lock) = lock {
+        remember(ctx, &login.account, observation.clone(), lock)?;
+    }
+    Ok((login.account, observation))
+}
+
+/// Refuses flags on how to ask where nothing is asked.
+pub fn check_flags(live: bool, args: &LiveArgs) -> Result<()> {
+    if live || !args.is_given() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Usage,
+        "`--status-source`, `--status-timeout` and `--codex-command` say how to ask Codex, which is not asked",
+        "say `--live` too, or leave them out",
+    ))
+}
+
+/// The login of a Codex home, of which there is something left to tell.
+pub fn login(home: &Path) -> Result<Login> {
+    let refused = |message: String, hint: &str| Error::new(Kind::NoStatus, message, hint);
+    let Some((_, login)) = home::read_login(home)? else {
+        return Err(refused(
+            format!(
+                "nobody is signed in: `{}` does not exist",
+                home::auth_path(home).display()
+            ),
+            "sign in with `codex login`; if Codex keeps logins in the system's keyring, set `cli_auth_credentials_store = \"file\"` in its config.toml",
+        ));
+    };
+    if login.is_api_key() {
+        return Err(refused(
+            "the login is an API key, which has no weekly window".to_owned(),
+            "sign in with a ChatGPT account: `codex login`",
+        ));
+    }
+    Ok(login)
+}
