@@ -78,6 +78,8 @@ pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let mut session = Session::start(asking, &workplace, &[NO_DAEMON], until)?;
     let mut told = session.talk();
     if told.is_err() && session.screen.refuses_option(NO_DAEMON) {
+        // It must be gone first: it takes with it whatever came after it.
+        drop(session);
         session = Session::start(asking, &workplace, &[], until)?;
         told = session.talk();
     }
@@ -381,7 +383,10 @@ impl Child for Leader {
     }
 
     fn ended(&mut self) -> Option<Ending> {
-        let status = self.0.try_wait().ok().flatten()?;
+        // What somebody else has reaped is gone too.
+        let Some(status) = self.0.try_wait().transpose()?.ok() else {
+            return Some(Ending::Signal);
+        };
         let code = i32::try_from(status.exit_code()).ok();
         Some(Ending::of_code(code.filter(|_| status.signal().is_none())))
     }
