@@ -193,16 +193,9 @@ const DECISIONS: [(Decision, &[&str]); 4] = [
             "try new model",
             "use existing model",
             "choose how you'd like codex to proceed",
+            "is no longer available",
         ],
     ),
-];
-
-/// How a page asks for a key.
-const ASKS_FOR_A_KEY: [&str; 4] = [
-    "press enter to",
-    "press any key",
-    "enter to confirm",
-    "enter to select",
 ];
 
 impl Screen {
@@ -219,8 +212,7 @@ impl Screen {
         if let Some(typed) = self.typed() {
             return Waits::Prompt(typed);
         }
-        let text = self.text().to_lowercase();
-        if ASKS_FOR_A_KEY.iter().any(|words| text.contains(words)) {
+        if self.rows.iter().any(|row| asks_for_a_key(row)) {
             return Waits::Decision(self.decision());
         }
         Waits::Unknown
@@ -328,6 +320,18 @@ impl Screen {
             .find(|(_, words)| words.iter().any(|words| text.contains(words)));
         known.map_or(Decision::Other, |(decision, _)| *decision)
     }
+}
+
+/// Whether a row is the last of a page: `Press enter to continue`, `enter/esc continue · ^c quit`.
+fn asks_for_a_key(row: &str) -> bool {
+    let row = row.trim().to_lowercase();
+    row.starts_with("press any key")
+        || (["press enter", "enter ", "enter/", "esc "]
+            .iter()
+            .any(|key| row.starts_with(key))
+            && ["continue", "confirm", "select", "skip"]
+                .iter()
+                .any(|purpose| row.contains(purpose)))
 }
 
 /// The command a row of the list offers. Two spaces part it from its description; a greeting has a dash there.

@@ -62,6 +62,9 @@ const STILL_WRONG: Duration = Duration::from_secs(1);
 /// How often Codex is asked anew while it still fetches the limits.
 const BETWEEN: Duration = Duration::from_secs(3);
 
+/// How long after its start a renewal of the login may take that is not to be cut off.
+const TO_RENEW: Duration = Duration::from_secs(20);
+
 /// How long it may take to quit when it is asked to at its prompt.
 const TO_QUIT: Duration = Duration::from_secs(2);
 
@@ -73,8 +76,9 @@ const QUIT: &[u8] = b"\x04";
 
 /// Asks it. The weekly row's own text stays as it was printed, in UTC.
 pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
-    let until = Instant::now() + asking.timeout;
-    let workplace = Workplace::new(asking.home)?;
+    let began = Instant::now();
+    let until = began + asking.timeout;
+    let workplace = Workplace::new(asking.home, asking.clock.now)?;
     let mut session = Session::start(asking, &workplace, &[NO_DAEMON], until)?;
     let mut told = session.talk();
     if told.is_err() && session.screen.refuses_option(NO_DAEMON) {
@@ -82,6 +86,10 @@ pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
         drop(session);
         session = Session::start(asking, &workplace, &[], until)?;
         told = session.talk();
+    }
+    let is_done = told.is_ok() || session.screen.waits() == Waits::Decision(Decision::SignIn);
+    if !is_done {
+        session.await_renewal(&workplace, began + TO_RENEW);
     }
     session.end();
     // It must be gone before what it left is taken back.
@@ -344,6 +352,16 @@ impl<'a> Session<'a> {
             ),
             "run the command again; where Codex is just slow, raise `--status-timeout` or the setting `status.timeout_seconds`",
         )
+    }
+
+    /// Lets it finish a renewal of the login, which begins soon after its start.
+    fn await_renewal(&mut self, workplace: &Workplace, until: Instant) {
+        while workplace.may_be_renewing()
+            && self.family.leader.ended().is_none()
+            && Instant::now() < until
+        {
+            self.drain(Instant::now() + POLL);
+        }
     }
 
     /// Ends it: as a person would where that is possible, so that it tidies up behind itself.

@@ -1,21 +1,29 @@
 //! Where Codex's terminal interface is started when it is only asked: an empty directory, and the options that keep it
 //! from asking a person about that. What it leaves in its home for having been started is taken back when this goes.
+//! Whether it may be renewing the login just now is told here too.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::fsutil;
+use crate::timeutil::Stamp;
 
 /// The most that is read of a settings file.
 const MOST_SETTINGS: u64 = 4 << 20;
 
 /// How much of a session file is read for the directory it was begun in; its first line names it.
 const MOST_HEAD: u64 = 256 << 10;
+
+/// Codex renews a login that ends within five minutes; the rest is for clocks that differ.
+const RENEWED_BEFORE: i64 = 15 * 60;
 
 /// What every start of Codex is told. A key that a version does not know is passed over by it.
 const OVERRIDES: [&str; 5] = [
@@ -25,6 +33,9 @@ const OVERRIDES: [&str; 5] = [
     "tui.notifications=false",
     "tui.show_tooltips=false",
 ];
+
+/// Where Codex keeps the login.
+const LOGIN: &str = "auth.json";
 
 /// The key by which Codex notes that it has looked for a screen reader; 0.156 and later note it at their first start.
 const NOTED: &str = "screen_reader_detection_done";
@@ -38,11 +49,13 @@ pub struct Workplace {
     settings: PathBuf,
     /// The settings as they were.
     before: Option<Vec<u8>>,
+    /// The login as it was, where Codex will renew it.
+    to_renew: Option<Vec<u8>>,
 }
 
 impl Workplace {
-    /// Makes one for a Codex with the home `home`.
-    pub fn new(home: &Path) -> Result<Self> {
+    /// Makes one for a Codex with the home `home`, at `now`.
+    pub fn new(home: &Path, now: Stamp) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("codex-manager-status-")
             .tempdir()
@@ -59,7 +72,9 @@ impl Workplace {
         // A link keeps its place: what it leads to is read and written.
         let settings = settings.canonicalize().unwrap_or(settings);
         let before = fsutil::read_if_present(&settings, MOST_SETTINGS)?;
+        let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
+            to_renew: login.filter(|login| is_renewed_at(login, now)),
             path,
             dir,
             home: home.to_owned(),
@@ -88,6 +103,18 @@ impl Workplace {
             .chain(idle)
             .flat_map(|setting| ["-c".to_owned(), setting])
             .collect()
+    }
+
+    /// Whether Codex may be in the midst of renewing the login, or yet to begin. Ended then, it would lose it: the old
+    /// refresh token is used up, and the new one not yet written.
+    pub fn may_be_renewing(&self) -> bool {
+        self.to_renew.as_ref().is_some_and(|before| {
+            match fsutil::read_limited(&self.home.join(LOGIN), MOST_SETTINGS) {
+                // Some versions write it in place: half of it is not all of it.
+                Ok(now) => now == *before || serde_json::from_slice::<Value>(&now).is_err(),
+                Err(_) => false,
+            }
+        })
     }
 
     /// The tool servers in the settings: none is needed. Names that an option cannot spell are left.
@@ -147,6 +174,24 @@ impl Drop for Workplace {
         let _ = self.restore_settings();
         let _ = self.remove_sessions();
     }
+}
+
+/// Whether Codex renews this login at its start. One whose end cannot be read may be.
+fn is_renewed_at(login: &[u8], now: Stamp) -> bool {
+    let Ok(login) = serde_json::from_slice::<Value>(login) else {
+        return false;
+    };
+    let Some(token) = login
+        .pointer("/tokens/access_token")
+        .and_then(Value::as_str)
+    else {
+        return false;
+    };
+    let claims = token.split('.').nth(1);
+    let claims = claims.and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
+    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let ends = claims.and_then(|claims| claims.get("exp")?.as_i64());
+    ends.is_none_or(|ends| ends <= now.unix() + RENEWED_BEFORE)
 }
 
 /// Session files lie below a directory each for year, month and day.
