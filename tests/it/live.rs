@@ -333,6 +333,37 @@ fn a_login_that_was_taken_back_is_renewed() {
 }
 
 #[test]
+fn the_older_one_renews_a_login_that_was_taken_back() {
+    with(test_name!(), OLDER, |world| {
+        world.set(|_| {});
+        let before = world.login();
+        world.chatgpt.revoke(&world.alice);
+        let ran = world.run_renewing(&STATUS).code(0).stderr("");
+        assert_eq!(ran.json(), world.usual());
+        assert_ne!(world.login(), before);
+    });
+}
+
+#[test]
+fn an_account_that_chatgpt_does_not_confirm() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| alice.check_status = 503);
+        world.shows(&world.usual());
+    });
+}
+
+#[test]
+fn chatgpt_cannot_be_reached() {
+    with(test_name!(), NEWEST, |world| {
+        let config = world.env.read(".codex/config.toml");
+        let (_, rest) = config.split_once('\n').expect("lines");
+        let config = format!("chatgpt_base_url = \"http://127.0.0.1:1/backend-api\"\n{rest}");
+        world.env.write(".codex/config.toml", &config);
+        world.refuses("codex cannot reach ChatGPT");
+    });
+}
+
+#[test]
 fn an_expired_login_is_renewed() {
     with(test_name!(), NEWEST, |world| {
         world.set(|_| {});
@@ -472,8 +503,7 @@ fn an_api_key_has_no_window() {
 fn nobody_is_signed_in() {
     with(test_name!(), NEWEST, |world| {
         std::fs::remove_file(world.env.path(".codex/auth.json")).expect("removes");
-        let ran = world.run(&STATUS).code(14).stdout("");
-        assert_eq!(json_error(&ran).0, "no-status");
+        world.refuses("nobody is signed in: `~/.codex/auth.json` does not exist");
         assert_eq!(world.chatgpt.count("/usage"), 0);
     });
 }
