@@ -46,6 +46,7 @@ pub fn ask(
         program,
         home,
         timeout: ctx.status_timeout(args),
+        may_renew: login.is_due_for_renewal(ctx.clock),
         stop: &stop,
         clock,
     };

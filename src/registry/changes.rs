@@ -42,6 +42,7 @@ pub enum Cause {
 
 /// A window as one observation had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names)] // as an observation has them
 pub struct Window {
     /// When it opened.
     pub session_start_at: Option<SessionStart>,

@@ -102,7 +102,11 @@ struct World {
 impl World {
     fn of(script: &Script) -> Self {
         let env = Env::new();
-        env.codex_home(&Person::named("alice"));
+        // Renewed just now: no Codex would renew it by itself.
+        env.codex_home(&Person {
+            last_refresh: chrono::Utc::now().to_rfc3339(),
+            ..Person::named("alice")
+        });
         let codex = script.install(&env);
         Self { env, codex }
     }

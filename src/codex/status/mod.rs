@@ -45,6 +45,8 @@ pub struct Asking<'a> {
     pub home: &'a Path,
     /// How long it may take.
     pub timeout: Duration,
+    /// Whether Codex may renew the login as soon as it starts.
+    pub may_renew: bool,
     /// Whether a signal came.
     pub stop: &'a dyn Fn() -> bool,
     /// The instant and zone of the answer.

@@ -183,9 +183,7 @@ fn session_file(path: PathBuf) -> Option<SessionFile> {
         return None;
     }
     let plain = name.strip_suffix(".zst");
-    if !plain.unwrap_or(name).ends_with(".jsonl") {
-        return None;
-    }
+    plain.unwrap_or(name).strip_suffix(".jsonl")?;
     if plain.is_some_and(|plain| path.with_file_name(plain).exists()) {
         return None;
     }

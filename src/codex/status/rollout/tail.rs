@@ -40,7 +40,9 @@ pub fn lines_backwards(
             }
             let from = at.saturating_sub(REACH);
             read_at(file, from, (at + REACH).min(length), &mut around)?;
-            let (before, after) = around.split_at(((at - from) as usize).min(around.len()));
+            // Cut short since, the file may end before the text does.
+            let place = usize::try_from(at - from).map_or(around.len(), |at| at.min(around.len()));
+            let (before, after) = around.split_at(place);
             let line_start = memchr::memrchr(b'\n', before).map(|place| place + 1);
             dealt = from + line_start.unwrap_or(0) as u64;
             let line_end = memchr::memchr(b'\n', after).map(|place| before.len() + place);
@@ -123,6 +125,23 @@ mod tests {
         }
         content.extend_from_slice(b"\nlast X\n");
         assert_eq!(found(&content, b"X"), [&b"last X"[..], b"first X"]);
+    }
+
+    #[test]
+    fn a_text_across_the_ends_of_blocks_is_found() {
+        for boundary in [FIRST_BLOCK, FIRST_BLOCK + BLOCK] {
+            for before in 0..8 {
+                let after = usize::try_from(boundary).expect("small") - before;
+                let mut content = b"needle".to_vec();
+                content.resize(after + 6, b'\n');
+                content.splice(0..0, *b"first\n");
+                assert_eq!(
+                    found(&content, b"needle"),
+                    [b"needle"],
+                    "{boundary} {before}"
+                );
+            }
+        }
     }
 
     proptest! {
