@@ -34,6 +34,7 @@ const PURE: &[&str] = &[
     "codex/status/rate_limits.rs",
     "codex/status/reading.rs",
     "registry/",
+    "codex/status/screen.rs",
 ];
 
 /// What asks the machine: files, environment, clock.
@@ -66,6 +67,7 @@ const MAY_WAIT: &[&str] = &[
     "codex/family.rs",
     "codex/process.rs",
     "codex/status/app_server.rs",
+    "codex/status/terminal.rs",
 ];
 
 /// One source file: its path below `src/`, its text, and its code outside of tests.

@@ -7,6 +7,9 @@ pub mod panel;
 pub mod rate_limits;
 pub mod reading;
 pub mod rollout;
+pub mod screen;
+pub mod terminal;
+mod workplace;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -162,8 +165,10 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus> {
 }
 
 /// From Codex's panel alone.
-pub fn of_panel(_asking: &Asking) -> Result<LiveStatus> {
-    Err(Error::new(Kind::NoStatus, "no panel", "update Codex"))
+pub fn of_panel(asking: &Asking) -> Result<LiveStatus> {
+    terminal::of_terminal(asking).map_err(|refusal| match refusal {
+        Refusal::Failed(error) | Refusal::TooOld(error) => error,
+    })
 }
 
 fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Result<LiveStatus> {

@@ -1,0 +1,175 @@
+//! Where Codex's terminal interface is started when it is only asked: an empty directory, and the options that keep it
+//! from asking a person about that. A session file of the asking itself is removed again.
+//! Whether it may be renewing the login just now is told here too.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::fsutil;
+
+/// The most that is read of a settings file.
+const MOST_SETTINGS: u64 = 4 << 20;
+
+/// How much of a session file is read for the directory it was begun in; its first line names it.
+const MOST_HEAD: u64 = 256 << 10;
+
+/// What every start of Codex is told. A key that a version does not know is passed over by it.
+const OVERRIDES: [&str; 5] = [
+    "check_for_update_on_startup=false",
+    "disable_paste_burst=true",
+    "tui.animations=false",
+    "tui.notifications=false",
+    "tui.show_tooltips=false",
+];
+
+/// Where Codex keeps the login.
+const LOGIN: &str = "auth.json";
+
+/// A private, empty directory to start Codex in.
+pub struct Workplace {
+    /// The directory itself: removed with what is in it.
+    dir: TempDir,
+    path: PathBuf,
+    home: PathBuf,
+    /// The login as it was, where Codex will renew it.
+    to_renew: Option<Vec<u8>>,
+}
+
+impl Workplace {
+    /// Makes one for a Codex with the home `home`, which may renew the login as it starts.
+    pub fn new(home: &Path, may_renew: bool) -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("codex-manager-status-")
+            .tempdir()
+            .map_err(|error| {
+                let why = crate::error::describe(&error);
+                let message = format!("cannot make a directory for temporary files: {why}");
+                Error::other(message, "check `TMPDIR` and its file system")
+            })?;
+        let path = dir
+            .path()
+            .canonicalize()
+            .unwrap_or_else(|_| dir.path().to_owned());
+        let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
+        Ok(Self {
+            to_renew: login.filter(|_| may_renew),
+            path,
+            dir,
+            home: home.to_owned(),
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The options Codex is started with.
+    pub fn options(&self) -> Vec<String> {
+        let trust = toml::Value::String(self.path.to_string_lossy().into_owned());
+        let trust = format!("projects={{{trust}={{trust_level=\"trusted\"}}}}");
+        let idle = self
+            .servers()
+            .into_iter()
+            .map(|name| format!("mcp_servers.{name}.enabled=false"));
+        OVERRIDES
+            .into_iter()
+            .map(str::to_owned)
+            .chain([trust])
+            .chain(idle)
+            .flat_map(|setting| ["-c".to_owned(), setting])
+            .collect()
+    }
+
+    /// Whether Codex may be in the midst of renewing the login, or yet to begin. Ended then, it would lose it: the old
+    /// refresh token is used up, and the new one not yet written.
+    pub fn may_be_renewing(&self) -> bool {
+        self.to_renew.as_ref().is_some_and(|before| {
+            match fsutil::read_limited(&self.home.join(LOGIN), MOST_SETTINGS) {
+                // Some versions write it in place: half of it is not all of it.
+                Ok(now) => now == *before || serde_json::from_slice::<Value>(&now).is_err(),
+                Err(_) => false,
+            }
+        })
+    }
+
+    /// The tool servers in the settings: none is needed. Names that an option cannot spell are left.
+    fn servers(&self) -> Vec<String> {
+        let settings = fsutil::read_if_present(&self.home.join("config.toml"), MOST_SETTINGS);
+        let settings = settings.ok().flatten().and_then(|bytes| table(&bytes));
+        let servers = settings.as_ref().and_then(|table| table.get("mcp_servers"));
+        let servers = servers.and_then(toml::Value::as_table);
+        let is_plain = |name: &&String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            !name.is_empty() && name.chars().all(plain)
+        };
+        servers.map_or_else(Vec::new, |servers| {
+            servers.keys().filter(is_plain).cloned().collect()
+        })
+    }
+
+    /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
+    fn remove_sessions(&self) -> Option<()> {
+        let began = fs::metadata(self.dir.path()).ok()?.modified().ok()?;
+        let begun_here = serde_json::to_string(&self.path.to_string_lossy()).ok()?;
+        let begun_here = format!("\"cwd\":{begun_here}");
+        remove_sessions_in(&self.home.join("sessions"), DATED, began, &begun_here);
+        Some(())
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = self.remove_sessions();
+    }
+}
+
+/// Session files lie below a directory each for year, month and day.
+const DATED: usize = 3;
+
+/// Removes files that were written since `began` and name the directory `begun_here`, and directories that gets empty.
+fn remove_sessions_in(dir: &Path, below: usize, began: SystemTime, begun_here: &str) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        if kind.is_dir() && below > 0 {
+            remove_sessions_in(&entry.path(), below - 1, began, begun_here);
+        } else if kind.is_file() && below == 0 {
+            let written = entry.metadata().and_then(|meta| meta.modified());
+            if written.is_ok_and(|written| written >= began)
+                && head_of(&entry.path()).is_some_and(|head| head.contains(begun_here))
+                && fs::remove_file(entry.path()).is_ok()
+            {
+                // Its day, month and year go with it where nothing else is in them.
+                let parents = entry.path();
+                for parent in parents.ancestors().skip(1).take(DATED) {
+                    if fs::remove_dir(parent).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The beginning of a file.
+fn head_of(path: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    let file = fsutil::open_regular(path).ok()?;
+    file.take(MOST_HEAD).read_to_end(&mut head).ok()?;
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+fn table(bytes: &[u8]) -> Option<toml::Table> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
