@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
 use crate::fsutil;
 use crate::hint;
-use crate::lock::Lock;
+use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
 use crate::registry::Registry;
@@ -29,7 +29,8 @@ pub struct Given<'a> {
     pub reference_year: Option<i32>,
 }
 
-/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked.
+/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked; while Codex is
+/// asked nobody may exchange the login.
 pub fn ask(
     ctx: &Ctx,
     args: &LiveArgs,
@@ -40,6 +41,31 @@ pub fn ask(
     if let Some(live) = of_text(ctx, args, given)? {
         return Ok(live);
     }
+    let _home = HomeLock::share(home)?;
+    ask_codex(ctx, args, given, home, login)
+}
+
+/// The same for a caller that holds the lock of the Codex home.
+pub fn ask_under_lock(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
+    if let Some(live) = of_text(ctx, args, given)? {
+        return Ok(live);
+    }
+    ask_codex(ctx, args, given, home, login)
+}
+
+fn ask_codex(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
     let _in_hand = ctx.in_hand();
     let clock = clock(ctx, given);
     let stop = || ctx.stopped();
