@@ -483,6 +483,11 @@ fn ended_early(ending: Ending, screen: &Screen) -> Refusal {
         Ending::Code(126 | 127) => {
             "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`"
         }
+        _ if said.contains("routing discovery failed")
+            || said.contains("error sending request") =>
+        {
+            "check the network, then run the command again"
+        }
         _ => "run `codex` by hand to see why",
     };
     failed(
