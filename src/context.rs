@@ -35,6 +35,8 @@ pub struct Ctx {
     pub now: Stamp,
     /// Whether that is the system's clock, and not an instant that was asked for.
     pub is_system_time: bool,
+    /// What the system's clock says, whatever instant was asked for.
+    pub clock: Stamp,
     /// The zone of wall clocks.
     pub zone: Zone,
     /// Where things are.
@@ -125,18 +127,20 @@ impl Ctx {
         let asked = globals
             .now
             .map_or_else(now_of_environment, |now| Ok(Some(now)))?;
-        let now = match asked {
-            Some(now) => now.in_zone(&zone),
-            None => Stamp::from_unix(chrono::Utc::now().timestamp(), &zone).ok_or_else(|| {
+        let clock = Stamp::from_unix(chrono::Utc::now().timestamp(), &zone);
+        let now = asked
+            .map(|now| now.in_zone(&zone))
+            .or(clock)
+            .ok_or_else(|| {
                 Error::other(
                     "the system's clock is outside the years 1000 to 9998",
                     "set the clock, or say `--now`",
                 )
-            })?,
-        };
+            })?;
         let ui = Self::streams(globals, &settings);
         Ok(Self {
             now,
+            clock: clock.unwrap_or(now),
             is_system_time: asked.is_none(),
             zone,
             paths: Paths {
@@ -297,6 +301,12 @@ impl Ctx {
     /// Whether scratch directories are captured, given the flag.
     pub fn include_tmp(&self, flag: bool) -> bool {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
+    }
+
+    /// This very moment, later than `now` by as long as the command has waited; the same where the time was given.
+    pub fn moment(&self) -> Stamp {
+        let moment = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);
+        moment.filter(|_| self.is_system_time).unwrap_or(self.now)
     }
 
     /// The command that prints Codex's status panel, given the flags; a source that was asked for goes before the setting.

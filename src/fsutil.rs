@@ -209,6 +209,11 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// The one spelling of a path, links followed; where nothing stands there, the path as it is.
+pub fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// The directory a file stands in; the working directory for a bare name.
 pub fn parent_of(path: &Path) -> &Path {
     match path.parent() {

@@ -11,9 +11,11 @@ use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
+use crate::hint;
 use crate::lock::Lock;
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
+use crate::registry::Registry;
 
 /// Where the text of a panel comes from, where not from Codex itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +46,7 @@ pub fn ask(
         program,
         home,
         timeout: ctx.status_timeout(args),
+        may_renew: login.is_due_for_renewal(ctx.clock),
         stop: &stop,
         clock,
     };
@@ -51,7 +54,15 @@ pub fn ask(
         Source::Auto => status::of_codex(&asking(&ctx.codex(args)?)),
         Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
         Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
-        Source::Rollout => hint(ctx, home, login),
+        Source::Rollout => {
+            let mut warnings = Vec::new();
+            let places = ctx.places(None, None)?;
+            let registry = evidence::load_registry(&places, ctx.now, false, None, &mut warnings);
+            for warning in &warnings {
+                ctx.ui.warn(warning);
+            }
+            hint(ctx, &registry, home, login)
+        }
     }
 }
 
@@ -150,7 +161,7 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
     let known = account
         .and_then(|account| account.observation.clone())
         .filter(|known| known.session_start_at.is_some());
-    let hint = hint(ctx, home, login);
+    let hint = hint(ctx, &evidence.registry, home, login);
     let newer = hint.as_ref().ok().filter(|hint| {
         known
             .as_ref()
@@ -177,12 +188,14 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
 }
 
 /// What Codex's session files say.
-fn hint(_ctx: &Ctx, _home: &Path, _login: &Login) -> Result<LiveStatus> {
-    Err(Error::new(
-        Kind::NoStatus,
-        "no session file says anything",
-        "ask Codex itself",
-    ))
+fn hint(ctx: &Ctx, registry: &Registry, home: &Path, login: &Login) -> Result<LiveStatus> {
+    let mut warnings = Vec::new();
+    let account = &login.account;
+    let hint = hint::of_rollouts(home, account, registry, ctx.now, &ctx.zone, &mut warnings);
+    for warning in &warnings {
+        ctx.ui.warn(warning);
+    }
+    hint
 }
 
 /// What of the account is known from a report, not from a guess: only that keeps a window's start.
@@ -194,13 +207,18 @@ pub fn known(evidence: &Evidence, account: &Account) -> Option<Observation> {
 
 /// Keeps an observation in the registry. The caller holds the lock.
 pub fn remember(ctx: &Ctx, account: &Account, observation: Observation, lock: &Lock) -> Result<()> {
+    update(ctx, lock, |registry| registry.record(account, observation))
+}
+
+/// Changes the registry. The caller holds the lock.
+pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Result<()> {
     let mut warnings = Vec::new();
     let places = ctx.places(None, None)?;
     let mut registry = evidence::load_registry(&places, ctx.now, true, Some(lock), &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
-    registry.record(account, observation);
+    change(&mut registry);
     registry.save(&ctx.paths.registry())
 }
 

@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod evidence;
 mod fsutil;
+mod hint;
 mod install;
 mod inventory;
 mod legacy;

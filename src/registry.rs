@@ -1,7 +1,11 @@
-//! `cooldown.json`: the newest observation of every account's window.
+//! `cooldown.json`: the newest observation of every account's window, what became of its windows before, and who was
+//! signed in to which Codex home when.
 //!
 //! A broken file is set aside under another name, never emptied. The Python 23.0.0 keeps a file of the same name, a
 //! map by email: it is read, and kept beside as `cooldown.python.json` when this program first writes its own.
+
+mod changes;
+mod live;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +19,9 @@ use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, is_python_report};
 use crate::timeutil::{SessionStart, Stamp};
 
+pub use changes::Change;
+pub use live::{Attribution, Live, same_login};
+
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -26,6 +33,9 @@ pub struct Entry {
     pub account: Account,
     /// Its newest observation.
     pub observation: Observation,
+    /// Every change of its window that was observed, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// What this version does not know, kept.
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -36,6 +46,8 @@ pub struct Entry {
 pub struct Registry {
     /// One for each account.
     pub entries: Vec<Entry>,
+    /// Who was signed in to which Codex home, oldest first for each home.
+    pub live: Vec<Live>,
     rest: Map<String, Value>,
     of_python: bool,
 }
@@ -67,8 +79,14 @@ impl Registry {
             let accounts = rest.remove("accounts").unwrap_or_default();
             let entries = serde_json::from_value(accounts)
                 .map_err(|_| "an account in it is no account".to_owned())?;
+            let live = match rest.remove("live") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(live) => serde_json::from_value(live)
+                    .map_err(|_| "a login in it is no login".to_owned())?,
+            };
             return Ok(Self {
                 entries,
+                live,
                 rest,
                 of_python: false,
             });
@@ -85,6 +103,7 @@ impl Registry {
         }
         Ok(Self {
             entries,
+            live: Vec::new(),
             rest: Map::new(),
             of_python: !document.is_empty(),
         })
@@ -105,7 +124,7 @@ impl Registry {
         candidates.next().is_none().then_some(first)
     }
 
-    /// Takes an observation in, unless a newer one is known.
+    /// Takes an observation in, unless a newer one is known, and keeps what changed since the one before.
     pub fn record(&mut self, account: &Account, observation: Observation) {
         match self.position(account) {
             Some(index) => {
@@ -114,16 +133,37 @@ impl Registry {
                     entry.account = account.clone();
                 }
                 if !entry.observation.outranks(&observation) {
+                    entry
+                        .changes
+                        .extend(Change::between(&entry.observation, &observation));
                     entry.observation = observation;
                 }
             }
             None => self.entries.push(Entry {
                 account: account.clone(),
                 observation,
+                changes: Vec::new(),
                 rest: Map::new(),
             }),
         }
         self.entries.sort_by(|a, b| a.account.cmp(&b.account));
+    }
+
+    /// Notes that `account` is signed in to `home` at `at`. `home` is one spelling of its path, the same every time:
+    /// [`fsutil::real`]. A time before the last sighting is none.
+    pub fn saw_live(&mut self, home: &Path, account: &Account, at: Stamp) {
+        live::note(&mut self.live, home, account, at);
+    }
+
+    /// Who was signed in to `home` at `at`, by what was seen so far and by who is signed in at `now`.
+    pub fn live_at(
+        &self,
+        home: &Path,
+        account_now: Option<&Account>,
+        now: Stamp,
+        at: Stamp,
+    ) -> Attribution {
+        live::at(&self.live, home, account_now, now, at)
     }
 
     /// Writes the file; one in the Python tool's form is kept beside it first.
@@ -150,6 +190,12 @@ impl Registry {
             "accounts".into(),
             serde_json::to_value(&self.entries).map_err(anyhow::Error::from)?,
         );
+        if !self.live.is_empty() {
+            document.insert(
+                "live".into(),
+                serde_json::to_value(&self.live).map_err(anyhow::Error::from)?,
+            );
+        }
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(anyhow::Error::from)?;
         bytes.push(b'\n');
         fsutil::write_atomically(path, &bytes)
@@ -216,13 +262,22 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
                 .filter(|plan| *plan != "unknown")
                 .map(str::to_owned),
         },
+        changes: Vec::new(),
         rest: Map::new(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::registry::changes::Cause;
+    use crate::timeutil::Zone;
+
+    fn stamp(text: &str) -> Stamp {
+        Stamp::parse(text).expect(text)
+    }
 
     fn observed(at: &str) -> Observation {
         let stamp = Stamp::parse(at).expect("a time");
@@ -283,10 +338,108 @@ mod tests {
         registry.entries[0]
             .rest
             .insert("mood".into(), "fine".into());
+        registry.record(
+            &exact("a@example.com", "ws-1"),
+            observed("2026-04-15T00:00:00Z"),
+        );
+        registry.saw_live(
+            Path::new("/home/a/.codex"),
+            &exact("a@example.com", "ws-1"),
+            stamp("2026-04-14T00:00:00Z"),
+        );
         registry.save(&path).expect("saves");
+        // What a newer version may have added stays where it was.
+        let mut document: Value =
+            serde_json::from_slice(&fs::read(&path).expect("reads")).expect("json");
+        document["live"][0]["by"] = "hand".into();
+        document["accounts"][0]["changes"][0]["note"] = "early".into();
+        fs::write(&path, document.to_string()).expect("writes");
         let read = Registry::load(&path).expect("whole");
-        assert_eq!(read.entries, registry.entries);
         assert_eq!(read.rest["colour"], "green");
+        assert_eq!(read.entries[0].observation, registry.entries[0].observation);
+        read.save(&path).expect("saves");
+        let again: Value = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("json");
+        assert_eq!(again, document);
+    }
+
+    #[test]
+    fn a_registry_without_changes_and_logins_is_whole_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("cooldown.json");
+        let text = r#"{"schema_version":1,"accounts":[{"email":"a@example.com","user_id":"user-a","account_id":"ws-1",
+            "observation":{"source":"status-file","observed_at":"2026-04-14T00:00:00+00:00","session_start_at":null,
+              "reset_at":null,"window_state":"unknown","quota_percent_left":null,"quota_text":null,"limits":[],
+              "quota_end_detected_at":null,"is_guess":false,"validation_status":"ok","plan_type":null}}]}"#;
+        fs::write(&path, text).expect("writes");
+        let registry = Registry::load(&path).expect("whole");
+        registry.save(&path).expect("saves");
+        let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("json");
+        assert_eq!(
+            read(&fs::read(&path).expect("reads")),
+            read(text.as_bytes())
+        );
+    }
+
+    #[test]
+    fn a_change_is_kept_in_words_that_last() {
+        let mut registry = Registry::default();
+        let account = exact("a@example.com", "ws-1");
+        registry.record(&account, observed("2026-04-14T00:00:00Z"));
+        assert!(registry.entries[0].changes.is_empty());
+        registry.record(&account, observed("2026-04-15T00:00:00Z"));
+        let change = serde_json::to_value(&registry.entries[0].changes).expect("json");
+        assert_eq!(
+            change,
+            serde_json::json!([{"at": "2026-04-15T00:00:00+00:00", "source": "status-file", "cause": "moved-early",
+                "before": {"session_start_at": "2026-04-14T00:00:00+00:00", "reset_at": null, "window_state": "running"},
+                "after": {"session_start_at": "2026-04-15T00:00:00+00:00", "reset_at": null, "window_state": "running"}}])
+        );
+        // What is outranked changes nothing.
+        registry.record(&account, observed("2026-04-10T00:00:00Z"));
+        assert_eq!(registry.entries[0].changes.len(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// In whatever order observations come, the newest stands, and a change is kept for each that is of another
+        /// window than the one that stood before.
+        #[test]
+        fn every_change_is_kept_once(seen in prop::collection::vec((0_i64..30_000, 0_i64..20_000, any::<bool>()), 1..20)) {
+            let utc = Zone::named("UTC").expect("a zone");
+            let minute = |minute: i64| Stamp::from_unix(1_776_000_000 + minute * 60, &utc).expect("in range");
+            let account = exact("a@example.com", "ws-1");
+            let mut registry = Registry::default();
+            let mut stood: Option<(i64, i64, bool)> = None;
+            let mut expected = Vec::new();
+            for (at, start, is_unstarted) in seen {
+                registry.record(&account, Observation {
+                    observed_at: minute(at),
+                    session_start_at: Some(SessionStart(minute(start))),
+                    window_state: if is_unstarted { WindowState::Unstarted } else { WindowState::Running },
+                    ..observed("2026-04-14T00:00:00Z")
+                });
+                if stood.is_some_and(|(newest, _, _)| newest > at) {
+                    continue;
+                }
+                if let Some((_, before, was_unstarted)) = stood {
+                    let moved = !is_unstarted && !was_unstarted && (start - before).abs() > 10;
+                    if is_unstarted != was_unstarted || moved {
+                        let cause = match (was_unstarted, at - before >= 7 * 1440) {
+                            (true, _) => Cause::Unstarted,
+                            (false, true) => Cause::Expired,
+                            (false, false) => Cause::MovedEarly,
+                        };
+                        expected.push((minute(at), Some(cause)));
+                    }
+                }
+                stood = Some((at, start, is_unstarted));
+            }
+            let entry = &registry.entries[0];
+            prop_assert_eq!(Some(entry.observation.observed_at), stood.map(|(at, _, _)| minute(at)));
+            let kept: Vec<_> = entry.changes.iter().map(|change| (change.at, change.cause)).collect();
+            prop_assert_eq!(kept, expected);
+        }
     }
 
     #[test]
@@ -313,7 +466,13 @@ mod tests {
     fn a_broken_file_is_told_and_kept_whole() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("cooldown.json");
-        for text in ["", "{\"accounts\":[", "{\"accounts\":[{}]}", "[]"] {
+        for text in [
+            "",
+            "{\"accounts\":[",
+            "{\"accounts\":[{}]}",
+            "[]",
+            "{\"accounts\":[],\"live\":[{}]}",
+        ] {
             fs::write(&path, text).expect("writes");
             assert!(Registry::load(&path).is_err(), "{text}");
             let aside = set_aside(&path, Stamp::parse("2026-04-14T00:00:00Z").expect("a time"))
@@ -321,6 +480,6 @@ mod tests {
             assert_eq!(fs::read_to_string(aside).expect("kept"), text);
             assert!(!path.exists());
         }
-        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 4);
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 5);
     }
 }

@@ -26,12 +26,26 @@ pub struct Login {
     pub auth_mode: String,
     /// When Codex last renewed the tokens.
     pub last_refresh: Option<Stamp>,
+    /// When the access token ends, Unix seconds; None where it does not say.
+    access_ends_at: Option<i64>,
 }
 
 impl Login {
     /// Whether it is an API key, which has no weekly window.
     pub fn is_api_key(&self) -> bool {
         self.account.email.is_none() && self.account.account_id.is_none()
+    }
+
+    /// Whether a Codex that is started at `now` may renew it by itself, with some room for clocks: five minutes before
+    /// the access token ends; where that does not say when, eight days after the last time.
+    pub fn is_due_for_renewal(&self, now: Stamp) -> bool {
+        const BEFORE_END: i64 = 10 * 60;
+        const AFTER_LAST: i64 = 7 * 24 * 3600;
+        match (self.access_ends_at, self.last_refresh) {
+            (Some(end), _) => end.saturating_sub(BEFORE_END) <= now.unix(),
+            (None, Some(last)) => last.unix().saturating_add(AFTER_LAST) <= now.unix(),
+            (None, None) => true,
+        }
     }
 }
 
@@ -51,6 +65,8 @@ struct AuthJson<'a> {
 struct Tokens<'a> {
     #[serde(borrow)]
     id_token: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow)]
+    access_token: Option<std::borrow::Cow<'a, str>>,
     account_id: Option<String>,
 }
 
@@ -74,6 +90,11 @@ pub fn parse(bytes: &[u8]) -> Result<Login, String> {
         plan_type,
         auth_mode: auth.auth_mode.clone().unwrap_or_else(|| mode.to_owned()),
         last_refresh,
+        access_ends_at: auth
+            .tokens
+            .as_ref()
+            .and_then(|tokens| claims_of(tokens.access_token.as_deref()?))
+            .and_then(|claims| claims["exp"].as_i64()),
     };
     // Codex goes by auth_mode; without one a personal token beats a key, and a key beats a ChatGPT login.
     let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
@@ -225,6 +246,26 @@ mod tests {
             (Some("plus"), "chatgpt")
         );
         assert!(!login.is_api_key());
+    }
+
+    #[test]
+    fn a_renewal_is_due_before_the_end() {
+        let now = Stamp::parse("2026-04-14T12:00:00Z").expect("a time");
+        let due = |access: &str, last_refresh: &str| {
+            let id = token(&claims());
+            let text = format!(
+                r#"{{"tokens":{{"id_token":"{id}","access_token":"{access}"}},"last_refresh":{last_refresh}}}"#
+            );
+            parse(text.as_bytes())
+                .expect("reads")
+                .is_due_for_renewal(now)
+        };
+        let ends_in = |seconds: i64| token(&serde_json::json!({"exp": now.unix() + seconds}));
+        let (yesterday, long_ago) = (r#""2026-04-13T12:00:00Z""#, r#""2026-04-01T12:00:00Z""#);
+        assert!(due(&ends_in(600), yesterday) && due(&ends_in(-5), yesterday));
+        assert!(!due(&ends_in(601), long_ago));
+        assert!(due("no token", long_ago) && due("no token", "null"));
+        assert!(!due("no token", yesterday));
     }
 
     #[test]

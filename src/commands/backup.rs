@@ -15,6 +15,7 @@ use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::Evidence;
+use crate::fsutil;
 use crate::legacy;
 use crate::live::{self, Given};
 use crate::metadata::{
@@ -38,6 +39,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let Some((auth_json, login)) = home::read_login(&source)? else {
         return Err(no_login(&source));
     };
+    let seen_at = ctx.moment();
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
@@ -111,8 +113,13 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     }
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
-    if let (Some(observation), Some((lock, _))) = (live, &lock) {
-        live::remember(ctx, &login.account, observation, lock)?;
+    if let Some((lock, _)) = &lock {
+        live::update(ctx, lock, |registry| {
+            registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
+            if let Some(observation) = live {
+                registry.record(&login.account, observation);
+            }
+        })?;
     }
     let is_partial = not_captured
         .iter()

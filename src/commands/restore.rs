@@ -17,8 +17,10 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};
-use crate::metadata::{BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
+use crate::live;
+use crate::metadata::{Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
 use crate::snapshots::{self, SAFETY, Snapshot, Sound, make};
+use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -43,7 +45,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         preview.plan.units.len()
     );
     ctx.ui.confirm(&question, args.yes)?;
-    let _lock = ctx.lock("restore")?;
+    let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
@@ -58,6 +60,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         safety_backup(ctx, &dest, &backup_dir, &again)?
     };
     ctx.check_stop()?;
+    let leaving = signed_in(ctx, &dest);
     let installed = install::install(
         &dest,
         &snapshot.archive,
@@ -80,7 +83,24 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui
         .done(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
+    let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
+    let noted = live::update(ctx, &lock, |registry| {
+        for (account, at) in sightings {
+            registry.saw_live(&fsutil::real(&dest), &account, at);
+        }
+    });
+    // The snapshot stands in its place, whatever becomes of the record of who is signed in.
+    if let Err(error) = noted {
+        ctx.ui
+            .warn(&format!("who is signed in was not noted: {error}"));
+    }
     Ok(Outcome::Done)
+}
+
+/// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.
+fn signed_in(ctx: &Ctx, home: &Path) -> Option<(Account, Stamp)> {
+    let (_, login) = home::read_login(home).ok()??;
+    Some((login.account, ctx.moment()))
 }
 
 fn warn_of_kept(ctx: &Ctx, plan: &Plan) {

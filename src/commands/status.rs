@@ -125,6 +125,20 @@ impl Report for Answer {
             )),
             _ => text.push_str("window   no weekly window\n"),
         }
+        let others = self
+            .limits
+            .iter()
+            .filter(|limit| !(limit.is_weekly() && limit.is_of_account()));
+        for limit in others {
+            let left = limit
+                .percent_left
+                .map_or("unknown".to_owned(), |left| format!("{left}% left"));
+            let resets = limit.reset_at.map_or(String::new(), |reset| {
+                let away = away(reset.since(self.now).num_seconds());
+                format!(", resets {reset} ({away})")
+            });
+            text.push_str(&format!("also     {}: {left}{resets}\n", limit.name));
+        }
         if let Some(name) = &self.archive_name {
             text.push_str(&format!("archive  {name}\n"));
         }

@@ -17,8 +17,8 @@ const BACKUPS: &str = ".codex-manager/backups";
 const BASE: &str = ".codex-manager/backups/2026-04-14-155500-alice@example.com-codex";
 const RESET: &str = "15:55 on 21 Apr";
 const NO_WINDOW_HINT: &str = "hint: run `/status` in Codex until it shows the weekly limit, and pass that text on; or say `--offline` to take the last known window\n";
-const NO_SOURCE: &str = "error: no live status: nothing says where it comes from\nhint: pass the text of Codex's `/status` with `--status-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`; or say `--offline` to take the last known window\n";
-const OFFLINE_UNKNOWN: &str = "error: no window of alice@example.com is known yet\nhint: make a first backup with `--status-file` or `--status-command`, or run `codex-manager normalize` on legacy files\n";
+const NO_SOURCE: &str = "error: codex is not installed: there is no `codex` on PATH\nhint: install Codex, or say where it is with `--codex-command` or `codex-manager config set codex_command PATH`; or say `--offline` to take the last known window\n";
+const OFFLINE_UNKNOWN: &str = "error: no window of alice@example.com is known yet; there are no rate limits in the session files of `~/.codex`\nhint: make a first backup without `--offline`, or run `codex-manager normalize` on legacy files\n";
 const FROM_FILE: [&str; 3] = ["backup", "--status-file", "status.txt"];
 
 /// A world with alice signed in and her status at hand.
@@ -282,7 +282,7 @@ fn without_a_window_of_this_account_nothing_is_written() {
         &env,
         &["--json", "backup", "--offline"],
         14,
-        "{\"error\":{\"kind\":\"no-status\",\"message\":\"no window of alice@example.com is known yet\",\"hint\":\"make a first backup with `--status-file` or `--status-command`, or run `codex-manager normalize` on legacy files\"}}\n",
+        "{\"error\":{\"kind\":\"no-status\",\"message\":\"no window of alice@example.com is known yet; there are no rate limits in the session files of `~/.codex`\",\"hint\":\"make a first backup without `--offline`, or run `codex-manager normalize` on legacy files\"}}\n",
     );
     // The workspace tells accounts of one email apart.
     let other = format!(

@@ -11,6 +11,7 @@ const FILE: &str = ".codex-manager/config.toml";
 
 const KEYS: &[&str] = &[
     "codex_home",
+    "codex_command",
     "timezone",
     "color",
     "backup.dir",
@@ -20,6 +21,7 @@ const KEYS: &[&str] = &[
     "normalize.session_duration_hours",
     "normalize.inventory_path",
     "recommend.policy",
+    "status.source",
     "status.command",
     "status.timeout_seconds",
 ];
@@ -39,6 +41,7 @@ fn list_shows_every_setting_and_where_it_comes_from() {
         "\
 SETTING  VALUE  FROM  WHAT IT IS
 codex_home  ~/.codex  default  the Codex home that is captured and restored
+codex_command  codex  default  the Codex that is asked: a path, a name on PATH or a command line
 timezone  Asia/Kolkata  default  IANA zone of wall clocks and file names
 color  auto  default  when to colour
 backup.dir  ~/.codex-manager/backups  default  where snapshots are kept
@@ -48,8 +51,9 @@ normalize.source_dir  ~/.codex  default  where legacy login copies lie
 normalize.session_duration_hours  2.0  default  assumed hours from a session's start to its quota's end
 normalize.inventory_path  ~/.codex-manager/inventory.json  default  the inventory file
 recommend.policy  lru  default  how the next account is chosen
+status.source  auto  default  who says what is left of an account
 status.command  -  default  command that prints Codex's /status panel
-status.timeout_seconds  30  default  how long such a command may take
+status.timeout_seconds  30  default  how long asking may take
 "
     );
     assert_eq!(env.files(""), [""; 0]);
@@ -240,7 +244,7 @@ fn an_unknown_key_is_told_with_the_nearest() {
         (
             "usage".to_owned(),
             "there is no setting `zzz`".to_owned(),
-            "there are: codex_home, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.command, status.timeout_seconds".to_owned()
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
         )
     );
     assert!(!env.path(".codex-manager").exists());
@@ -331,7 +335,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[extra]\nkey = 1\n",
             "there is no setting `extra`",
-            "there are: codex_home, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.command, status.timeout_seconds",
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
         ),
         (
             "color = \"blue\"\n",
@@ -341,7 +345,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[status]\ntimeout_seconds = \"30\"\n",
             "`status.timeout_seconds` takes a number of seconds from 1 to 86400",
-            "it is for: how long such a command may take",
+            "it is for: how long asking may take",
         ),
     ] {
         let env = with_file(text);

@@ -15,7 +15,7 @@ Commands:
   list-backups  List snapshots
   cooldown      Show when each account is available
   recommend     Say which account to use next
-  status        Read the text of Codex's /status panel
+  status        Ask Codex what is left of the active account
   config        Show and change settings
   help          Print this message or the help of the given subcommand(s)
 
@@ -69,6 +69,9 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &[
             "--source-dir",
             "--backup-dir",
+            "--status-source",
+            "--status-timeout",
+            "--codex-command",
             "--status-file",
             "--status-command",
             "--reference-year",
@@ -112,17 +115,31 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "cooldown",
         "Show when each account is available",
-        &["--refresh", "--source-dir", "--inventory-path", "--limit"],
+        &[
+            "--live",
+            "--status-source",
+            "--refresh",
+            "--source-dir",
+            "--inventory-path",
+            "--limit",
+        ],
     ),
     (
         "recommend",
         "Say which account to use next",
-        &["--refresh", "--policy"],
+        &["--live", "--status-source", "--refresh", "--policy"],
     ),
     (
         "status",
-        "Read the text of Codex's /status panel",
-        &["--input-file", "--status-command", "--reference-year"],
+        "Ask Codex what is left of the active account",
+        &[
+            "--status-source",
+            "--status-timeout",
+            "--codex-command",
+            "--input-file",
+            "--status-command",
+            "--reference-year",
+        ],
     ),
     ("config", "Show and change settings", &[]),
 ];

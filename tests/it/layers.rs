@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["lock", "settings", "ui", "metadata", "legacy"],
     &["observation", "codex", "profiles"],
     &["archive", "registry", "inventory"],
-    &["capture", "snapshots", "accounts", "install"],
+    &["capture", "snapshots", "accounts", "install", "hint"],
     &["evidence"],
     &["cli"],
     &["context"],
@@ -34,6 +34,7 @@ const PURE: &[&str] = &[
     "codex/status/rate_limits.rs",
     "codex/status/reading.rs",
     "codex/status/screen.rs",
+    "registry/",
 ];
 
 /// What asks the machine: files, environment, clock.

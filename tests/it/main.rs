@@ -32,6 +32,7 @@ mod real_codex;
 mod recommend;
 mod recovery;
 mod restore;
+mod rollout;
 #[cfg(unix)]
 mod scripted;
 mod smoke;

@@ -102,7 +102,11 @@ struct World {
 impl World {
     fn of(script: &Script) -> Self {
         let env = Env::new();
-        env.codex_home(&Person::named("alice"));
+        // Renewed just now: no Codex would renew it by itself.
+        env.codex_home(&Person {
+            last_refresh: chrono::Utc::now().to_rfc3339(),
+            ..Person::named("alice")
+        });
         let codex = script.install(&env);
         Self { env, codex }
     }
@@ -237,16 +241,17 @@ fn limits_alone_are_enough() {
 #[test]
 fn it_ends_early() {
     let token = format!("eyJhbGciOiJub25lIn0.e30.{SECRET}");
-    let complaint = format!("Error: cannot start with rt_{SECRET}_1 and {token} today");
+    let opaque = format!("{SECRET}-0123456789abcdef0123456789abcdef");
+    let complaint = format!("Error: cannot start with rt_{SECRET}_1, {token} and {opaque} today");
     refused(
         &usual().first([Do::Complain(complaint.clone()), Do::Exit(3)]),
         "20",
-        "codex's app-server ended with exit code 3 before it answered: Error: cannot start with [hidden] and [hidden] today",
+        "codex's app-server ended with exit code 3 before it answered: Error: cannot start with [hidden], [hidden] and [hidden] today",
     );
     refused(
         &usual().on(LIMITS, [Do::Complain(complaint), Do::Exit(101)]),
         "20",
-        "codex's app-server ended with exit code 101 before it answered: Error: cannot start with [hidden] and [hidden] today",
+        "codex's app-server ended with exit code 101 before it answered: Error: cannot start with [hidden], [hidden] and [hidden] today",
     );
     refused(
         &usual().first([Do::Exit(0)]),
@@ -275,15 +280,43 @@ fn an_app_server_that_is_not_known() {
     );
 }
 
+/// Checks that the answer is understood, in less memory than the noise around it has bytes.
+#[track_caller]
+fn understood_in_little_memory(script: &Script) {
+    let world = World::of(script);
+    let program = world.command(&STATUS);
+    let mut shell = Command::new("/bin/sh");
+    // KiB of address space; where no such limit can be set, none is.
+    shell
+        .args(["-c", "ulimit -v 90000 2>/dev/null; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .current_dir(world.env.home())
+        .stdin(std::process::Stdio::null())
+        .envs(
+            program
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        );
+    let ran = world.env.ran(&mut shell, &STATUS).code(0).stderr("");
+    leftovers::none(&world.env);
+    assert_eq!(ran.json(), answer());
+}
+
 #[test]
-fn floods_are_no_matter() {
-    understood(&usual().on(LIMITS, [Do::Flood, Do::Answer(limits())]));
-    understood(&usual().first([Do::FloodOfComplaints]));
+fn a_flood_of_messages_is_passed_over() {
+    understood_in_little_memory(&usual().on(LIMITS, [Do::Flood, Do::Answer(limits())]));
+}
+
+#[test]
+fn a_flood_of_complaints_is_passed_over() {
+    understood_in_little_memory(&usual().first([Do::FloodOfComplaints]));
 }
 
 #[test]
 fn a_long_line_is_passed_over() {
-    understood(&usual().on(LIMITS, [Do::LongLine, Do::Answer(limits())]));
+    understood_in_little_memory(&usual().on(LIMITS, [Do::LongLine, Do::Answer(limits())]));
 }
 
 /// It cares neither for the end of its input nor for being asked to end.

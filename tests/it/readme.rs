@@ -1,4 +1,4 @@
-//! What the README shows is what comes out, on the accounts of `fixtures/`.
+//! What the README shows is what comes out, on the accounts of `fixtures/` and the Codex that stands there.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ fn demo() -> Env {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     copy(&fixtures.join("codex-home"), &env.path(".codex"));
     copy(&fixtures.join("legacy"), &env.path("legacy"));
-    fs::copy(fixtures.join("status/alice.txt"), env.path("alice.txt")).expect("copies");
+    fs::create_dir(env.path("bin")).expect("makes");
+    fs::copy(fixtures.join("codex"), env.path("bin/codex")).expect("copies");
     for (name, mtime) in [
         ("21apr_alice", "2026-04-14T12:25:00Z"),
         ("18apr_bob", "2026-04-11T06:50:00Z"),
@@ -59,9 +60,15 @@ fn shown(command: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn the_transcripts_are_what_comes_out() {
     let env = demo();
+    let ask = |args: &[&str]| {
+        let mut command = env.command(args);
+        command.env("PATH", env.path("bin"));
+        env.ran(&mut command, args).code(0).stderr("").stdout
+    };
     let line = |text: &str, which: &dyn Fn(&&str) -> bool| -> String {
         text.lines()
             .find(which)
@@ -70,14 +77,8 @@ fn the_transcripts_are_what_comes_out() {
     };
     let first: &dyn Fn(&&str) -> bool = &|_| true;
     let of_account: &dyn Fn(&&str) -> bool = &|line| line.contains("account");
-    let made = env
-        .run(&["backup", "--status-file", "alice.txt"])
-        .code(0)
-        .stdout;
-    assert_eq!(
-        line(&made, first),
-        shown("backup --status-file alice.txt | head -1")
-    );
+    assert_eq!(ask(&["status"]), shown("status"));
+    assert_eq!(line(&ask(&["backup"]), first), shown("backup | head -1"));
     let table = env.run(&["cooldown"]).code(0).stdout;
     assert_eq!(table, shown("cooldown"));
     let advice = env.run(&["recommend"]).code(0).stdout;

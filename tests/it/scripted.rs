@@ -74,7 +74,10 @@ impl Do {
             }
             Self::Say(line) => format!("printf '%s\\n' {}", quoted(line)),
             Self::Complain(line) => format!("printf '%s\\n' {} >&2", quoted(line)),
-            Self::Flood => flood("yes '{\"method\":\"made/up\",\"params\":{}}'"),
+            Self::Flood => {
+                let noise = json!({"method": "made/up", "params": {"noise": "x".repeat(4000)}});
+                flood(&format!("yes {}", quoted(&noise.to_string())))
+            }
             Self::FloodOfComplaints => format!("{} >&2", flood("yes 'WARN made up'")),
             Self::LongLine => format!("{}; echo", flood("yes | tr -d '\\n'")),
             Self::Wait(seconds) => format!("sleep {seconds}"),

@@ -10,6 +10,7 @@ account  alice@example.com (Plus)
 window   2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30, running
 left     66%
 resets   2026-04-21T15:55:00+05:30 (in 2d 0h)
+also     5h limit: 88% left, resets 2026-04-19T17:40:00+05:30 (in 2h 10m)
 archive  2026-04-14-155500-alice@example.com-codex.tar.gz
 ";
 
@@ -288,11 +289,21 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn without_a_source_the_ways_to_name_one_are_told() {
+fn without_a_login_or_a_codex_there_is_no_status() {
     let env = Env::new();
     env.run(&["status"]).code(14).stdout("").stderr(
-        "error: no live status: nothing says where its text comes from\n\
-         hint: run `/status` in Codex and pass its text on with `--input-file FILE` (`-` for standard input), or name a command that prints it with `--status-command`\n",
+        "error: nobody is signed in: `~/.codex/auth.json` does not exist\n\
+         hint: sign in with `codex login`; if Codex keeps logins in the system's keyring, set `cli_auth_credentials_store = \"file\"` in its config.toml\n",
+    );
+    env.codex_home(&Person::named("alice"));
+    env.run(&["status"])
+        .code(14)
+        .stdout("")
+        .stderr("error: codex is not installed: there is no `codex` on PATH\nhint: install Codex, or say where it is with `--codex-command` or `codex-manager config set codex_command PATH`\n");
+    env.write(".codex/auth.json", r#"{"OPENAI_API_KEY":"sk-made-up"}"#);
+    env.run(&["status"]).code(14).stdout("").stderr(
+        "error: the login is an API key, which has no weekly window\n\
+         hint: sign in with a ChatGPT account: `codex login`\n",
     );
 }
 

@@ -37,7 +37,7 @@ const FOR_ACCOUNT: Duration = Duration::from_secs(5);
 /// How long it may take to end after EOF.
 const TO_END: Duration = Duration::from_secs(3);
 
-/// The same while it renews the login.
+/// The same while it renews the login, or may.
 const TO_RENEW: Duration = Duration::from_secs(20);
 
 /// How long it may take to end when it is told to.
@@ -48,7 +48,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let mut server = Server::start(asking)?;
     let heard = server.talk(asking);
     let is_interrupted = (asking.stop)();
-    let ended = server.end();
+    let ended = server.end(asking.may_renew);
     if is_interrupted {
         return Err(Error::interrupted().into());
     }
@@ -174,9 +174,9 @@ impl Server {
     }
 
     /// Ends it: by EOF, by a signal, by force. None where force was needed.
-    fn end(&mut self) -> Option<Ending> {
+    fn end(&mut self, may_renew: bool) -> Option<Ending> {
         drop(self.family.leader.stdin.take());
-        let patience = if self.dialogue.is_refreshing() {
+        let patience = if self.dialogue.is_refreshing() || (may_renew && !self.dialogue.is_done()) {
             TO_RENEW
         } else {
             TO_END

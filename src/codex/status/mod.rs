@@ -6,6 +6,7 @@ pub mod app_server;
 pub mod panel;
 pub mod rate_limits;
 pub mod reading;
+pub mod rollout;
 pub mod screen;
 pub mod terminal;
 mod workplace;
@@ -47,6 +48,8 @@ pub struct Asking<'a> {
     pub home: &'a Path,
     /// How long it may take.
     pub timeout: Duration,
+    /// Whether Codex may renew the login as soon as it starts.
+    pub may_renew: bool,
     /// Whether a signal came.
     pub stop: &'a dyn Fn() -> bool,
     /// The instant and zone of the answer.
