@@ -226,7 +226,6 @@ fn an_answer_that_never_comes() {
     let late = "codex's app-server did not answer within 1 s and was ended";
     refused(&usual().on("initialize", []), "1", late);
     refused(&usual().on(LIMITS, []), "1", late);
-    refused(&usual().first([Do::Wait(60.0)]), "1", late);
 }
 
 /// What it says of the limits names the workspace; the login says whose that is.
