@@ -78,7 +78,7 @@ const QUIT: &[u8] = b"\x04";
 pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let began = Instant::now();
     let until = began + asking.timeout;
-    let workplace = Workplace::new(asking.home, asking.clock.now)?;
+    let workplace = Workplace::new(asking.home, asking.may_renew)?;
     let mut session = Session::start(asking, &workplace, &[NO_DAEMON], until)?;
     let mut told = session.talk();
     if told.is_err() && session.screen.refuses_option(NO_DAEMON) {
@@ -143,6 +143,9 @@ impl<'a> Session<'a> {
             ("TZ", UTC.0),
         ] {
             command.env(name, value);
+        }
+        for name in ["TMPDIR", "TMP", "TEMP"] {
+            command.env(name, workplace.temporary());
         }
         for (name, value) in Program::environment(asking.home) {
             match value {

@@ -3,27 +3,21 @@
 //! Whether it may be renewing the login just now is told here too.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::fsutil;
-use crate::timeutil::Stamp;
 
 /// The most that is read of a settings file.
 const MOST_SETTINGS: u64 = 4 << 20;
 
 /// How much of a session file is read for the directory it was begun in; its first line names it.
 const MOST_HEAD: u64 = 256 << 10;
-
-/// Codex renews a login that ends within five minutes; the rest is for clocks that differ.
-const RENEWED_BEFORE: i64 = 15 * 60;
 
 /// What every start of Codex is told. A key that a version does not know is passed over by it.
 const OVERRIDES: [&str; 5] = [
@@ -42,9 +36,12 @@ const NOTED: &str = "screen_reader_detection_done";
 
 /// A private, empty directory to start Codex in.
 pub struct Workplace {
-    /// The directory itself: removed with what is in it.
-    dir: TempDir,
+    /// Removed with what is in it.
+    _dir: TempDir,
     path: PathBuf,
+    temporary: PathBuf,
+    /// When it was made.
+    began: Option<SystemTime>,
     home: PathBuf,
     settings: PathBuf,
     /// The settings as they were.
@@ -54,29 +51,36 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Makes one for a Codex with the home `home`, at `now`.
-    pub fn new(home: &Path, now: Stamp) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("codex-manager-status-")
-            .tempdir()
-            .map_err(|error| {
-                let why = crate::error::describe(&error);
-                let message = format!("cannot make a directory for temporary files: {why}");
-                Error::other(message, "check `TMPDIR` and its file system")
-            })?;
-        let path = dir
-            .path()
-            .canonicalize()
-            .unwrap_or_else(|_| dir.path().to_owned());
+    /// Makes one for a Codex with the home `home`, which renews the login as soon as it starts if it `may_renew`.
+    pub fn new(home: &Path, may_renew: bool) -> Result<Self> {
+        let made = || -> io::Result<(TempDir, PathBuf, PathBuf)> {
+            let dir = tempfile::Builder::new()
+                .prefix("codex-manager-status-")
+                .tempdir()?;
+            // Codex knows directories by their own names, not by those of links to them.
+            let whole = dir.path().canonicalize()?;
+            let (path, temporary) = (whole.join("empty"), whole.join("tmp"));
+            fs::create_dir(&path)?;
+            fs::create_dir(&temporary)?;
+            Ok((dir, path, temporary))
+        };
+        let (dir, path, temporary) = made().map_err(|error| {
+            let why = crate::error::describe(&error);
+            let message = format!("cannot make a directory for temporary files: {why}");
+            Error::other(message, "check `TMPDIR` and its file system")
+        })?;
+        let began = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let settings = home.join("config.toml");
         // A link keeps its place: what it leads to is read and written.
         let settings = settings.canonicalize().unwrap_or(settings);
         let before = fsutil::read_if_present(&settings, MOST_SETTINGS)?;
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
-            to_renew: login.filter(|login| is_renewed_at(login, now)),
+            to_renew: login.filter(|_| may_renew),
+            _dir: dir,
             path,
-            dir,
+            temporary,
+            began,
             home: home.to_owned(),
             settings,
             before,
@@ -86,6 +90,11 @@ impl Workplace {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where it may put its temporary files.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
     }
 
     /// The options Codex is started with.
@@ -161,7 +170,7 @@ impl Workplace {
 
     /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
     fn remove_sessions(&self) -> Option<()> {
-        let began = fs::metadata(self.dir.path()).ok()?.modified().ok()?;
+        let began = self.began?;
         let begun_here = serde_json::to_string(&self.path.to_string_lossy()).ok()?;
         let begun_here = format!("\"cwd\":{begun_here}");
         remove_sessions_in(&self.home.join("sessions"), DATED, began, &begun_here);
@@ -174,24 +183,6 @@ impl Drop for Workplace {
         let _ = self.restore_settings();
         let _ = self.remove_sessions();
     }
-}
-
-/// Whether Codex renews this login at its start. One whose end cannot be read may be.
-fn is_renewed_at(login: &[u8], now: Stamp) -> bool {
-    let Ok(login) = serde_json::from_slice::<Value>(login) else {
-        return false;
-    };
-    let Some(token) = login
-        .pointer("/tokens/access_token")
-        .and_then(Value::as_str)
-    else {
-        return false;
-    };
-    let claims = token.split('.').nth(1);
-    let claims = claims.and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
-    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let ends = claims.and_then(|claims| claims.get("exp")?.as_i64());
-    ends.is_none_or(|ends| ends <= now.unix() + RENEWED_BEFORE)
 }
 
 /// Session files lie below a directory each for year, month and day.
