@@ -35,6 +35,8 @@ const PURE: &[&str] = &[
     "codex/status/reading.rs",
     "registry/",
     "codex/status/screen.rs",
+    "codex/status/screen.rs",
+    "registry/",
 ];
 
 /// What asks the machine: files, environment, clock.

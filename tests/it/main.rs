@@ -39,5 +39,7 @@ mod smoke;
 mod status;
 mod tarball;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod unprivileged;
 mod worlds;

@@ -3,6 +3,9 @@
 //! Only what decides about typing is known here: the prompt, the commands it offers, questions to a person. The status
 //! panel's own text is read by `panel`.
 
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZeroU16;
 
 use vt100::{Callbacks, Parser};

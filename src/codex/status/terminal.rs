@@ -62,6 +62,9 @@ const STILL_WRONG: Duration = Duration::from_secs(1);
 /// How often Codex is asked anew while it still fetches the limits.
 const BETWEEN: Duration = Duration::from_secs(3);
 
+/// How often it is asked while it says that it has nothing to show: some versions have not before their first message.
+const MOST_ASKED: u32 = 3;
+
 /// How long after its start a renewal of the login may take that is not to be cut off.
 const TO_RENEW: Duration = Duration::from_secs(20);
 
@@ -199,11 +202,20 @@ impl<'a> Session<'a> {
 
     /// Asks until the weekly window is told.
     fn talk(&mut self) -> Result<Reading, Refusal> {
+        let mut asked = 0;
         loop {
             self.await_prompt()?;
             self.type_command()?;
             if let Some(reading) = self.await_panel()? {
                 return Ok(reading);
+            }
+            asked += 1;
+            let reason = self.missing.as_deref().unwrap_or_default();
+            if asked >= MOST_ASKED && reason.contains("data not available yet") {
+                return Err(failed(
+                    format!("codex was asked {asked} times and has no limits to show: {reason}"),
+                    "update Codex; an old one shows limits only once a message was sent, and any while ChatGPT tells them",
+                ));
             }
         }
     }
@@ -482,6 +494,11 @@ fn ended_early(ending: Ending, screen: &Screen) -> Refusal {
     let hint = match ending {
         Ending::Code(126 | 127) => {
             "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`"
+        }
+        _ if said.contains("routing discovery failed")
+            || said.contains("error sending request") =>
+        {
+            "check the network, then run the command again"
         }
         _ => "run `codex` by hand to see why",
     };

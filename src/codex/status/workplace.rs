@@ -38,6 +38,8 @@ pub struct Workplace {
     dir: TempDir,
     /// Where it is started, below the other: nothing else goes there.
     path: PathBuf,
+    /// When it was made.
+    began: Option<SystemTime>,
     home: PathBuf,
     /// The login as it was, where Codex will renew it.
     to_renew: Option<Vec<u8>>,
@@ -50,11 +52,13 @@ impl Workplace {
         let path = dir.path().canonicalize();
         let path = path.unwrap_or_else(|_| dir.path().to_owned()).join("work");
         fs::create_dir(&path).map_err(|error| Error::io("create", &path, error))?;
+        let began = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
             to_renew: login.filter(|_| may_renew),
             path,
             dir,
+            began,
             home: home.to_owned(),
         })
     }
@@ -115,7 +119,7 @@ impl Workplace {
 
     /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
     fn remove_sessions(&self) -> Option<()> {
-        let began = fs::metadata(&self.path).ok()?.modified().ok()?;
+        let began = self.began?;
         let begun_here = serde_json::to_string(&self.path.to_string_lossy()).ok()?;
         let begun_here = format!("\"cwd\":{begun_here}");
         remove_sessions_in(&self.home.join("sessions"), DATED, began, &begun_here);

@@ -1,0 +1,398 @@
+//! `status --status-source panel`: the real Codex's status panel in a terminal of the program's own, and Codexes that
+//! show what a real one shows at the wrong moment.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::chatgpt::Login;
+use crate::common::{Env, Person, Ran};
+use crate::leftovers;
+use crate::live::{World, limit, window, with, with_codex};
+use crate::loopback::test_name;
+use crate::real_codex::{Codex, NEWEST, OLDER, OLDEST};
+use crate::worlds::json_error;
+
+const PANEL: [&str; 4] = ["status", "--json", "--status-source", "panel"];
+
+/// A model that 0.118 knows: it asks about others.
+const KNOWN_TO_OLDER: &str = "model = \"gpt-5.4\"\n";
+
+/// The panel shows minutes.
+fn to_the_minute(seconds: i64) -> i64 {
+    seconds.div_euclid(60) * 60
+}
+
+/// The answer for alice with the windows of [`World::set`], as a panel has it.
+fn usual(world: &World) -> Value {
+    let weekly = world.weekly();
+    let weekly = window(weekly.minutes, weekly.used, to_the_minute(weekly.resets_at));
+    let five_hours = world.five_hours();
+    let five_hours = window(
+        five_hours.minutes,
+        five_hours.used,
+        to_the_minute(five_hours.resets_at),
+    );
+    let limits = [limit("Weekly limit", weekly), limit("5h limit", five_hours)];
+    let mut answer = world.answer(weekly, "running", &limits);
+    answer["status_source"] = json!("panel");
+    answer
+}
+
+/// Its JSON; the row's own text must say the same.
+#[track_caller]
+fn shown(ran: Ran) -> Value {
+    let mut answer = ran.code(0).stderr("").json();
+    let row = answer["quota_text"].take();
+    assert!(
+        row.as_str()
+            .is_some_and(|row| row.contains("66% left (resets ")),
+        "{row}"
+    );
+    answer
+}
+
+#[track_caller]
+fn refused(ran: &Ran) -> String {
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(14), ""),
+        "{}",
+        ran.stderr
+    );
+    let (kind, told, hint) = json_error(ran);
+    assert_eq!(kind, "no-status");
+    assert!(!hint.is_empty());
+    told
+}
+
+/// Puts this before the rest of Codex's settings.
+fn configure(world: &World, first: &str) {
+    let config = world.env.read(".codex/config.toml");
+    world
+        .env
+        .write(".codex/config.toml", &format!("{first}{config}"));
+}
+
+/// Codex's session files.
+fn sessions(world: &World) -> Vec<String> {
+    let mut files = world.env.files(".codex");
+    files.retain(|path| path.contains("rollout-"));
+    files
+}
+
+#[test]
+fn the_newest_shows_it() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+        assert_eq!(sessions(world), [""; 0]);
+        // It was left as a person leaves it: what marks a running one is gone.
+        let mut locks = world.env.files(".codex/thread-writer-locks");
+        locks.retain(|path| !path.ends_with(".coordination.lock"));
+        assert_eq!(locks, [""; 0]);
+    });
+}
+
+#[test]
+fn the_older_shows_it() {
+    with(test_name!(), OLDER, |world| {
+        world.set(|_| {});
+        configure(world, KNOWN_TO_OLDER);
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+        assert_eq!(sessions(world), [""; 0]);
+    });
+}
+
+#[test]
+fn npms_launcher_shows_it() {
+    with_codex(test_name!(), NEWEST, Codex::launcher_path, |world| {
+        world.set(|_| {});
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+    });
+}
+
+#[test]
+fn the_oldest_shows_none_before_its_first_message() {
+    with(test_name!(), OLDEST, |world| {
+        world.set(|_| {});
+        let args = [&PANEL[..], &["--status-timeout", "2"]].concat();
+        assert_eq!(
+            refused(&world.run(&args)),
+            "codex did not show the weekly limit within 2 s and was ended: codex says \"data not available yet\""
+        );
+        assert_eq!(
+            refused(&world.run(&PANEL)),
+            "codex was asked 3 times and has no limits to show: codex says \"data not available yet\""
+        );
+        assert_eq!(sessions(world), [""; 0]);
+    });
+}
+
+#[test]
+fn tool_servers_are_not_started() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        let started = world.env.path("started");
+        let config = format!(
+            "{}\n[mcp_servers.a-tool]\ncommand = \"/bin/sh\"\nargs = [\"-c\", \"touch '{}'; sleep 60\"]\n",
+            world.env.read(".codex/config.toml"),
+            started.display()
+        );
+        world.env.write(".codex/config.toml", &config);
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+        assert!(!started.exists());
+    });
+}
+
+#[test]
+fn no_limits_are_told() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| (alice.primary, alice.secondary) = (None, None));
+        assert_eq!(
+            refused(&world.run(&PANEL)),
+            "no live status in codex's status panel: codex says \"not available for this account\""
+        );
+    });
+}
+
+#[test]
+fn limits_that_come_late_are_asked_for_anew() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| alice.usage_delay = Duration::from_secs(2));
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+    });
+}
+
+#[test]
+fn a_dead_login_is_told_and_nothing_is_chosen() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        world.chatgpt.sign_in(&world.env, &world.alice, Login::Dead);
+        assert_eq!(
+            refused(&world.run(&PANEL)),
+            "codex asks to sign in: nobody is logged in, or the login is no longer valid"
+        );
+    });
+}
+
+#[test]
+fn a_question_about_the_model_is_not_answered() {
+    with(test_name!(), OLDER, |world| {
+        world.set(|_| {});
+        configure(world, "model = \"gpt-5.1-codex\"\n");
+        assert_eq!(
+            refused(&world.run(&PANEL)),
+            "codex asks which model to go on with, which only a person may answer"
+        );
+    });
+}
+
+#[test]
+fn a_renewal_of_the_login_is_never_cut_off() {
+    for (name, version) in [("newest", NEWEST), ("older", OLDER)] {
+        with(test_name!(), version, |world| {
+            world.set(|alice| alice.refresh_delay = Duration::from_secs(3));
+            configure(world, KNOWN_TO_OLDER);
+            world
+                .chatgpt
+                .sign_in(&world.env, &world.alice, Login::Expired);
+            let before = world.login();
+            let args = [&PANEL[..], &["--status-timeout", "1"]].concat();
+            refused(&world.run_renewing(&args));
+            assert_ne!(world.login(), before, "{name}");
+            // What was kept is good.
+            world.set(|_| {});
+            configure(world, KNOWN_TO_OLDER);
+            if version == OLDER {
+                assert_eq!(shown(world.run(&PANEL)), usual(world), "{name}");
+            }
+        });
+    }
+}
+
+#[test]
+fn offline_is_told() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| alice.check_status = 500);
+        let told = refused(&world.run(&PANEL));
+        assert!(
+            told.starts_with(
+                "codex ended with exit code 1 before it showed its status: account/read failed"
+            ),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_signal_ends_it_all() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| alice.usage_delay = Duration::from_secs(60));
+        let mut command = world.command(&PANEL);
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("starts");
+        std::thread::sleep(Duration::from_millis(700));
+        let id = i32::try_from(child.id()).expect("an id");
+        let id = rustix::process::Pid::from_raw(id).expect("an id");
+        let began = Instant::now();
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("is told");
+        assert_eq!(child.wait().expect("ends").code(), Some(130));
+        assert!(began.elapsed() < Duration::from_secs(5));
+        leftovers::none(&world.env);
+    });
+}
+
+/// Screens of real ones.
+const TRUST: &str = include_str!("../../fixtures/status/screens/0.118-trust.txt");
+const UPDATE: &str = include_str!("../../fixtures/status/screens/0.169-update.txt");
+const SIGN_IN: &str = include_str!("../../fixtures/status/screens/0.169-sign-in.txt");
+const PROMPT: &str = "  >_ OpenAI Codex (v0.169.0)\n\n› ▮\n";
+
+/// A Codex in shell script: it shows `first`, and `then` as soon as something is typed; all that is typed is kept.
+struct Staged {
+    env: Env,
+}
+
+impl Staged {
+    fn of(first: &str, then: &str) -> Self {
+        let env = Env::new();
+        env.codex_home(&Person {
+            last_refresh: chrono::Utc::now().to_rfc3339(),
+            ..Person::named("alice")
+        });
+        env.write("first", &on_screen(first));
+        env.write("then", &on_screen(then));
+        let bin = env.beside_home("bin");
+        fs::create_dir_all(&bin).expect("makes");
+        let home = env.home().display().to_string();
+        let script = format!(
+            "#!/bin/sh\nstty raw -echo\ncat '{home}/first'\ndd bs=1 count=1 2>/dev/null > '{home}/typed'\n\
+             cat '{home}/then'\nexec cat >> '{home}/typed'\n"
+        );
+        let codex = bin.join("codex");
+        fs::write(&codex, script).expect("writes");
+        fs::set_permissions(&codex, fs::Permissions::from_mode(0o755)).expect("sets");
+        Self { env }
+    }
+
+    /// Runs the program; what it says, and what it typed.
+    #[track_caller]
+    fn asked(&self) -> (String, String) {
+        let args = [&PANEL[..], &["--status-timeout", "3"]].concat();
+        let mut command = self.env.command(&args);
+        let bin = self.env.beside_home("bin").display().to_string();
+        command.env("PATH", format!("{bin}:/usr/bin:/bin"));
+        let ran = self.env.ran(&mut command, &args);
+        leftovers::none(&self.env);
+        let typed = self.env.path("typed");
+        (refused(&ran), fs::read_to_string(typed).unwrap_or_default())
+    }
+}
+
+/// What a program sends so that a terminal shows this, with the cursor at `▮` or hidden.
+fn on_screen(text: &str) -> String {
+    let mut sent = String::from("\u{1b}[2J\u{1b}[H\u{1b}[?25l");
+    let mut cursor = String::new();
+    for (row, line) in text.lines().enumerate() {
+        if let Some((before, _)) = line.split_once('▮') {
+            let column = before.chars().count() + 1;
+            cursor = format!("\u{1b}[{};{column}H\u{1b}[?25h", row + 1);
+        }
+        sent.push_str(&line.replace('▮', ""));
+        sent.push_str("\r\n");
+    }
+    sent + &cursor
+}
+
+#[test]
+fn questions_are_never_answered() {
+    for (screen, told) in [
+        (
+            TRUST,
+            "codex asks whether a directory is trusted, which only a person may answer",
+        ),
+        (
+            UPDATE,
+            "codex offers an update, which only a person may take or skip",
+        ),
+        (
+            SIGN_IN,
+            "codex asks to sign in: nobody is logged in, or the login is no longer valid",
+        ),
+        (
+            "  News\n\n› 1. Yes\n  2. No\n",
+            "codex asks something at its start, which only a person may answer",
+        ),
+    ] {
+        let staged = Staged::of(screen, "");
+        assert_eq!(staged.asked(), (told.to_owned(), String::new()));
+        // The same when it comes up under what is typed: Enter would choose.
+        let staged = Staged::of(PROMPT, screen);
+        assert_eq!(staged.asked(), (told.to_owned(), "/status".to_owned()));
+    }
+}
+
+#[test]
+fn enter_is_pressed_only_where_codex_offers_the_command() {
+    let late = "codex did not show its status within 3 s and was ended";
+    let other = "codex's prompt holds something that codex-manager did not type; nothing was sent";
+    for (screen, told) in [
+        ("› /status▮\n", late),
+        (
+            "› /status▮\n\n  /statusline  configure\n  /status  show\n",
+            late,
+        ),
+        ("› /status of things▮\n\n  /status  show\n", other),
+        ("› say /status▮\n", other),
+    ] {
+        let (said, typed) = Staged::of(PROMPT, screen).asked();
+        assert_eq!(
+            (said.as_str(), typed.as_str()),
+            (told, "/status"),
+            "{screen}"
+        );
+    }
+    // A prompt with a draft in it is left alone, and so is one that still loads.
+    let draft = Staged::of("› a draft▮\n", "").asked();
+    assert_eq!(draft, (other.to_owned(), String::new()));
+    let loading = Staged::of("     loading\n› ▮\n", "").asked();
+    // Ctrl-D is no answer to anything, and not a prompt.
+    assert_eq!(loading, (late.to_owned(), "\u{4}".to_owned()));
+    // Offered, it is run; then the prompt must be empty again.
+    let offered = Staged::of(PROMPT, "› /status▮\n\n  /status  show\n").asked();
+    assert_eq!(offered, (late.to_owned(), "/status\r".to_owned()));
+}
+
+#[test]
+fn an_end_is_told_without_a_login() {
+    let staged = Staged::of("", "");
+    let codex = staged.env.beside_home("bin/codex");
+    let token = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
+    for (script, told) in [
+        (
+            "echo 'Error: broken'; exit 3",
+            "codex ended with exit code 3 before it showed its status: broken",
+        ),
+        (
+            "kill -9 $$",
+            "codex ended with a signal before it showed its status",
+        ),
+    ] {
+        fs::write(&codex, format!("#!/bin/sh\n{script}\n")).expect("writes");
+        assert_eq!(staged.asked().0, told);
+    }
+    fs::write(
+        &codex,
+        format!("#!/bin/sh\necho {token}; echo 'Error: {token} is bad'; exit 1\n"),
+    )
+    .expect("writes");
+    let told = staged.asked().0;
+    assert!(told.ends_with(": [hidden] is bad"), "{told}");
+}
