@@ -806,8 +806,7 @@ fn it_is_no_proxy_and_ends_when_dropped() {
     );
     assert!(chatgpt.log().is_empty());
     let mut open = TcpStream::connect(chatgpt.address).expect("connects");
-    let address = chatgpt.address;
     drop(chatgpt);
+    // The port itself may be another test's by now.
     assert_eq!(open.read(&mut [0; 8]).unwrap_or(0), 0);
-    assert!(TcpStream::connect(address).is_err());
 }
