@@ -11,8 +11,9 @@ use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
+use crate::fsutil;
 use crate::hint;
-use crate::lock::Lock;
+use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
 use crate::registry::Registry;
@@ -28,7 +29,8 @@ pub struct Given<'a> {
     pub reference_year: Option<i32>,
 }
 
-/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked.
+/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked; while Codex is
+/// asked nobody may exchange the login.
 pub fn ask(
     ctx: &Ctx,
     args: &LiveArgs,
@@ -39,6 +41,31 @@ pub fn ask(
     if let Some(live) = of_text(ctx, args, given)? {
         return Ok(live);
     }
+    let _home = HomeLock::share(home)?;
+    ask_codex(ctx, args, given, home, login)
+}
+
+/// The same for a caller that holds the lock of the Codex home.
+pub fn ask_under_lock(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
+    if let Some(live) = of_text(ctx, args, given)? {
+        return Ok(live);
+    }
+    ask_codex(ctx, args, given, home, login)
+}
+
+fn ask_codex(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
     let _in_hand = ctx.in_hand();
     let clock = clock(ctx, given);
     let stop = || ctx.stopped();
@@ -191,7 +218,9 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
 fn hint(ctx: &Ctx, registry: &Registry, home: &Path, login: &Login) -> Result<LiveStatus> {
     let mut warnings = Vec::new();
     let account = &login.account;
-    let hint = hint::of_rollouts(home, account, registry, ctx.now, &ctx.zone, &mut warnings);
+    // Whoever waited for the lock has a record before it that is newer than its own beginning.
+    let now = ctx.moment();
+    let hint = hint::of_rollouts(home, account, registry, now, &ctx.zone, &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
@@ -203,11 +232,6 @@ pub fn known(evidence: &Evidence, account: &Account) -> Option<Observation> {
     accounts::find(&evidence.accounts(), account)?
         .reported
         .clone()
-}
-
-/// Keeps an observation in the registry. The caller holds the lock.
-pub fn remember(ctx: &Ctx, account: &Account, observation: Observation, lock: &Lock) -> Result<()> {
-    update(ctx, lock, |registry| registry.record(account, observation))
 }
 
 /// Changes the registry. The caller holds the lock.
@@ -235,6 +259,7 @@ pub fn refresh(
     let live = ask(ctx, args, Given::default(), home, &login)?;
     // Whoever signed in while Codex was asked is not who it spoke of.
     let login = self::login(home)?;
+    let seen_at = ctx.moment();
     check(ctx, &live, &login)?;
     let lock = (!dry_run).then(|| ctx.lock(command)).transpose()?;
     let lock = lock.as_ref().map(|(lock, _)| lock);
@@ -244,7 +269,12 @@ pub fn refresh(
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;
     if let Some(lock) = lock {
-        remember(ctx, &login.account, observation.clone(), lock)?;
+        update(ctx, lock, |registry| {
+            registry.saw_live(&fsutil::real(home), &login.account, seen_at);
+            if observation.source.is_live() {
+                registry.record(&login.account, observation.clone());
+            }
+        })?;
     }
     Ok((login.account, observation))
 }

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::error::{Error, Kind, Result};
 
 /// What it is called.
@@ -10,6 +12,12 @@ const NAME: &str = "codex";
 
 /// Logins in the environment that beat auth.json: the answer would be another account's.
 const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
+
+/// Where temporary files go.
+#[cfg(unix)]
+const TEMPORARY: [&str; 1] = ["TMPDIR"];
+#[cfg(not(unix))]
+const TEMPORARY: [&str; 2] = ["TEMP", "TMP"];
 
 /// Codex as it is started here: the native binary, or a launcher such as npm's.
 #[derive(Clone, Debug)]
@@ -73,11 +81,34 @@ impl Program {
         })
     }
 
-    /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other.
-    pub fn environment(home: &Path) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+    /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other, and leaves
+    /// its temporary files in `scratch`, to be removed with it.
+    pub fn environment<'a>(
+        home: &'a Path,
+        scratch: &'a Path,
+    ) -> impl Iterator<Item = (&'static str, Option<&'a OsStr>)> {
         let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
-        others.chain([("CODEX_HOME", Some(home.as_os_str()))])
+        let places = TEMPORARY
+            .into_iter()
+            .map(|name| (name, Some(scratch.as_os_str())));
+        others
+            .chain(places)
+            .chain([("CODEX_HOME", Some(home.as_os_str()))])
     }
+}
+
+/// A directory for what Codex leaves while it is asked.
+pub fn scratch() -> Result<TempDir> {
+    let made = tempfile::Builder::new()
+        .prefix("codex-manager-status-")
+        .tempdir();
+    made.map_err(|error| {
+        let why = crate::error::describe(&error);
+        Error::other(
+            format!("cannot make a directory for temporary files: {why}"),
+            "check TMPDIR and its file system",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -165,7 +165,8 @@ fn observe(
     if args.offline {
         return live::offline(ctx, source, login, evidence).map(|seen| Some((seen, None)));
     }
-    let live = live.map_or_else(|| ask(ctx, args, source, login), Ok)?;
+    let late = || live::ask_under_lock(ctx, &args.live, given(args), source, login);
+    let live = live.map_or_else(|| late().map_err(or_offline), Ok)?;
     live::check(ctx, &live, login)?;
     let known = live::known(evidence, &login.account);
     let observation =
@@ -177,19 +178,20 @@ fn observe(
 fn ask_early(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Option<LiveStatus>> {
     match home::read_login(source) {
         Ok(Some((_, login))) if !args.offline && !login.is_api_key() => {
-            ask(ctx, args, source, &login).map(Some)
+            let given = given(args);
+            let live = live::ask(ctx, &args.live, given, source, &login);
+            live.map_err(or_offline).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-fn ask(ctx: &Ctx, args: &BackupArgs, source: &Path, login: &Login) -> Result<LiveStatus> {
-    let given = Given {
+fn given(args: &BackupArgs) -> Given<'_> {
+    Given {
         file: args.status_file.as_deref(),
         command: args.status_command.as_deref(),
         reference_year: args.reference_year,
-    };
-    live::ask(ctx, &args.live, given, source, login).map_err(or_offline)
+    }
 }
 
 /// Where Codex cannot be asked, there may be a memory.

@@ -14,10 +14,12 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use self::dialogue::Dialogue;
 use super::{Asking, LiveStatus, Refusal};
 use crate::codex::family::{Ending, Family};
-use crate::codex::program::Program;
+use crate::codex::program::{self, Program};
 use crate::codex::redact;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::StatusSource;
@@ -89,6 +91,8 @@ struct Server {
     lines: Receiver<Vec<u8>>,
     errors: Tail,
     dialogue: Dialogue,
+    /// Goes last: until then Codex may still write there.
+    _scratch: TempDir,
 }
 
 impl Server {
@@ -103,7 +107,8 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for (name, value) in Program::environment(asking.home) {
+        let scratch = program::scratch()?;
+        for (name, value) in Program::environment(asking.home, scratch.path()) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
@@ -133,6 +138,7 @@ impl Server {
             lines,
             errors,
             dialogue: Dialogue::default(),
+            _scratch: scratch,
         })
     }
 

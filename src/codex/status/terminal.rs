@@ -144,7 +144,7 @@ impl<'a> Session<'a> {
         ] {
             command.env(name, value);
         }
-        for (name, value) in Program::environment(asking.home) {
+        for (name, value) in Program::environment(asking.home, workplace.scratch()) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::codex::program;
 use crate::error::{Error, Result};
 use crate::fsutil;
 
@@ -33,8 +34,9 @@ const LOGIN: &str = "auth.json";
 
 /// A private, empty directory to start Codex in.
 pub struct Workplace {
-    /// The directory itself: removed with what is in it.
+    /// Removed with what is in it.
     dir: TempDir,
+    /// Where it is started, below the other: nothing else goes there.
     path: PathBuf,
     home: PathBuf,
     /// The login as it was, where Codex will renew it.
@@ -44,18 +46,10 @@ pub struct Workplace {
 impl Workplace {
     /// Makes one for a Codex with the home `home`, which may renew the login as it starts.
     pub fn new(home: &Path, may_renew: bool) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("codex-manager-status-")
-            .tempdir()
-            .map_err(|error| {
-                let why = crate::error::describe(&error);
-                let message = format!("cannot make a directory for temporary files: {why}");
-                Error::other(message, "check `TMPDIR` and its file system")
-            })?;
-        let path = dir
-            .path()
-            .canonicalize()
-            .unwrap_or_else(|_| dir.path().to_owned());
+        let dir = program::scratch()?;
+        let path = dir.path().canonicalize();
+        let path = path.unwrap_or_else(|_| dir.path().to_owned()).join("work");
+        fs::create_dir(&path).map_err(|error| Error::io("create", &path, error))?;
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
             to_renew: login.filter(|_| may_renew),
@@ -68,6 +62,11 @@ impl Workplace {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where Codex's temporary files go.
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The options Codex is started with.
@@ -116,7 +115,7 @@ impl Workplace {
 
     /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
     fn remove_sessions(&self) -> Option<()> {
-        let began = fs::metadata(self.dir.path()).ok()?.modified().ok()?;
+        let began = fs::metadata(&self.path).ok()?.modified().ok()?;
         let begun_here = serde_json::to_string(&self.path.to_string_lossy()).ok()?;
         let begun_here = format!("\"cwd\":{begun_here}");
         remove_sessions_in(&self.home.join("sessions"), DATED, began, &begun_here);
