@@ -489,6 +489,18 @@ fn a_slow_renewal_of_a_login_taken_back_is_waited_for() {
     });
 }
 
+/// What Codex does about a 401 while it reads the account, nobody sees from outside.
+#[test]
+fn a_slow_renewal_that_nobody_asked_for_is_waited_for() {
+    a_renewal_is_waited_for(test_name!(), |world| {
+        world.set(|alice| {
+            alice.refresh_delay = Duration::from_secs(6);
+            alice.usage_delay = Duration::from_mins(1);
+        });
+        world.chatgpt.revoke(&world.alice);
+    });
+}
+
 #[test]
 fn a_signal_ends_codex_too() {
     with(test_name!(), NEWEST, |world| {
