@@ -275,6 +275,26 @@ fn a_monthly_window_alone_is_no_weekly_one() {
 }
 
 #[test]
+fn without_any_window() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| {
+            alice.primary = None;
+            alice.secondary = None;
+        });
+        let mut answer = world.answer(world.weekly(), "unknown", &[]);
+        for key in [
+            "reset_at",
+            "session_start_at",
+            "quota_percent_left",
+            "archive_name",
+        ] {
+            answer[key] = Value::Null;
+        }
+        world.shows(&answer);
+    });
+}
+
+#[test]
 fn the_limits_of_models_stand_behind() {
     with(test_name!(), NEWEST, |world| {
         let of_model = window(WEEK, 97, world.now + 60_000);
@@ -476,6 +496,18 @@ fn a_slow_renewal_of_an_expired_login_is_waited_for() {
 #[test]
 fn a_slow_renewal_of_a_login_taken_back_is_waited_for() {
     a_renewal_is_waited_for(test_name!(), |world| {
+        world.chatgpt.revoke(&world.alice);
+    });
+}
+
+/// What Codex does about a 401 while it reads the account, nobody sees from outside.
+#[test]
+fn a_slow_renewal_that_nobody_asked_for_is_waited_for() {
+    a_renewal_is_waited_for(test_name!(), |world| {
+        world.set(|alice| {
+            alice.refresh_delay = Duration::from_secs(6);
+            alice.usage_delay = Duration::from_mins(1);
+        });
         world.chatgpt.revoke(&world.alice);
     });
 }
@@ -689,6 +721,26 @@ fn a_backup_after_a_renewal_holds_the_new_login() {
             .run_renewing(&["restore", "alice@example.com", "--yes"])
             .code(0);
         assert_eq!(world.login(), renewed);
+    });
+}
+
+#[test]
+fn no_news_is_not_the_end_of_a_window() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        world.run(&["backup"]).code(0);
+        let kept = || {
+            let registry = world.env.read(".codex-manager/cooldown.json");
+            (world.env.files(".codex-manager/backups"), registry)
+        };
+        let before = kept();
+        world.set(|alice| {
+            alice.primary = None;
+            alice.secondary = None;
+        });
+        let ran = world.run(&["backup", "--json"]).code(14).stdout("");
+        assert_eq!(json_error(&ran).0, "no-status");
+        assert_eq!(kept(), before);
     });
 }
 
