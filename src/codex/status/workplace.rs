@@ -20,12 +20,19 @@ const MOST_SETTINGS: u64 = 4 << 20;
 const MOST_HEAD: u64 = 256 << 10;
 
 /// What every start of Codex is told. A key that a version does not know is passed over by it.
-const OVERRIDES: [&str; 5] = [
+const OVERRIDES: [&str; 11] = [
     "check_for_update_on_startup=false",
     "disable_paste_burst=true",
     "tui.animations=false",
     "tui.notifications=false",
     "tui.show_tooltips=false",
+    "tui.vim_mode_default=false",
+    // Neither a person's hooks nor anything that is fetched for a session to come.
+    "features.apps=false",
+    "features.daemon_auto_start=false",
+    "features.hooks=false",
+    "features.plugins=false",
+    "features.shell_snapshot=false",
 ];
 
 /// Where Codex keeps the login.
@@ -46,6 +53,7 @@ pub struct Workplace {
     settings: PathBuf,
     /// The settings as they were.
     before: Option<Vec<u8>>,
+    permissions: Option<fs::Permissions>,
     /// The login as it was, where Codex will renew it.
     to_renew: Option<Vec<u8>>,
 }
@@ -74,6 +82,7 @@ impl Workplace {
         // A link keeps its place: what it leads to is read and written.
         let settings = settings.canonicalize().unwrap_or(settings);
         let before = fsutil::read_if_present(&settings, MOST_SETTINGS)?;
+        let permissions = fs::metadata(&settings).map(|meta| meta.permissions()).ok();
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
             to_renew: login.filter(|_| may_renew),
@@ -84,6 +93,7 @@ impl Workplace {
             home: home.to_owned(),
             settings,
             before,
+            permissions,
         })
     }
 
@@ -165,7 +175,8 @@ impl Workplace {
         if left != known {
             return None;
         }
-        fsutil::write_atomically(&self.settings, before).ok()
+        fsutil::write_atomically(&self.settings, before).ok()?;
+        fs::set_permissions(&self.settings, self.permissions.clone()?).ok()
     }
 
     /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
@@ -227,4 +238,142 @@ fn head_of(path: &Path) -> Option<String> {
 
 fn table(bytes: &[u8]) -> Option<toml::Table> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &str = "# mine\nmodel = \"made-up\"\n";
+
+    /// What stands in the settings after a Codex found `before` there and left `after`.
+    fn settled(before: Option<&str>, after: &str) -> Option<String> {
+        let home = tempfile::tempdir().expect("a directory");
+        let settings = home.path().join("config.toml");
+        if let Some(before) = before {
+            fs::write(&settings, before).expect("writes");
+        }
+        let workplace = Workplace::new(home.path(), false).expect("is made");
+        fs::write(&settings, after).expect("writes");
+        drop(workplace);
+        fs::read_to_string(&settings).ok()
+    }
+
+    #[test]
+    fn a_note_of_the_first_start_is_taken_back_and_nothing_else() {
+        let noted = |before: &str| format!("{before}\n[tui]\n{NOTED} = true\n");
+        let back = settled(Some(SETTINGS), &noted(SETTINGS));
+        assert_eq!(back.as_deref(), Some(SETTINGS));
+        assert_eq!(settled(None, &noted("")), None);
+        let themed = format!("{SETTINGS}\n[tui]\ntheme = \"dark\"\n");
+        let back = settled(Some(&themed), &format!("{themed}{NOTED} = true\n"));
+        assert_eq!(back.as_deref(), Some(themed.as_str()));
+
+        // Whatever else was changed meanwhile is a person's.
+        for (before, after) in [
+            (Some(SETTINGS), noted("model = \"other\"\n")),
+            (Some(SETTINGS), noted(&format!("{SETTINGS}more = 1\n"))),
+            (
+                Some(SETTINGS),
+                format!("{SETTINGS}[tui]\nanimations = false\n{NOTED} = true\n"),
+            ),
+            (Some(SETTINGS), format!("{SETTINGS}# a note\n")),
+            (Some(SETTINGS), "broken =".to_owned()),
+            (None, noted(SETTINGS)),
+        ] {
+            assert_eq!(settled(before, &after).as_ref(), Some(&after));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_settings_stays_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (home, own) = (dir.path().join("home"), dir.path().join("own.toml"));
+        fs::create_dir(&home).expect("makes");
+        fs::write(&own, SETTINGS).expect("writes");
+        std::os::unix::fs::symlink(&own, home.join("config.toml")).expect("links");
+        let workplace = Workplace::new(&home, false).expect("is made");
+        fs::write(&own, format!("{SETTINGS}[tui]\n{NOTED} = true\n")).expect("writes");
+        drop(workplace);
+        assert_eq!(fs::read_to_string(&own).expect("reads"), SETTINGS);
+        assert!(home.join("config.toml").is_symlink());
+    }
+
+    #[test]
+    fn only_session_files_that_were_begun_here_go() {
+        let home = tempfile::tempdir().expect("a directory");
+        let place = |below: &str| home.path().join("sessions").join(below);
+        let write = |below: &str, cwd: &Path| {
+            let meta = serde_json::json!({"payload": {"cwd": cwd}});
+            fs::create_dir_all(place(below).parent().expect("a parent")).expect("makes");
+            fs::write(place(below), format!("{meta}\n{{}}\n")).expect("writes");
+        };
+        write("2026/11/21/rollout-other.jsonl", Path::new("/work"));
+        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let path = workplace.path().to_owned();
+        assert!(path.is_dir() && workplace.temporary().is_dir());
+        write("2026/11/22/rollout-ours.jsonl", &path);
+        write("2026/11/21/rollout-ours.jsonl", &path);
+        write("2026/11/21/rollout-meanwhile.jsonl", Path::new("/work"));
+        write("rollout-elsewhere.jsonl", &path);
+        drop(workplace);
+        let left: Vec<bool> = [
+            "2026/11/21/rollout-other.jsonl",
+            "2026/11/21/rollout-meanwhile.jsonl",
+            "rollout-elsewhere.jsonl",
+            "2026/11/21/rollout-ours.jsonl",
+            "2026/11/22",
+        ]
+        .map(|below| place(below).exists())
+        .to_vec();
+        assert_eq!(left, [true, true, true, false, false]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_options_name_the_directory_and_the_tool_servers() {
+        let home = tempfile::tempdir().expect("a directory");
+        let settings =
+            "[mcp_servers.a-tool]\ncommand = \"x\"\n[mcp_servers.\"b.c\"]\ncommand = \"x\"\n";
+        fs::write(home.path().join("config.toml"), settings).expect("writes");
+        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let options = workplace.options();
+        let (marks, said): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "-c");
+        assert_eq!(marks.len(), said.len());
+        let servers: Vec<_> = said
+            .iter()
+            .filter(|said| said.contains("mcp_servers"))
+            .collect();
+        assert_eq!(servers, [&"mcp_servers.a-tool.enabled=false"]);
+        // Codex reads each as a line of its settings.
+        for said in said {
+            assert!(said.parse::<toml::Table>().is_ok(), "{said}");
+        }
+        let trusted: toml::Table = options
+            .iter()
+            .find(|said| said.starts_with("projects"))
+            .and_then(|said| said.parse().ok())
+            .expect("a table");
+        let trusted = trusted["projects"].as_table().expect("a table");
+        let dirs: Vec<_> = trusted.keys().map(Path::new).collect();
+        assert_eq!(dirs, [workplace.path()]);
+    }
+
+    #[test]
+    fn a_renewal_is_over_when_the_login_is_another() {
+        let home = tempfile::tempdir().expect("a directory");
+        let login = home.path().join(LOGIN);
+        fs::write(&login, "{\"a\": 1}").expect("writes");
+        let waits = |may_renew| Workplace::new(home.path(), may_renew).expect("is made");
+        assert!(!waits(false).may_be_renewing());
+        let workplace = waits(true);
+        assert!(workplace.may_be_renewing());
+        fs::write(&login, "{\"a\":").expect("writes");
+        assert!(workplace.may_be_renewing());
+        fs::write(&login, "{\"a\": 2}").expect("writes");
+        assert!(!workplace.may_be_renewing());
+        fs::remove_file(&login).expect("removes");
+        assert!(!workplace.may_be_renewing());
+    }
 }
