@@ -149,6 +149,31 @@ fn tool_servers_are_not_started() {
 }
 
 #[test]
+fn settings_of_the_terminal_interface_do_not_matter() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        let config = world.env.read(".codex/config.toml");
+        let tui =
+            "\n[tui]\nvim_mode_default = true\nfullscreen_transcript = false\nstatus_line = []\n";
+        world
+            .env
+            .write(".codex/config.toml", &format!("{config}{tui}"));
+        assert_eq!(shown(world.run(&PANEL)), usual(world));
+    });
+}
+
+#[test]
+fn a_slow_start_is_waited_for() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|alice| alice.refresh_delay = Duration::from_secs(2));
+        world
+            .chatgpt
+            .sign_in(&world.env, &world.alice, Login::Expired);
+        assert_eq!(shown(world.run_renewing(&PANEL)), usual(world));
+    });
+}
+
+#[test]
 fn no_limits_are_told() {
     with(test_name!(), NEWEST, |world| {
         world.set(|alice| (alice.primary, alice.secondary) = (None, None));

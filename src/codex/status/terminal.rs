@@ -6,7 +6,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -43,6 +43,12 @@ const OTHER_TERMINAL: [&str; 11] = [
     "WT_SESSION",
     "ZELLIJ",
 ];
+
+/// How much output is kept and taken in at a time, in reads: a program that never ends talking must be ended too.
+const CHUNKS: usize = 16;
+
+/// How long what Codex said at its end is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// How often a signal is looked for.
 const POLL: Duration = Duration::from_millis(10);
@@ -180,7 +186,7 @@ impl<'a> Session<'a> {
         })?;
         // The end of its output is seen only once nobody here holds the other side.
         drop(pair.slave);
-        let (sender, output) = mpsc::channel();
+        let (sender, output) = mpsc::sync_channel(CHUNKS);
         std::thread::spawn(move || pass_on(reader, &sender));
         let terminal = Terminal::new(
             NonZeroU16::new(rows).unwrap_or(NonZeroU16::MAX),
@@ -305,8 +311,15 @@ impl<'a> Session<'a> {
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL),
         }
         if let Some(ending) = self.family.leader.ended() {
-            while let Ok(bytes) = self.output.recv_timeout(POLL * 10) {
+            let until = Instant::now() + LAST_WORDS;
+            while let Ok(bytes) = self
+                .output
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
                 self.show(&bytes);
+                if Instant::now() >= until {
+                    break;
+                }
             }
             return Err(ended_early(ending, &self.screen));
         }
@@ -315,7 +328,7 @@ impl<'a> Session<'a> {
 
     fn show(&mut self, bytes: &[u8]) {
         let mut answers = self.terminal.feed(bytes);
-        while let Ok(bytes) = self.output.try_recv() {
+        for bytes in self.output.try_iter().take(CHUNKS) {
             answers.extend(self.terminal.feed(&bytes));
         }
         self.write(&answers);
@@ -428,7 +441,7 @@ impl Child for Leader {
 }
 
 /// Passes on what is read until there is no more.
-fn pass_on(mut reader: Box<dyn Read + Send>, output: &mpsc::Sender<Vec<u8>>) {
+fn pass_on(mut reader: Box<dyn Read + Send>, output: &SyncSender<Vec<u8>>) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match reader.read(&mut buffer) {

@@ -21,12 +21,19 @@ const MOST_SETTINGS: u64 = 4 << 20;
 const MOST_HEAD: u64 = 256 << 10;
 
 /// What every start of Codex is told. A key that a version does not know is passed over by it.
-const OVERRIDES: [&str; 5] = [
+const OVERRIDES: [&str; 11] = [
     "check_for_update_on_startup=false",
     "disable_paste_burst=true",
     "tui.animations=false",
     "tui.notifications=false",
     "tui.show_tooltips=false",
+    "tui.vim_mode_default=false",
+    // Neither a person's hooks nor anything that is fetched for a session to come.
+    "features.apps=false",
+    "features.daemon_auto_start=false",
+    "features.hooks=false",
+    "features.plugins=false",
+    "features.shell_snapshot=false",
 ];
 
 /// Where Codex keeps the login.
@@ -175,4 +182,86 @@ fn head_of(path: &Path) -> Option<String> {
 
 fn table(bytes: &[u8]) -> Option<toml::Table> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_session_files_that_were_begun_here_go() {
+        let home = tempfile::tempdir().expect("a directory");
+        let place = |below: &str| home.path().join("sessions").join(below);
+        let write = |below: &str, cwd: &Path| {
+            let meta = serde_json::json!({"payload": {"cwd": cwd}});
+            fs::create_dir_all(place(below).parent().expect("a parent")).expect("makes");
+            fs::write(place(below), format!("{meta}\n{{}}\n")).expect("writes");
+        };
+        write("2026/11/21/rollout-other.jsonl", Path::new("/work"));
+        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let path = workplace.path().to_owned();
+        assert!(path.is_dir() && workplace.scratch().is_dir());
+        write("2026/11/22/rollout-ours.jsonl", &path);
+        write("2026/11/21/rollout-ours.jsonl", &path);
+        write("2026/11/21/rollout-meanwhile.jsonl", Path::new("/work"));
+        write("rollout-elsewhere.jsonl", &path);
+        drop(workplace);
+        let left: Vec<bool> = [
+            "2026/11/21/rollout-other.jsonl",
+            "2026/11/21/rollout-meanwhile.jsonl",
+            "rollout-elsewhere.jsonl",
+            "2026/11/21/rollout-ours.jsonl",
+            "2026/11/22",
+        ]
+        .map(|below| place(below).exists())
+        .to_vec();
+        assert_eq!(left, [true, true, true, false, false]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_options_name_the_directory_and_the_tool_servers() {
+        let home = tempfile::tempdir().expect("a directory");
+        let settings =
+            "[mcp_servers.a-tool]\ncommand = \"x\"\n[mcp_servers.\"b.c\"]\ncommand = \"x\"\n";
+        fs::write(home.path().join("config.toml"), settings).expect("writes");
+        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let options = workplace.options();
+        let (marks, said): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "-c");
+        assert_eq!(marks.len(), said.len());
+        let servers: Vec<_> = said
+            .iter()
+            .filter(|said| said.contains("mcp_servers"))
+            .collect();
+        assert_eq!(servers, [&"mcp_servers.a-tool.enabled=false"]);
+        // Codex reads each as a line of its settings.
+        for said in said {
+            assert!(said.parse::<toml::Table>().is_ok(), "{said}");
+        }
+        let trusted: toml::Table = options
+            .iter()
+            .find(|said| said.starts_with("projects"))
+            .and_then(|said| said.parse().ok())
+            .expect("a table");
+        let trusted = trusted["projects"].as_table().expect("a table");
+        let dirs: Vec<_> = trusted.keys().map(Path::new).collect();
+        assert_eq!(dirs, [workplace.path()]);
+    }
+
+    #[test]
+    fn a_renewal_is_over_when_the_login_is_another() {
+        let home = tempfile::tempdir().expect("a directory");
+        let login = home.path().join(LOGIN);
+        fs::write(&login, "{\"a\": 1}").expect("writes");
+        let waits = |may_renew| Workplace::new(home.path(), may_renew).expect("is made");
+        assert!(!waits(false).may_be_renewing());
+        let workplace = waits(true);
+        assert!(workplace.may_be_renewing());
+        fs::write(&login, "{\"a\":").expect("writes");
+        assert!(workplace.may_be_renewing());
+        fs::write(&login, "{\"a\": 2}").expect("writes");
+        assert!(!workplace.may_be_renewing());
+        fs::remove_file(&login).expect("removes");
+        assert!(!workplace.may_be_renewing());
+    }
 }
