@@ -506,7 +506,7 @@ fn a_slow_renewal_that_nobody_asked_for_is_waited_for() {
     a_renewal_is_waited_for(test_name!(), |world| {
         world.set(|alice| {
             alice.refresh_delay = Duration::from_secs(6);
-            alice.usage_delay = Duration::from_mins(1);
+            alice.usage_delay = Duration::from_secs(7);
         });
         world.chatgpt.revoke(&world.alice);
     });
