@@ -69,12 +69,14 @@ fn ask_codex(
     let _in_hand = ctx.in_hand();
     let clock = clock(ctx, given);
     let stop = || ctx.stopped();
+    let is_urgent = || ctx.is_urgent();
     let asking = |program| Asking {
         program,
         home,
         timeout: ctx.status_timeout(args),
         may_renew: login.is_due_for_renewal(ctx.clock),
         stop: &stop,
+        is_urgent: &is_urgent,
         clock,
     };
     match ctx.status_source(args) {
@@ -265,14 +267,15 @@ pub fn refresh(
     let lock = lock.as_ref().map(|(lock, _)| lock);
     // What is wrong with any of it is told when the table is made.
     let places = ctx.places(backup_dir, None)?;
-    let evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    evidence.latest = Some(ctx.latest());
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;
     if let Some(lock) = lock {
         update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(home), &login.account, seen_at);
             if observation.source.is_live() {
-                registry.record(&login.account, observation.clone());
+                registry.record(&login.account, observation.clone(), Some(ctx.latest()));
             }
         })?;
     }

@@ -102,9 +102,14 @@ impl Observation {
         })
     }
 
-    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said.
-    pub fn outranks(&self, other: &Self) -> bool {
-        (self.observed_at, self.source.is_live()) > (other.observed_at, other.source.is_live())
+    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said. One from after
+    /// `latest` is of a clock that was wrong, and counts only where there is nothing else.
+    pub fn outranks(&self, other: &Self, latest: Option<Stamp>) -> bool {
+        let rank = |seen: &Self| {
+            let is_possible = latest.is_none_or(|latest| seen.observed_at <= latest);
+            (is_possible, seen.observed_at, seen.source.is_live())
+        };
+        rank(self) > rank(other)
     }
 
     /// When the account is available again.
@@ -368,8 +373,12 @@ mod tests {
             source: StatusSource::Legacy,
             ..live.clone()
         };
-        assert!(live.outranks(&older) && live.outranks(&legacy));
-        assert!(!older.outranks(&live) && !legacy.outranks(&live) && !live.outranks(&live));
+        let outranks = |one: &Observation, two| one.outranks(two, None);
+        assert!(outranks(&live, &older) && outranks(&live, &legacy));
+        assert!(!outranks(&older, &live) && !outranks(&legacy, &live) && !outranks(&live, &live));
+        // A clock that was ahead does not count for ever.
+        let latest = Some(stamp("2026-04-14T12:00:00Z"));
+        assert!(older.outranks(&live, latest) && !live.outranks(&older, latest));
     }
 
     #[test]

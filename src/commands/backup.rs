@@ -117,7 +117,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         live::update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
             if let Some(observation) = live {
-                registry.record(&login.account, observation);
+                registry.record(&login.account, observation, Some(ctx.latest()));
             }
         })?;
     }

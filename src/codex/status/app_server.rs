@@ -50,7 +50,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let mut server = Server::start(asking)?;
     let heard = server.talk(asking);
     let is_interrupted = (asking.stop)();
-    let ended = server.end(asking.may_renew);
+    let ended = server.end(asking);
     if is_interrupted {
         return Err(Error::interrupted().into());
     }
@@ -180,22 +180,33 @@ impl Server {
     }
 
     /// Ends it: by EOF, by a signal, by force. None where force was needed.
-    fn end(&mut self, may_renew: bool) -> Option<Ending> {
+    fn end(&mut self, asking: &Asking) -> Option<Ending> {
         drop(self.family.leader.stdin.take());
-        let patience = if self.dialogue.is_refreshing() || (may_renew && !self.dialogue.is_done()) {
-            TO_RENEW
-        } else {
-            TO_END
+        let is_renewing = |dialogue: &Dialogue| {
+            dialogue.is_refreshing() || (asking.may_renew && !dialogue.is_done())
         };
-        let until = Instant::now() + patience;
+        let begun = Instant::now();
+        let mut until = begun + TO_END;
+        if is_renewing(&self.dialogue) {
+            until = begun + TO_RENEW;
+        }
         // What it still says is taken, so that a full pipe does not keep it from ending; it may be the answer to a renewal.
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if !left.is_zero() => {
+            if left.is_zero() || (asking.is_urgent)() {
+                until = until.min(Instant::now());
+                break;
+            }
+            match self.lines.recv_timeout(left.min(POLL)) {
+                Ok(line) => {
                     self.dialogue.hear(&line);
+                    if !is_renewing(&self.dialogue) {
+                        until = until.min(Instant::now() + TO_END);
+                    }
                 }
-                Ok(_) | Err(_) => break,
+                // What it left behind may hold its output open.
+                Err(RecvTimeoutError::Timeout) if self.family.wait(begun).is_none() => {}
+                Err(_) => break,
             }
         }
         let ending = self.family.wait(until);

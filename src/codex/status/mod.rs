@@ -52,6 +52,8 @@ pub struct Asking<'a> {
     pub may_renew: bool,
     /// Whether a signal came.
     pub stop: &'a dyn Fn() -> bool,
+    /// Whether a second one came: then not even a renewal of the login is waited for.
+    pub is_urgent: &'a dyn Fn() -> bool,
     /// The instant and zone of the answer.
     pub clock: Clock<'a>,
 }

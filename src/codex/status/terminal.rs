@@ -383,6 +383,7 @@ impl<'a> Session<'a> {
     fn await_renewal(&mut self, workplace: &Workplace, until: Instant) {
         while workplace.may_be_renewing()
             && self.family.leader.ended().is_none()
+            && !(self.asking.is_urgent)()
             && Instant::now() < until
         {
             self.drain(Instant::now() + POLL);

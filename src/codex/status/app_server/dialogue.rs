@@ -131,9 +131,10 @@ impl Dialogue {
         matches!(self.limits, Some(Ok(_)))
     }
 
-    /// Whether Codex is renewing the login: its service may have taken the old one back already.
+    /// Whether Codex may be renewing the login: its service may have taken the old one back already. Reading the
+    /// account it does so by itself when the service answers 401.
     pub fn is_refreshing(&self) -> bool {
-        self.is_refreshing
+        self.is_refreshing || (self.user_agent.is_some() && self.account.is_none())
     }
 
     /// Codex's version, from its `codex_manager/0.169.0 (…)`.
