@@ -353,12 +353,20 @@ impl Ctx {
 
     /// The Codex to ask, given the flag. Fails as `NoStatus` where there is none.
     pub fn codex(&self, live: &LiveArgs) -> Result<Program> {
-        let setting = self.settings.text("codex_command");
-        let dir = env::current_dir().unwrap_or_else(|_| self.paths.codex_home.clone());
+        // As any path in the settings, a relative one starts at the manager home.
+        let (command, dir) = match (&live.codex_command, self.settings.text("codex_command")) {
+            (None, Some(setting)) => (Some(setting), self.paths.manager_home.clone()),
+            (flag, _) => {
+                let here = env::current_dir();
+                let here = here.unwrap_or_else(|_| self.paths.codex_home.clone());
+                (flag.as_deref(), here)
+            }
+        };
         Program::find(&Search {
-            command: live.codex_command.as_deref().or(setting),
+            command,
             path: variable("PATH"),
             dir: &dir,
+            home: self.paths.home.as_deref(),
         })
     }
 

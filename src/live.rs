@@ -16,7 +16,7 @@ use crate::hint;
 use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
-use crate::registry::Registry;
+use crate::registry::{Registry, same_login};
 
 /// Where the text of a panel comes from, where not from Codex itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +79,7 @@ fn ask_codex(
         is_urgent: &is_urgent,
         clock,
     };
-    match ctx.status_source(args) {
+    let told = match ctx.status_source(args) {
         Source::Auto => status::of_codex(&asking(&ctx.codex(args)?)),
         Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
         Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
@@ -92,7 +92,11 @@ fn ask_codex(
             }
             hint(ctx, &registry, home, login)
         }
-    }
+    }?;
+    Ok(LiveStatus {
+        asked_of: Some(login.account.clone()),
+        ..told
+    })
 }
 
 /// What is left by a text that was given, or that a command prints; None where neither is.
@@ -120,6 +124,18 @@ fn clock<'a>(ctx: &'a Ctx, given: Given) -> Clock<'a> {
 
 /// Fails where the status is of another account than the login; warns where it names none.
 pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
+    if let Some(asked_of) = &live.asked_of
+        && !same_login(asked_of, &login.account)
+    {
+        return Err(Error::new(
+            Kind::AccountMismatch,
+            format!(
+                "the login was exchanged while Codex was asked: it was of {asked_of}, and is of {} now",
+                login.account
+            ),
+            "run the command again",
+        ));
+    }
     let is_named = status::check_account(&live.reading, &login.account)?;
     // Codex itself was asked about this very login.
     if !is_named && live.source != StatusSource::AppServer && live.source != StatusSource::Rollout {
@@ -307,8 +323,13 @@ pub fn login(home: &Path) -> Result<Login> {
         ));
     };
     if login.is_api_key() {
+        let what = if login.auth_mode == "personalAccessToken" {
+            "a personal access token"
+        } else {
+            "an API key"
+        };
         return Err(refused(
-            "the login is an API key, which has no weekly window".to_owned(),
+            format!("the login is {what}, which has no weekly window"),
             "sign in with a ChatGPT account: `codex login`",
         ));
     }

@@ -141,10 +141,17 @@ impl Observation {
             }
             WindowState::Running => (Status::Cooldown, next),
         };
+        let weekly_at = self.limits.iter().position(Limit::is_the_weekly);
+        let is_credit_alone = !self.limits.iter().any(Limit::is_of_account);
         let held = self
             .limits
             .iter()
-            .filter_map(|limit| self.exhausted_until(limit, zone))
+            .enumerate()
+            .filter(|(place, limit)| {
+                let counts = limit.is_of_account() || (is_credit_alone && limit.is_of_credits());
+                Some(*place) != weekly_at && counts
+            })
+            .filter_map(|(_, limit)| self.exhausted_until(limit, zone))
             .max();
         match held {
             Some(held) if held > now => {
@@ -168,9 +175,9 @@ impl Observation {
         }
     }
 
-    /// Until when a window other than the weekly one holds the account back; None when it does not.
+    /// Until when a window that is exhausted holds the account back; None where it is not.
     fn exhausted_until(&self, limit: &Limit, zone: &Zone) -> Option<Stamp> {
-        if limit.percent_left != Some(0) || !limit.is_of_account() || limit.is_weekly() {
+        if limit.percent_left != Some(0) {
             return None;
         }
         let length = limit
@@ -187,6 +194,16 @@ impl Limit {
     pub fn is_weekly(&self) -> bool {
         self.window_minutes
             .is_some_and(|minutes| (9_576..=10_584).contains(&minutes))
+    }
+
+    /// Whether it is the account's own weekly window. Of several only the first is the one that is followed.
+    pub fn is_the_weekly(&self) -> bool {
+        self.is_weekly() && self.is_of_account()
+    }
+
+    /// Whether it is the credits of a business account; where there is nothing else, they limit it.
+    pub fn is_of_credits(&self) -> bool {
+        self.name == "Monthly credit limit"
     }
 
     /// Whether it limits the account as a whole, not an extra bucket such as one model's.

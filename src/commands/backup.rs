@@ -364,6 +364,13 @@ impl Report for Answer {
 }
 
 fn window_words(snapshot: &Sidecar) -> String {
+    let left = snapshot
+        .quota_percent_left
+        .map(|left| format!(", {left}% left"))
+        .unwrap_or_default();
+    if snapshot.window_state == Some(WindowState::Unstarted) {
+        return format!("not started{left}");
+    }
     let (Some(start), Some(next)) = (snapshot.session_start_at, snapshot.next_available_at) else {
         let is_key = snapshot.email.is_none() && snapshot.account_id.is_none();
         return if is_key {
@@ -372,10 +379,6 @@ fn window_words(snapshot: &Sidecar) -> String {
             "no weekly window".to_owned()
         };
     };
-    let left = snapshot
-        .quota_percent_left
-        .map(|left| format!(", {left}% left"))
-        .unwrap_or_default();
     let age = match (snapshot.status_source, snapshot.observed_at) {
         (Some(StatusSource::Offline | StatusSource::Rollout), Some(seen)) => {
             format!(", as last known on {}", seen.table_form())

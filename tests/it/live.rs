@@ -151,7 +151,9 @@ impl World {
     /// Codex's settings, without what it notes there at the first start of its panel.
     fn settings(&self) -> String {
         let settings = self.env.read(".codex/config.toml");
-        settings.replace("\n[tui]\nscreen_reader_detection_done = true\n", "")
+        settings
+            .replace("\n[tui]\nscreen_reader_detection_done = true\n", "")
+            .replace("screen_reader_detection_done = true\n", "")
     }
 
     pub fn login(&self) -> Option<String> {

@@ -61,6 +61,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
             reading,
             observed_at: asking.clock.now,
             codex_version: dialogue.codex_version(),
+            asked_of: None,
         });
     }
     Err(match heard {
@@ -68,8 +69,13 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
         Heard::All | Heard::Silence => Refusal::Failed(Error::new(
             Kind::NoStatus,
             format!(
-                "codex's app-server did not answer within {} s and was ended",
-                asking.timeout.as_secs()
+                "codex's app-server did not answer within {} s and was ended{}",
+                asking.timeout.as_secs(),
+                if dialogue.has_missed() {
+                    "; some of what it said could not be read"
+                } else {
+                    ""
+                }
             ),
             "run the command again; where Codex is just slow, raise `--status-timeout` or the setting `status.timeout_seconds`",
         )),
@@ -117,17 +123,8 @@ impl Server {
         // A group of its own: Ctrl-C is this program's to pass on, and all of it can be ended.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut family = Family::of(|| command.spawn()).map_err(|error| {
-            Error::new(
-                Kind::NoStatus,
-                format!(
-                    "codex cannot be started, `{}`: {}",
-                    path.display(),
-                    crate::error::describe(&error)
-                ),
-                "run it by hand; another one can be named with `--codex-command` or the setting `codex_command`",
-            )
-        })?;
+        let mut family =
+            Family::of(|| command.spawn()).map_err(|error| program::unstartable(path, &error))?;
         let (sender, lines) = mpsc::sync_channel(16);
         if let Some(stdout) = family.leader.stdout.take() {
             std::thread::spawn(move || pass_lines(stdout, &sender));
@@ -146,6 +143,7 @@ impl Server {
     fn talk(&mut self, asking: &Asking) -> Heard {
         let mut end = Instant::now() + asking.timeout;
         let mut is_enough = false;
+        let mut gone = None;
         self.say(&Dialogue::opening());
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -157,7 +155,15 @@ impl Server {
                     let reply = self.dialogue.hear(&line);
                     self.say(&reply);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // What it left behind may hold its output open; that does not answer.
+                    if self.family.wait(Instant::now()).is_some() {
+                        let since = *gone.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= TO_TERMINATE {
+                            return Heard::Closed;
+                        }
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return Heard::Closed,
             }
             if self.dialogue.is_done() {

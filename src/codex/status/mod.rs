@@ -38,6 +38,8 @@ pub struct LiveStatus {
     pub observed_at: Stamp,
     /// Which Codex was asked, as `0.169.0`; None where it does not say.
     pub codex_version: Option<String>,
+    /// Whose login Codex was asked about; None for a text, which stands for itself.
+    pub asked_of: Option<Account>,
 }
 
 /// How Codex is asked.
@@ -188,6 +190,7 @@ fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Res
         reading,
         observed_at: clock.now,
         codex_version: None,
+        asked_of: None,
     })
 }
 

@@ -110,6 +110,7 @@ pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
         reading,
         observed_at: asking.clock.now,
         codex_version: version,
+        asked_of: None,
     })
 }
 
