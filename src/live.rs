@@ -70,6 +70,7 @@ fn ask_codex(
     let clock = clock(ctx, given);
     let stop = || ctx.stopped();
     let is_urgent = || ctx.is_urgent();
+    let tell = |words: &str| ctx.ui.note(words);
     let asking = |program| Asking {
         program,
         home,
@@ -77,6 +78,7 @@ fn ask_codex(
         may_renew: login.is_due_for_renewal(ctx.clock),
         stop: &stop,
         is_urgent: &is_urgent,
+        tell: &tell,
         clock,
     };
     let told = match ctx.status_source(args) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::error::{Error, Kind, Result};
+use crate::fsutil;
 
 /// What it is called.
 const NAME: &str = "codex";
@@ -18,6 +19,9 @@ const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_
 const TEMPORARY: [&str; 1] = ["TMPDIR"];
 #[cfg(not(unix))]
 const TEMPORARY: [&str; 2] = ["TEMP", "TMP"];
+
+/// What directories for what it leaves are called.
+const SCRATCH: &str = "codex-manager-status-";
 
 /// Codex as it is started here: the native binary, or a launcher such as npm's.
 #[derive(Clone, Debug)]
@@ -129,16 +133,19 @@ pub fn unstartable(path: &Path, error: &std::io::Error) -> Error {
 
 /// A directory for what Codex leaves while it is asked.
 pub fn scratch() -> Result<TempDir> {
-    let made = tempfile::Builder::new()
-        .prefix("codex-manager-status-")
-        .tempdir();
-    made.map_err(|error| {
+    let made = tempfile::Builder::new().prefix(SCRATCH).tempdir();
+    let made = made.map_err(|error| {
         let why = crate::error::describe(&error);
-        Error::other(
+        Error::new(
+            Kind::NoStatus,
             format!("cannot make a directory for temporary files: {why}"),
-            "check TMPDIR and its file system",
+            "check what TMPDIR names, and its file system",
         )
-    })
+    })?;
+    if let Some(place) = made.path().parent() {
+        fsutil::sweep_dirs(place, SCRATCH);
+    }
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -106,11 +106,11 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     for entry in &not_captured {
         ctx.ui.warn(&format!("not captured: {entry}"));
     }
-    if args.dry_run {
-        ctx.ui.data(&answer)?;
+    let told = if args.dry_run {
+        ctx.ui.data(&answer)
     } else {
-        ctx.ui.done(&answer)?;
-    }
+        ctx.ui.done(&answer)
+    };
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
     if let Some((lock, _)) = &lock {
@@ -121,6 +121,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
             }
         })?;
     }
+    told?;
     let is_partial = not_captured
         .iter()
         .any(|entry| !entry.ends_with(capture::IS_A_LINK));

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use self::dialogue::Dialogue;
 use super::{Asking, LiveStatus, Refusal};
 use crate::codex::family::{Ending, Family};
+use crate::codex::process;
 use crate::codex::program::{self, Program};
 use crate::codex::redact;
 use crate::error::{Error, Kind, Result};
@@ -127,9 +128,9 @@ impl Server {
             Family::of(|| command.spawn()).map_err(|error| program::unstartable(path, &error))?;
         let (sender, lines) = mpsc::sync_channel(16);
         if let Some(stdout) = family.leader.stdout.take() {
-            std::thread::spawn(move || pass_lines(stdout, &sender));
+            process::in_background(move || pass_lines(stdout, &sender))?;
         }
-        let errors = Tail::of(family.leader.stderr.take());
+        let errors = Tail::of(family.leader.stderr.take())?;
         Ok(Self {
             family,
             lines,
@@ -195,6 +196,7 @@ impl Server {
         let mut until = begun + TO_END;
         if is_renewing(&self.dialogue) {
             until = begun + TO_RENEW;
+            asking.tell_renewal();
         }
         // What it still says is taken, so that a full pipe does not keep it from ending; it may be the answer to a renewal.
         loop {
@@ -301,9 +303,9 @@ fn pass_lines(stream: impl Read, lines: &SyncSender<Vec<u8>>) {
 struct Tail(Receiver<Vec<u8>>);
 
 impl Tail {
-    fn of(stream: Option<impl Read + Send + 'static>) -> Self {
+    fn of(stream: Option<impl Read + Send + 'static>) -> Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        std::thread::spawn(move || {
+        process::in_background(move || {
             let mut kept = Vec::new();
             let mut buffer = vec![0; 16 << 10];
             if let Some(mut stream) = stream {
@@ -314,8 +316,8 @@ impl Tail {
                 }
             }
             let _ = sender.send(kept);
-        });
-        Self(receiver)
+        })?;
+        Ok(Self(receiver))
     }
 
     /// What there was, once the stream is closed; a daemon that holds it open is not waited for.

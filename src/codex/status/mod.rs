@@ -56,8 +56,21 @@ pub struct Asking<'a> {
     pub stop: &'a dyn Fn() -> bool,
     /// Whether a second one came: then not even a renewal of the login is waited for.
     pub is_urgent: &'a dyn Fn() -> bool,
+    /// Tells a person why it takes longer.
+    pub tell: &'a dyn Fn(&str),
     /// The instant and zone of the answer.
     pub clock: Clock<'a>,
+}
+
+impl Asking<'_> {
+    /// Tells somebody who wants to go why they have to wait.
+    fn tell_renewal(&self) {
+        if (self.stop)() && !(self.is_urgent)() {
+            (self.tell)(
+                "waiting until codex has renewed the login, which would be lost; Ctrl-C again ends it at once",
+            );
+        }
+    }
 }
 
 /// Why a source has no answer.

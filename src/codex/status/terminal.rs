@@ -15,6 +15,7 @@ use super::screen::{Decision, STATUS, Screen, Terminal, Waits};
 use super::workplace::Workplace;
 use super::{Asking, LiveStatus, Reading, Refusal, panel};
 use crate::codex::family::{Child, Ending, Family};
+use crate::codex::process;
 use crate::codex::program::Program;
 use crate::error::{Error, Kind};
 use crate::metadata::StatusSource;
@@ -188,7 +189,7 @@ impl<'a> Session<'a> {
         // The end of its output is seen only once nobody here holds the other side.
         drop(pair.slave);
         let (sender, output) = mpsc::sync_channel(CHUNKS);
-        std::thread::spawn(move || pass_on(reader, &sender));
+        process::in_background(move || pass_on(reader, &sender))?;
         let terminal = Terminal::new(
             NonZeroU16::new(rows).unwrap_or(NonZeroU16::MAX),
             NonZeroU16::new(columns).unwrap_or(NonZeroU16::MAX),
@@ -382,6 +383,9 @@ impl<'a> Session<'a> {
 
     /// Lets it finish a renewal of the login, which begins soon after its start.
     fn await_renewal(&mut self, workplace: &Workplace, until: Instant) {
+        if workplace.may_be_renewing() {
+            self.asking.tell_renewal();
+        }
         while workplace.may_be_renewing()
             && self.family.leader.ended().is_none()
             && !(self.asking.is_urgent)()
