@@ -419,6 +419,38 @@ fn enter_is_pressed_only_where_codex_offers_the_command() {
 }
 
 #[test]
+fn a_panel_from_before_the_session_is_asked_for_anew() {
+    const OFFERED: &str = "› /status▮\n\n  /status  show\n";
+    const EARLY: &str = "/status\n\n  >_ OpenAI Codex (v0.169.0)\n\n  5h limit:      \
+                         [████] 88% left (resets 12:30)\n  Weekly limit:  [███░] 66% left (resets 10:25 on 21 Apr)\n\n› ▮\n";
+    let alice = Person::named("alice");
+    let panel = format!("/status\n\n{}\n\n› ▮\n", alice.panel(66, "10:25 on 21 Apr"));
+    let screens = [
+        (0, PROMPT),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, &panel),
+    ];
+    let (ran, typed) = Staged::showing(&screens).ran("20");
+    assert_eq!(shown(ran)["email"], "alice@example.com");
+    assert_eq!(typed, "/status\r/status\r\u{4}");
+    // One that never has it is taken in the end.
+    let screens = [
+        (0, PROMPT),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, EARLY),
+    ];
+    let (ran, typed) = Staged::showing(&screens).ran("20");
+    assert_eq!(ran.code(0).json()["quota_percent_left"], 66);
+    assert_eq!(typed, format!("{}\u{4}", "/status\r".repeat(3)));
+}
+
+#[test]
 fn what_codex_still_fetches_is_asked_for_anew() {
     const OFFERED: &str = "› /status▮\n\n  /status  show\n";
     const FETCHED: &str = "/status\n\n  >_ OpenAI Codex (v0.169.0)\n\n  Account:  alice@example.com (Plus)\n  \
