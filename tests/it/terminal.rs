@@ -421,8 +421,7 @@ fn enter_is_pressed_only_where_codex_offers_the_command() {
 #[test]
 fn a_panel_from_before_the_session_is_asked_for_anew() {
     const OFFERED: &str = "› /status▮\n\n  /status  show\n";
-    const EARLY: &str = "/status\n\n  >_ OpenAI Codex (v0.169.0)\n\n  5h limit:      \
-                         [████] 88% left (resets 12:30)\n  Weekly limit:  [███░] 66% left (resets 10:25 on 21 Apr)\n\n› ▮\n";
+    const EARLY: &str = include_str!("../../fixtures/status/screens/0.169-early-panel.txt");
     let alice = Person::named("alice");
     let panel = format!("/status\n\n{}\n\n› ▮\n", alice.panel(66, "10:25 on 21 Apr"));
     let screens = [

@@ -71,9 +71,9 @@ const BETWEEN: Duration = Duration::from_secs(3);
 /// How long after its start a renewal of the login may take that is not to be cut off.
 const TO_RENEW: Duration = Duration::from_secs(20);
 
-/// How often a panel without its account row is asked for anew, and how soon.
-const TIMES_FOR_NAME: usize = 3;
-const FOR_NAME: Duration = Duration::from_millis(300);
+/// How often a panel is asked for that is not from before the session was loaded, and how soon anew.
+const TIMES_FOR_SESSION: usize = 3;
+const FOR_SESSION: Duration = Duration::from_millis(300);
 
 /// How long it may take to quit when it is asked to at its prompt.
 const TO_QUIT: Duration = Duration::from_secs(2);
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
             self.await_prompt()?;
             self.type_command()?;
             times += 1;
-            if let Some(reading) = self.await_panel(times >= TIMES_FOR_NAME)? {
+            if let Some(reading) = self.await_panel(times >= TIMES_FOR_SESSION)? {
                 return Ok(reading);
             }
         }
@@ -257,9 +257,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads the panel; None where Codex is to be asked anew: it still fetches the limits, or does not name the account
-    /// and `may_be_nameless` is false.
-    fn await_panel(&mut self, may_be_nameless: bool) -> Result<Option<Reading>, Refusal> {
+    /// Reads the panel; None where Codex is to be asked anew: it still fetches the limits, or has printed it before
+    /// the session was loaded, without the account's name, and it may not `be_early`.
+    fn await_panel(&mut self, may_be_early: bool) -> Result<Option<Reading>, Refusal> {
         let asked = Instant::now();
         let zone = Zone::named(UTC.1);
         let own = &self.asking.clock;
@@ -275,10 +275,12 @@ impl<'a> Session<'a> {
                 continue;
             }
             let reason = match panel::read(&self.screen.text(), own.now, zone, None) {
-                Ok(reading) if may_be_nameless || names_account(&reading) => {
+                Ok(reading)
+                    if may_be_early || reading.email.is_some() || self.screen.names_session() =>
+                {
                     return Ok(Some(in_zone(reading, own.zone)));
                 }
-                Ok(_) if asked.elapsed() >= FOR_NAME => return Ok(None),
+                Ok(_) if asked.elapsed() >= FOR_SESSION => return Ok(None),
                 Ok(_) => continue,
                 Err(reason) => reason,
             };
@@ -457,12 +459,6 @@ fn pass_on(mut reader: Box<dyn Read + Send>, output: &SyncSender<Vec<u8>>) {
             Ok(_) | Err(_) => return,
         }
     }
-}
-
-/// Whether a panel has its account row. Some releases have the plan alone in it; without either, it was printed before
-/// the session was loaded.
-fn names_account(reading: &Reading) -> bool {
-    reading.email.is_some() || reading.plan.is_some()
 }
 
 fn in_zone(mut reading: Reading, zone: &Zone) -> Reading {
