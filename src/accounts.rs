@@ -52,6 +52,8 @@ pub struct Sources<'a> {
     pub profiles: &'a [Profile],
     /// Whose login is live, and its plan.
     pub active: Option<(&'a Account, Option<&'a str>)>,
+    /// The latest instant that can be by now; None for any. Evidence from after it is of a clock that was wrong.
+    pub latest: Option<Stamp>,
 }
 
 /// Accounts by identity.
@@ -181,15 +183,18 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         take(
             groups.of(&account_of_record(record)),
             observation_of_record(record),
+            sources.latest,
         );
     }
     for snapshot in sources.snapshots {
         if let Some(observation) = Observation::of_sidecar(&snapshot.sidecar) {
-            take(groups.of(&snapshot.sidecar.account()), observation);
+            let known = groups.of(&snapshot.sidecar.account());
+            take(known, observation, sources.latest);
         }
     }
     for entry in registry {
-        take(groups.of(&entry.account), entry.observation.clone());
+        let known = groups.of(&entry.account);
+        take(known, entry.observation.clone(), sources.latest);
     }
     for profile in sources.profiles {
         let account = profile.account();
@@ -259,15 +264,15 @@ impl Known {
     }
 }
 
-fn take(known: &mut Known, observation: Observation) {
+fn take(known: &mut Known, observation: Observation, latest: Option<Stamp>) {
     let reported = known.reported.as_ref();
-    if !observation.is_guess && reported.is_none_or(|old| observation.outranks(old)) {
+    if !observation.is_guess && reported.is_none_or(|old| observation.outranks(old, latest)) {
         known.reported = Some(observation.clone());
     }
     let counts = known
         .observation
         .as_ref()
-        .is_none_or(|old| observation.outranks(old));
+        .is_none_or(|old| observation.outranks(old, latest));
     if observation.plan_type.is_some() && (counts || known.plan_type.is_none()) {
         known.plan_type.clone_from(&observation.plan_type);
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use clap::ValueEnum as _;
@@ -190,6 +191,12 @@ impl Ctx {
         ui
     }
 
+    /// The latest instant that can be by now, with some room for clocks that differ.
+    pub fn latest(&self) -> Stamp {
+        let now = self.now.max(self.clock);
+        now.plus(TimeDelta::minutes(10), &self.zone)
+    }
+
     /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
     pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
         let held = (
@@ -216,6 +223,11 @@ impl Ctx {
     /// Whether a signal came.
     pub fn stopped(&self) -> bool {
         self.stop.is_requested()
+    }
+
+    /// Whether a second one came.
+    pub fn is_urgent(&self) -> bool {
+        self.stop.is_urgent()
     }
 
     /// The Codex home, given a command's own flag for it.
@@ -341,12 +353,20 @@ impl Ctx {
 
     /// The Codex to ask, given the flag. Fails as `NoStatus` where there is none.
     pub fn codex(&self, live: &LiveArgs) -> Result<Program> {
-        let setting = self.settings.text("codex_command");
-        let dir = env::current_dir().unwrap_or_else(|_| self.paths.codex_home.clone());
+        // As any path in the settings, a relative one starts at the manager home.
+        let (command, dir) = match (&live.codex_command, self.settings.text("codex_command")) {
+            (None, Some(setting)) => (Some(setting), self.paths.manager_home.clone()),
+            (flag, _) => {
+                let here = env::current_dir();
+                let here = here.unwrap_or_else(|_| self.paths.codex_home.clone());
+                (flag.as_deref(), here)
+            }
+        };
         Program::find(&Search {
-            command: live.codex_command.as_deref().or(setting),
+            command,
             path: variable("PATH"),
             dir: &dir,
+            home: self.paths.home.as_deref(),
         })
     }
 
@@ -396,7 +416,8 @@ impl Ctx {
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
         }
@@ -436,7 +457,8 @@ impl Ctx {
         }
         // Kept already, unless it is a dry run.
         if let Some((account, observation)) = live {
-            evidence.registry.record(&account, observation);
+            let latest = Some(self.latest());
+            evidence.registry.record(&account, observation, latest);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
         if rows.is_empty() {

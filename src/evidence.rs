@@ -44,6 +44,8 @@ pub struct Evidence {
     pub profiles: Vec<Profile>,
     /// The live login.
     pub active: Option<Login>,
+    /// The latest instant that can be by now; None for any.
+    pub latest: Option<Stamp>,
     /// How many snapshots could not be read.
     pub unreadable_snapshots: usize,
     /// What could not be read.
@@ -86,6 +88,7 @@ impl Evidence {
             registry,
             profiles,
             active,
+            latest: None,
             unreadable_snapshots,
             warnings,
         })
@@ -103,6 +106,7 @@ impl Evidence {
             registry: Some(&self.registry),
             profiles: &self.profiles,
             active,
+            latest: self.latest,
         })
     }
 }

@@ -169,6 +169,41 @@ pub fn sweep(dir: &Path) {
     }
 }
 
+/// Removes directories of that prefix in `place` that a killed run of this user left more than two days ago. Best effort.
+pub fn sweep_dirs(place: &Path, prefix: &str) {
+    const STALE_DAYS: u64 = 2;
+    let Ok(entries) = fs::read_dir(place) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+            continue;
+        }
+        // Of the entry itself, not of what a link leads to.
+        let is_stale = entry.metadata().is_ok_and(|meta| {
+            let age = meta
+                .modified()
+                .map(|time| time.elapsed().unwrap_or_default());
+            let is_old = age.is_ok_and(|age| age.as_secs() > STALE_DAYS * 24 * 3600);
+            meta.is_dir() && is_mine(&meta) && is_old
+        });
+        if is_stale {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_mine(meta: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    meta.uid() == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_mine(_: &fs::Metadata) -> bool {
+    true
+}
+
 /// Whether anything stands at `path`, be it a link to nowhere. An answer that says neither is an error.
 pub fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {

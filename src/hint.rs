@@ -43,7 +43,22 @@ pub fn of_rollouts(
     });
     warnings.extend(found.warnings);
     match (found.hint, newest_refused) {
-        (Some(hint), _) => Ok(status_of(hint, account)),
+        (Some(hint), _) => {
+            let mut live = status_of(hint, account);
+            let at = live.observed_at;
+            live.reading.check_times(at).map_err(|reset| {
+                Error::new(
+                    Kind::NoStatus,
+                    format!(
+                        "the session files' last rate limits, of {}, reset on {}, more than 8 days away",
+                        at.in_zone(zone).table_form(),
+                        reset.table_form()
+                    ),
+                    "ask Codex itself",
+                )
+            })?;
+            Ok(live)
+        }
         (None, Some((at, why))) => Err(Error::new(
             Kind::NoStatus,
             format!(
@@ -73,6 +88,7 @@ fn status_of(hint: Hint, account: &Account) -> LiveStatus {
         reading,
         observed_at: hint.observed_at,
         codex_version: None,
+        asked_of: None,
     }
 }
 

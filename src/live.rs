@@ -11,11 +11,12 @@ use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
+use crate::fsutil;
 use crate::hint;
-use crate::lock::Lock;
+use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
-use crate::registry::Registry;
+use crate::registry::{Registry, same_login};
 
 /// Where the text of a panel comes from, where not from Codex itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +29,8 @@ pub struct Given<'a> {
     pub reference_year: Option<i32>,
 }
 
-/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked.
+/// Asks what is left of the account whose `login` the Codex home holds. Waits, so nothing may be locked; while Codex is
+/// asked nobody may exchange the login.
 pub fn ask(
     ctx: &Ctx,
     args: &LiveArgs,
@@ -39,18 +41,47 @@ pub fn ask(
     if let Some(live) = of_text(ctx, args, given)? {
         return Ok(live);
     }
+    let _home = HomeLock::share(home)?;
+    ask_codex(ctx, args, given, home, login)
+}
+
+/// The same for a caller that holds the lock of the Codex home.
+pub fn ask_under_lock(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
+    if let Some(live) = of_text(ctx, args, given)? {
+        return Ok(live);
+    }
+    ask_codex(ctx, args, given, home, login)
+}
+
+fn ask_codex(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
     let _in_hand = ctx.in_hand();
     let clock = clock(ctx, given);
     let stop = || ctx.stopped();
+    let is_urgent = || ctx.is_urgent();
+    let tell = |words: &str| ctx.ui.note(words);
     let asking = |program| Asking {
         program,
         home,
         timeout: ctx.status_timeout(args),
         may_renew: login.is_due_for_renewal(ctx.clock),
         stop: &stop,
+        is_urgent: &is_urgent,
+        tell: &tell,
         clock,
     };
-    match ctx.status_source(args) {
+    let told = match ctx.status_source(args) {
         Source::Auto => status::of_codex(&asking(&ctx.codex(args)?)),
         Source::AppServer => status::of_app_server(&asking(&ctx.codex(args)?)),
         Source::Panel => status::of_panel(&asking(&ctx.codex(args)?)),
@@ -63,7 +94,11 @@ pub fn ask(
             }
             hint(ctx, &registry, home, login)
         }
-    }
+    }?;
+    Ok(LiveStatus {
+        asked_of: Some(login.account.clone()),
+        ..told
+    })
 }
 
 /// What is left by a text that was given, or that a command prints; None where neither is.
@@ -91,6 +126,18 @@ fn clock<'a>(ctx: &'a Ctx, given: Given) -> Clock<'a> {
 
 /// Fails where the status is of another account than the login; warns where it names none.
 pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
+    if let Some(asked_of) = &live.asked_of
+        && !same_login(asked_of, &login.account)
+    {
+        return Err(Error::new(
+            Kind::AccountMismatch,
+            format!(
+                "the login was exchanged while Codex was asked: it was of {asked_of}, and is of {} now",
+                login.account
+            ),
+            "run the command again",
+        ));
+    }
     let is_named = status::check_account(&live.reading, &login.account)?;
     // Codex itself was asked about this very login.
     if !is_named && live.source != StatusSource::AppServer && live.source != StatusSource::Rollout {
@@ -191,7 +238,9 @@ pub fn offline(ctx: &Ctx, home: &Path, login: &Login, evidence: &Evidence) -> Re
 fn hint(ctx: &Ctx, registry: &Registry, home: &Path, login: &Login) -> Result<LiveStatus> {
     let mut warnings = Vec::new();
     let account = &login.account;
-    let hint = hint::of_rollouts(home, account, registry, ctx.now, &ctx.zone, &mut warnings);
+    // Whoever waited for the lock has a record before it that is newer than its own beginning.
+    let now = ctx.moment();
+    let hint = hint::of_rollouts(home, account, registry, now, &ctx.zone, &mut warnings);
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
@@ -203,11 +252,6 @@ pub fn known(evidence: &Evidence, account: &Account) -> Option<Observation> {
     accounts::find(&evidence.accounts(), account)?
         .reported
         .clone()
-}
-
-/// Keeps an observation in the registry. The caller holds the lock.
-pub fn remember(ctx: &Ctx, account: &Account, observation: Observation, lock: &Lock) -> Result<()> {
-    update(ctx, lock, |registry| registry.record(account, observation))
 }
 
 /// Changes the registry. The caller holds the lock.
@@ -235,16 +279,23 @@ pub fn refresh(
     let live = ask(ctx, args, Given::default(), home, &login)?;
     // Whoever signed in while Codex was asked is not who it spoke of.
     let login = self::login(home)?;
+    let seen_at = ctx.moment();
     check(ctx, &live, &login)?;
     let lock = (!dry_run).then(|| ctx.lock(command)).transpose()?;
     let lock = lock.as_ref().map(|(lock, _)| lock);
     // What is wrong with any of it is told when the table is made.
     let places = ctx.places(backup_dir, None)?;
-    let evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    evidence.latest = Some(ctx.latest());
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;
     if let Some(lock) = lock {
-        remember(ctx, &login.account, observation.clone(), lock)?;
+        update(ctx, lock, |registry| {
+            registry.saw_live(&fsutil::real(home), &login.account, seen_at);
+            if observation.source.is_live() {
+                registry.record(&login.account, observation.clone(), Some(ctx.latest()));
+            }
+        })?;
     }
     Ok((login.account, observation))
 }
@@ -274,8 +325,13 @@ pub fn login(home: &Path) -> Result<Login> {
         ));
     };
     if login.is_api_key() {
+        let what = if login.auth_mode == "personalAccessToken" {
+            "a personal access token"
+        } else {
+            "an API key"
+        };
         return Err(refused(
-            "the login is an API key, which has no weekly window".to_owned(),
+            format!("the login is {what}, which has no weekly window"),
             "sign in with a ChatGPT account: `codex login`",
         ));
     }

@@ -78,6 +78,16 @@ impl HomeLock {
     /// Takes the lock of `home`, waiting a little. There is nothing to lock where there is no home, or where the system
     /// cannot lock a directory.
     pub fn acquire(home: &Path) -> Result<Self> {
+        Self::take(home, File::try_lock)
+    }
+
+    /// Shares the lock with others who do, and keeps out whoever takes it alone: while Codex is asked it may renew the
+    /// login, and must not find another one in its place.
+    pub fn share(home: &Path) -> Result<Self> {
+        Self::take(home, File::try_lock_shared)
+    }
+
+    fn take(home: &Path, try_lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Self> {
         let dir = match File::open(home) {
             Ok(dir) => dir,
             // Nobody can work in what is not there or may not be entered; Windows opens no directory.
@@ -94,7 +104,7 @@ impl HomeLock {
         };
         let end = Instant::now() + PATIENCE;
         loop {
-            match dir.try_lock() {
+            match try_lock(&dir) {
                 Ok(()) => return Ok(Self { _dir: Some(dir) }),
                 Err(TryLockError::WouldBlock) if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(25));

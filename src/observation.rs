@@ -102,9 +102,14 @@ impl Observation {
         })
     }
 
-    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said.
-    pub fn outranks(&self, other: &Self) -> bool {
-        (self.observed_at, self.source.is_live()) > (other.observed_at, other.source.is_live())
+    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said. One from after
+    /// `latest` is of a clock that was wrong, and counts only where there is nothing else.
+    pub fn outranks(&self, other: &Self, latest: Option<Stamp>) -> bool {
+        let rank = |seen: &Self| {
+            let is_possible = latest.is_none_or(|latest| seen.observed_at <= latest);
+            (is_possible, seen.observed_at, seen.source.is_live())
+        };
+        rank(self) > rank(other)
     }
 
     /// When the account is available again.
@@ -136,10 +141,17 @@ impl Observation {
             }
             WindowState::Running => (Status::Cooldown, next),
         };
+        let weekly_at = self.limits.iter().position(Limit::is_the_weekly);
+        let is_credit_alone = !self.limits.iter().any(Limit::is_of_account);
         let held = self
             .limits
             .iter()
-            .filter_map(|limit| self.exhausted_until(limit, zone))
+            .enumerate()
+            .filter(|(place, limit)| {
+                let counts = limit.is_of_account() || (is_credit_alone && limit.is_of_credits());
+                Some(*place) != weekly_at && counts
+            })
+            .filter_map(|(_, limit)| self.exhausted_until(limit, zone))
             .max();
         match held {
             Some(held) if held > now => {
@@ -163,9 +175,9 @@ impl Observation {
         }
     }
 
-    /// Until when a window other than the weekly one holds the account back; None when it does not.
+    /// Until when a window that is exhausted holds the account back; None where it is not.
     fn exhausted_until(&self, limit: &Limit, zone: &Zone) -> Option<Stamp> {
-        if limit.percent_left != Some(0) || !limit.is_of_account() || limit.is_weekly() {
+        if limit.percent_left != Some(0) {
             return None;
         }
         let length = limit
@@ -182,6 +194,16 @@ impl Limit {
     pub fn is_weekly(&self) -> bool {
         self.window_minutes
             .is_some_and(|minutes| (9_576..=10_584).contains(&minutes))
+    }
+
+    /// Whether it is the account's own weekly window. Of several only the first is the one that is followed.
+    pub fn is_the_weekly(&self) -> bool {
+        self.is_weekly() && self.is_of_account()
+    }
+
+    /// Whether it is the credits of a business account; where there is nothing else, they limit it.
+    pub fn is_of_credits(&self) -> bool {
+        self.name == "Monthly credit limit"
     }
 
     /// Whether it limits the account as a whole, not an extra bucket such as one model's.
@@ -368,8 +390,12 @@ mod tests {
             source: StatusSource::Legacy,
             ..live.clone()
         };
-        assert!(live.outranks(&older) && live.outranks(&legacy));
-        assert!(!older.outranks(&live) && !legacy.outranks(&live) && !live.outranks(&live));
+        let outranks = |one: &Observation, two| one.outranks(two, None);
+        assert!(outranks(&live, &older) && outranks(&live, &legacy));
+        assert!(!outranks(&older, &live) && !outranks(&legacy, &live) && !outranks(&live, &live));
+        // A clock that was ahead does not count for ever.
+        let latest = Some(stamp("2026-04-14T12:00:00Z"));
+        assert!(older.outranks(&live, latest) && !live.outranks(&older, latest));
     }
 
     #[test]

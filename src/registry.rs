@@ -124,15 +124,16 @@ impl Registry {
         candidates.next().is_none().then_some(first)
     }
 
-    /// Takes an observation in, unless a newer one is known, and keeps what changed since the one before.
-    pub fn record(&mut self, account: &Account, observation: Observation) {
+    /// Takes an observation in, unless a newer one is known, and keeps what changed since the one before. What is known
+    /// from after `latest` is of a clock that was wrong.
+    pub fn record(&mut self, account: &Account, observation: Observation, latest: Option<Stamp>) {
         match self.position(account) {
             Some(index) => {
                 let entry = &mut self.entries[index];
                 if account.is_exact() {
                     entry.account = account.clone();
                 }
-                if !entry.observation.outranks(&observation) {
+                if !entry.observation.outranks(&observation, latest) {
                     entry
                         .changes
                         .extend(Change::between(&entry.observation, &observation));
@@ -312,9 +313,9 @@ mod tests {
             exact("a@example.com", "ws-1"),
             exact("a@example.com", "ws-2"),
         );
-        registry.record(&personal, observed("2026-04-14T00:00:00Z"));
-        registry.record(&team, observed("2026-04-15T00:00:00Z"));
-        registry.record(&personal, observed("2026-04-13T00:00:00Z"));
+        registry.record(&personal, observed("2026-04-14T00:00:00Z"), None);
+        registry.record(&team, observed("2026-04-15T00:00:00Z"), None);
+        registry.record(&personal, observed("2026-04-13T00:00:00Z"), None);
         assert_eq!(registry.entries.len(), 2);
         let entry = &registry.entries[registry.position(&personal).expect("known")];
         assert_eq!(
@@ -333,6 +334,7 @@ mod tests {
         registry.record(
             &exact("a@example.com", "ws-1"),
             observed("2026-04-14T00:00:00Z"),
+            None,
         );
         registry.rest.insert("colour".into(), "green".into());
         registry.entries[0]
@@ -341,6 +343,7 @@ mod tests {
         registry.record(
             &exact("a@example.com", "ws-1"),
             observed("2026-04-15T00:00:00Z"),
+            None,
         );
         registry.saw_live(
             Path::new("/home/a/.codex"),
@@ -384,9 +387,9 @@ mod tests {
     fn a_change_is_kept_in_words_that_last() {
         let mut registry = Registry::default();
         let account = exact("a@example.com", "ws-1");
-        registry.record(&account, observed("2026-04-14T00:00:00Z"));
+        registry.record(&account, observed("2026-04-14T00:00:00Z"), None);
         assert!(registry.entries[0].changes.is_empty());
-        registry.record(&account, observed("2026-04-15T00:00:00Z"));
+        registry.record(&account, observed("2026-04-15T00:00:00Z"), None);
         let change = serde_json::to_value(&registry.entries[0].changes).expect("json");
         assert_eq!(
             change,
@@ -395,7 +398,7 @@ mod tests {
                 "after": {"session_start_at": "2026-04-15T00:00:00+00:00", "reset_at": null, "window_state": "running"}}])
         );
         // What is outranked changes nothing.
-        registry.record(&account, observed("2026-04-10T00:00:00Z"));
+        registry.record(&account, observed("2026-04-10T00:00:00Z"), None);
         assert_eq!(registry.entries[0].changes.len(), 1);
     }
 
@@ -418,7 +421,7 @@ mod tests {
                     session_start_at: Some(SessionStart(minute(start))),
                     window_state: if is_unstarted { WindowState::Unstarted } else { WindowState::Running },
                     ..observed("2026-04-14T00:00:00Z")
-                });
+                }, None);
                 if stood.is_some_and(|(newest, _, _)| newest > at) {
                     continue;
                 }

@@ -2,7 +2,7 @@
 //! in hand, as while a question waits for its answer, the process ends at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Shared with the signal handler.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +10,7 @@ pub struct Stop(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    requested: AtomicBool,
+    requests: AtomicUsize,
     in_hand: AtomicUsize,
 }
 
@@ -20,7 +20,7 @@ impl Stop {
         let stop = self.clone();
         // Without a handler a signal still ends the process, only less tidily.
         let _ = ctrlc::set_handler(move || {
-            stop.0.requested.store(true, Ordering::SeqCst);
+            stop.0.requests.fetch_add(1, Ordering::SeqCst);
             if stop.0.in_hand.load(Ordering::SeqCst) == 0 {
                 exit();
             }
@@ -29,7 +29,12 @@ impl Stop {
 
     /// Whether a signal came.
     pub fn is_requested(&self) -> bool {
-        self.0.requested.load(Ordering::SeqCst)
+        self.0.requests.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether another came: whoever asks twice will not wait for what is better finished.
+    pub fn is_urgent(&self) -> bool {
+        self.0.requests.load(Ordering::SeqCst) > 1
     }
 
     /// There is something to tidy up until the guard is dropped.

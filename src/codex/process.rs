@@ -35,7 +35,7 @@ pub fn output_of_shell(
         )
     })?;
     let mut running = Family::of_group(child);
-    let out = collect(running.leader.stdout.take(), most);
+    let out = collect(running.leader.stdout.take(), most)?;
     let end = Instant::now() + timeout;
     let status = loop {
         if stop() {
@@ -95,9 +95,9 @@ fn shell(command: &str) -> Command {
 type Chunks = mpsc::Receiver<Vec<u8>>;
 
 /// Reads a stream on a thread of its own, so that a full pipe never stops the command; keeps the first `most` bytes.
-fn collect(stream: Option<impl Read + Send + 'static>, most: u64) -> Chunks {
+fn collect(stream: Option<impl Read + Send + 'static>, most: u64) -> Result<Chunks> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    in_background(move || {
         let Some(mut stream) = stream else { return };
         let mut buffer = vec![0; 64 * 1024];
         let mut kept = 0;
@@ -111,8 +111,22 @@ fn collect(stream: Option<impl Read + Send + 'static>, most: u64) -> Chunks {
             }
             kept += count as u64;
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
+}
+
+/// Runs `work` on a thread of its own, where the system has one more.
+pub fn in_background(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = std::thread::Builder::new().spawn(work);
+    thread.map(|_| ()).map_err(|error| {
+        Error::other(
+            format!(
+                "the system gives no further thread: {}",
+                crate::error::describe(&error)
+            ),
+            "see what limits there are, `ulimit -a`, and run the command again",
+        )
+    })
 }
 
 fn received(chunks: &Chunks) -> Vec<u8> {

@@ -3,13 +3,25 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::error::{Error, Kind, Result};
+use crate::fsutil;
 
 /// What it is called.
 const NAME: &str = "codex";
 
 /// Logins in the environment that beat auth.json: the answer would be another account's.
 const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
+
+/// Where temporary files go.
+#[cfg(unix)]
+const TEMPORARY: [&str; 1] = ["TMPDIR"];
+#[cfg(not(unix))]
+const TEMPORARY: [&str; 2] = ["TEMP", "TMP"];
+
+/// What directories for what it leaves are called.
+const SCRATCH: &str = "codex-manager-status-";
 
 /// Codex as it is started here: the native binary, or a launcher such as npm's.
 #[derive(Clone, Debug)]
@@ -29,12 +41,20 @@ pub struct Search<'a> {
     pub path: Option<OsString>,
     /// Where relative paths start.
     pub dir: &'a Path,
+    /// What `~` stands for, where the system knows.
+    pub home: Option<&'a Path>,
 }
 
 impl Program {
     /// Finds it. Fails as `NoStatus` where there is none.
     pub fn find(search: &Search) -> Result<Self> {
-        let lookup = |name: &OsStr| which::which_in(name, search.path.as_ref(), search.dir).ok();
+        let lookup = |name: &OsStr| {
+            let name = match (Path::new(name).strip_prefix("~"), search.home) {
+                (Ok(rest), Some(home)) => home.join(rest).into_os_string(),
+                _ => name.to_owned(),
+            };
+            which::which_in(name, search.path.as_ref(), search.dir).ok()
+        };
         let Some(command) = search.command else {
             let path = lookup(OsStr::new(NAME)).ok_or_else(|| {
                 Error::new(
@@ -66,18 +86,66 @@ impl Program {
         let Some((name, args)) = words.split_first() else {
             return Err(unusable("it is empty"));
         };
-        let path = lookup(OsStr::new(name)).ok_or_else(|| unusable("there is no such program"))?;
+        let path = lookup(OsStr::new(name)).ok_or_else(|| {
+            let is_file = search.dir.join(name).is_file();
+            unusable(if is_file {
+                "that file is no program that may be run"
+            } else {
+                "there is no such program"
+            })
+        })?;
         Ok(Self {
             path,
             args: args.to_vec(),
         })
     }
 
-    /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other.
-    pub fn environment(home: &Path) -> impl Iterator<Item = (&'static str, Option<&OsStr>)> {
+    /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other, and leaves
+    /// its temporary files in `scratch`, to be removed with it.
+    pub fn environment<'a>(
+        home: &'a Path,
+        scratch: &'a Path,
+    ) -> impl Iterator<Item = (&'static str, Option<&'a OsStr>)> {
         let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
-        others.chain([("CODEX_HOME", Some(home.as_os_str()))])
+        let places = TEMPORARY
+            .into_iter()
+            .map(|name| (name, Some(scratch.as_os_str())));
+        others
+            .chain(places)
+            .chain([("CODEX_HOME", Some(home.as_os_str()))])
     }
+}
+
+/// Why it could not be started.
+pub fn unstartable(path: &Path, error: &std::io::Error) -> Error {
+    let is_there = path.is_file();
+    let why = if is_there && error.kind() == std::io::ErrorKind::NotFound {
+        "what its first line starts does not exist".to_owned()
+    } else {
+        crate::error::describe(error)
+    };
+    Error::new(
+        Kind::NoStatus,
+        format!("codex cannot be started, `{}`: {why}", path.display()),
+        "run it by hand; another one can be named with `--codex-command` or the setting `codex_command`",
+    )
+}
+
+/// A directory for what Codex leaves while it is asked.
+pub fn scratch() -> Result<TempDir> {
+    let made = tempfile::Builder::new().prefix(SCRATCH).tempdir();
+    let made = made.map_err(|error| {
+        let why = crate::error::describe(&error);
+        Error::new(
+            Kind::NoStatus,
+            format!("cannot make a directory for temporary files: {why}"),
+            "check what TMPDIR names, and its file system",
+        )
+    })?;
+    if let Some(place) = made.path().parent() {
+        fsutil::sweep_dirs(place, SCRATCH);
+    }
+    Ok(made)
 }
 
 #[cfg(test)]
@@ -106,6 +174,7 @@ mod tests {
                 command,
                 path: Some(dir.path().join("bin").into_os_string()),
                 dir: dir.path(),
+                home: Some(dir.path()),
             })
         };
         assert_eq!(find(None).expect("found").path, on_path);
@@ -123,10 +192,16 @@ mod tests {
         let line = find(Some("codex --profile 'a b'")).expect("found");
         assert_eq!(
             (line.path, line.args),
-            (on_path, vec!["--profile".to_owned(), "a b".to_owned()])
+            (
+                on_path.clone(),
+                vec!["--profile".to_owned(), "a b".to_owned()]
+            )
         );
+        assert_eq!(find(Some("~/bin/codex")).expect("found").path, on_path);
+        fs::write(dir.path().join("text"), "no program").expect("writes");
         for (command, why) in [
             ("", "it is empty"),
+            ("text", "that file is no program that may be run"),
             ("codex 'a", "a quote is not closed"),
             ("nothing here", "there is no such program"),
         ] {
@@ -150,6 +225,7 @@ mod tests {
                 command: None,
                 path,
                 dir: dir.path(),
+                home: None,
             };
             let error = Program::find(&search).expect_err("not found");
             assert_eq!(error.kind(), Kind::NoStatus);

@@ -106,21 +106,22 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     for entry in &not_captured {
         ctx.ui.warn(&format!("not captured: {entry}"));
     }
-    if args.dry_run {
-        ctx.ui.data(&answer)?;
+    let told = if args.dry_run {
+        ctx.ui.data(&answer)
     } else {
-        ctx.ui.done(&answer)?;
-    }
+        ctx.ui.done(&answer)
+    };
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
     if let Some((lock, _)) = &lock {
         live::update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
             if let Some(observation) = live {
-                registry.record(&login.account, observation);
+                registry.record(&login.account, observation, Some(ctx.latest()));
             }
         })?;
     }
+    told?;
     let is_partial = not_captured
         .iter()
         .any(|entry| !entry.ends_with(capture::IS_A_LINK));
@@ -165,7 +166,8 @@ fn observe(
     if args.offline {
         return live::offline(ctx, source, login, evidence).map(|seen| Some((seen, None)));
     }
-    let live = live.map_or_else(|| ask(ctx, args, source, login), Ok)?;
+    let late = || live::ask_under_lock(ctx, &args.live, given(args), source, login);
+    let live = live.map_or_else(|| late().map_err(or_offline), Ok)?;
     live::check(ctx, &live, login)?;
     let known = live::known(evidence, &login.account);
     let observation =
@@ -177,19 +179,20 @@ fn observe(
 fn ask_early(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Option<LiveStatus>> {
     match home::read_login(source) {
         Ok(Some((_, login))) if !args.offline && !login.is_api_key() => {
-            ask(ctx, args, source, &login).map(Some)
+            let given = given(args);
+            let live = live::ask(ctx, &args.live, given, source, &login);
+            live.map_err(or_offline).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-fn ask(ctx: &Ctx, args: &BackupArgs, source: &Path, login: &Login) -> Result<LiveStatus> {
-    let given = Given {
+fn given(args: &BackupArgs) -> Given<'_> {
+    Given {
         file: args.status_file.as_deref(),
         command: args.status_command.as_deref(),
         reference_year: args.reference_year,
-    };
-    live::ask(ctx, &args.live, given, source, login).map_err(or_offline)
+    }
 }
 
 /// Where Codex cannot be asked, there may be a memory.
@@ -362,6 +365,13 @@ impl Report for Answer {
 }
 
 fn window_words(snapshot: &Sidecar) -> String {
+    let left = snapshot
+        .quota_percent_left
+        .map(|left| format!(", {left}% left"))
+        .unwrap_or_default();
+    if snapshot.window_state == Some(WindowState::Unstarted) {
+        return format!("not started{left}");
+    }
     let (Some(start), Some(next)) = (snapshot.session_start_at, snapshot.next_available_at) else {
         let is_key = snapshot.email.is_none() && snapshot.account_id.is_none();
         return if is_key {
@@ -370,10 +380,6 @@ fn window_words(snapshot: &Sidecar) -> String {
             "no weekly window".to_owned()
         };
     };
-    let left = snapshot
-        .quota_percent_left
-        .map(|left| format!(", {left}% left"))
-        .unwrap_or_default();
     let age = match (snapshot.status_source, snapshot.observed_at) {
         (Some(StatusSource::Offline | StatusSource::Rollout), Some(seen)) => {
             format!(", as last known on {}", seen.table_form())

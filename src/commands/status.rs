@@ -8,8 +8,11 @@ use crate::codex::auth::Login;
 use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
+use crate::evidence::Evidence;
 use crate::live::{self, Given};
-use crate::metadata::{BackupName, Limit, StatusSource, WindowState};
+use crate::metadata::{BackupName, Limit, Sidecar, StatusSource, WindowState};
+use crate::observation::settle_start;
+use crate::snapshots::make;
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
 
@@ -37,7 +40,35 @@ fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
     // Whoever signed in meanwhile is not who it spoke of.
     let login = live::login(home)?;
     live::check(ctx, &live, &login)?;
-    Ok(Answer::of(live, Some(&login), ctx))
+    let archive_name = archive_name(ctx, &live, &login)?;
+    Ok(Answer {
+        archive_name,
+        ..Answer::of(live, Some(&login), ctx)
+    })
+}
+
+/// What a backup would be called now: a window that is known keeps its name.
+fn archive_name(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<Option<String>> {
+    let account = &login.account;
+    let (Some(reset), Some(email)) = (live.reading.reset_at, &account.email) else {
+        return Ok(None);
+    };
+    let dir = ctx.backup_dir(None)?;
+    let places = ctx.places(None, None)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, None)?;
+    evidence.latest = Some(ctx.latest());
+    let state = live.reading.window_state(live.observed_at);
+    let known = live::known(&evidence, account);
+    let start = settle_start(reset, state, known.as_ref(), &ctx.zone);
+    let sidecar = Sidecar {
+        email: account.email.clone(),
+        user_id: account.user_id.clone(),
+        account_id: account.account_id.clone(),
+        session_start_at: Some(start),
+        ..Sidecar::default()
+    };
+    let name = make::name_for(&dir, start.0, email, &sidecar, &evidence.snapshots);
+    Ok(Some(name.archive()))
 }
 
 #[derive(Serialize)]
@@ -64,7 +95,7 @@ impl Answer {
         let mut reading = live.reading;
         if let Some(login) = login {
             let account = login.account.clone();
-            reading.email = reading.email.or(account.email);
+            reading.email = account.email.or(reading.email);
             reading.workspace_id = account.account_id.or(reading.workspace_id);
             reading.plan = if live.source == StatusSource::Panel {
                 login.plan_type.clone().or(reading.plan)
@@ -123,13 +154,16 @@ impl Report for Answer {
                 start.0,
                 away(reset.since(self.now).num_seconds()),
             )),
+            _ if self.window_state == WindowState::Unstarted => {
+                text.push_str(&format!("window   not started\nleft     {left}\n"));
+            }
             _ => text.push_str("window   no weekly window\n"),
         }
-        let others = self
-            .limits
-            .iter()
-            .filter(|limit| !(limit.is_weekly() && limit.is_of_account()));
-        for limit in others {
+        let weekly = self.limits.iter().position(Limit::is_the_weekly);
+        for (place, limit) in self.limits.iter().enumerate() {
+            if Some(place) == weekly {
+                continue;
+            }
             let left = limit
                 .percent_left
                 .map_or("unknown".to_owned(), |left| format!("{left}% left"));

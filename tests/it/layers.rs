@@ -33,6 +33,8 @@ const PURE: &[&str] = &[
     "codex/status/panel/",
     "codex/status/rate_limits.rs",
     "codex/status/reading.rs",
+    "registry/",
+    "codex/status/screen.rs",
     "codex/status/screen.rs",
     "registry/",
 ];

@@ -3,7 +3,12 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use serde_json::Value;
+
 use crate::common::Env;
+#[cfg(target_os = "linux")]
+use crate::scripted::{Do, Script};
 
 /// A process that was told to end takes a moment.
 const GRACE: Duration = Duration::from_secs(5);
@@ -70,13 +75,16 @@ fn a_file_is_noticed() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_went_its_own_way_is_noticed() {
+fn what_a_codex_left_behind_is_noticed() {
     let env = Env::new();
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "setsid sleep 60 </dev/null >/dev/null 2>&1 &"]);
-    env.surround(&mut shell);
-    assert!(shell.status().expect("runs").success());
-    // The shell is gone; what it left becomes `sleep` in its own time.
+    let astray = Do::Shell("setsid sleep 60 </dev/null >/dev/null 2>&1 &");
+    let codex = Script::new(Value::Null, Value::Null).first([astray]);
+    let codex = codex.install(&env);
+    let mut command = std::process::Command::new(codex.path().join("codex"));
+    env.surround(&mut command);
+    command.stdin(std::process::Stdio::null());
+    assert!(command.status().expect("runs").success());
+    // It is gone; what it left becomes `sleep` in its own time.
     let end = Instant::now() + GRACE;
     let left = loop {
         let left = processes(&env);

@@ -26,6 +26,7 @@ mod mended;
 #[cfg(unix)]
 mod misbehaving;
 mod normalize;
+#[cfg(unix)]
 mod readme;
 #[cfg(unix)]
 mod real_codex;

@@ -444,6 +444,32 @@ fn another_bucket_first_is_not_the_accounts() {
 }
 
 #[test]
+fn a_weekly_window_without_a_reset() {
+    let with_used = |used: i32| {
+        let mut limits = limits();
+        let weekly = json!({"usedPercent": used, "windowDurationMins": 10_080, "resetsAt": null});
+        limits["rateLimitsByLimitId"]["codex"]["secondary"] = weekly;
+        Script::new(account(), limits)
+    };
+    let mut wanted = answer();
+    for key in ["reset_at", "session_start_at", "archive_name"] {
+        wanted[key] = Value::Null;
+    }
+    wanted["window_state"] = json!("unstarted");
+    wanted["quota_percent_left"] = json!(100);
+    wanted["limits"][0]["percent_left"] = json!(100);
+    wanted["limits"][0]["reset_at"] = Value::Null;
+    let world = World::of(&with_used(0));
+    let ran = world.run(&STATUS).code(0).stderr("");
+    assert_eq!(ran.json(), wanted);
+    refused(
+        &with_used(1),
+        "20",
+        "codex's app-server names no time at which the weekly window resets",
+    );
+}
+
+#[test]
 fn why_there_are_no_limits() {
     let failed = |status: &str| {
         format!(

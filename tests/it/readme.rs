@@ -60,7 +60,6 @@ fn shown(command: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-#[cfg(unix)]
 #[test]
 fn the_transcripts_are_what_comes_out() {
     let env = demo();

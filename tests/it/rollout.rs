@@ -267,6 +267,37 @@ fn backup_notes_who_is_signed_in() {
 }
 
 #[test]
+fn a_table_with_a_hint_notes_who_is_signed_in_and_keeps_no_hint() {
+    let (env, _) = world();
+    session(
+        &env,
+        "a",
+        "2026-04-15T06:00:00Z",
+        None,
+        "2026-04-16T04:00:00Z",
+        60,
+    );
+    let live = ["cooldown", "--live", "--status-source", "rollout", "--json"];
+    let before = env.read(REGISTRY);
+    env.run(&[&live[..], &["--dry-run"]].concat()).code(0);
+    assert_eq!(env.read(REGISTRY), before);
+    let shown = env.run(&live).code(0).stderr("").json();
+    assert_eq!(shown["accounts"][0]["quota_percent_left"], 40);
+    assert_eq!(
+        record(&env),
+        [json!([
+            "alice@example.com",
+            NOTED,
+            "2026-04-16T10:00:00+05:30"
+        ])]
+    );
+    let registry: Value = serde_json::from_str(&env.read(REGISTRY)).expect("json");
+    let kept = &registry["accounts"][0]["observation"];
+    assert_eq!(kept["source"], "status-file");
+    assert_eq!(kept["quota_percent_left"], 66);
+}
+
+#[test]
 fn restore_notes_who_was_signed_in_and_who_is() {
     let (mut env, _) = world();
     let bob = Person::named("bob");

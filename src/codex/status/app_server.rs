@@ -14,10 +14,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use self::dialogue::Dialogue;
 use super::{Asking, LiveStatus, Refusal};
 use crate::codex::family::{Ending, Family};
-use crate::codex::program::Program;
+use crate::codex::process;
+use crate::codex::program::{self, Program};
 use crate::codex::redact;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::StatusSource;
@@ -48,7 +51,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let mut server = Server::start(asking)?;
     let heard = server.talk(asking);
     let is_interrupted = (asking.stop)();
-    let ended = server.end(asking.may_renew);
+    let ended = server.end(asking);
     if is_interrupted {
         return Err(Error::interrupted().into());
     }
@@ -59,6 +62,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
             reading,
             observed_at: asking.clock.now,
             codex_version: dialogue.codex_version(),
+            asked_of: None,
         });
     }
     Err(match heard {
@@ -66,8 +70,13 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
         Heard::All | Heard::Silence => Refusal::Failed(Error::new(
             Kind::NoStatus,
             format!(
-                "codex's app-server did not answer within {} s and was ended",
-                asking.timeout.as_secs()
+                "codex's app-server did not answer within {} s and was ended{}",
+                asking.timeout.as_secs(),
+                if dialogue.has_missed() {
+                    "; some of what it said could not be read"
+                } else {
+                    ""
+                }
             ),
             "run the command again; where Codex is just slow, raise `--status-timeout` or the setting `status.timeout_seconds`",
         )),
@@ -89,6 +98,8 @@ struct Server {
     lines: Receiver<Vec<u8>>,
     errors: Tail,
     dialogue: Dialogue,
+    /// Goes last: until then Codex may still write there.
+    _scratch: TempDir,
 }
 
 impl Server {
@@ -103,7 +114,8 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for (name, value) in Program::environment(asking.home) {
+        let scratch = program::scratch()?;
+        for (name, value) in Program::environment(asking.home, scratch.path()) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
@@ -112,27 +124,19 @@ impl Server {
         // A group of its own: Ctrl-C is this program's to pass on, and all of it can be ended.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut family = Family::of(|| command.spawn()).map_err(|error| {
-            Error::new(
-                Kind::NoStatus,
-                format!(
-                    "codex cannot be started, `{}`: {}",
-                    path.display(),
-                    crate::error::describe(&error)
-                ),
-                "run it by hand; another one can be named with `--codex-command` or the setting `codex_command`",
-            )
-        })?;
+        let mut family =
+            Family::of(|| command.spawn()).map_err(|error| program::unstartable(path, &error))?;
         let (sender, lines) = mpsc::sync_channel(16);
         if let Some(stdout) = family.leader.stdout.take() {
-            std::thread::spawn(move || pass_lines(stdout, &sender));
+            process::in_background(move || pass_lines(stdout, &sender))?;
         }
-        let errors = Tail::of(family.leader.stderr.take());
+        let errors = Tail::of(family.leader.stderr.take())?;
         Ok(Self {
             family,
             lines,
             errors,
             dialogue: Dialogue::default(),
+            _scratch: scratch,
         })
     }
 
@@ -140,6 +144,7 @@ impl Server {
     fn talk(&mut self, asking: &Asking) -> Heard {
         let mut end = Instant::now() + asking.timeout;
         let mut is_enough = false;
+        let mut gone = None;
         self.say(&Dialogue::opening());
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -151,7 +156,15 @@ impl Server {
                     let reply = self.dialogue.hear(&line);
                     self.say(&reply);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // What it left behind may hold its output open; that does not answer.
+                    if self.family.wait(Instant::now()).is_some() {
+                        let since = *gone.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= TO_TERMINATE {
+                            return Heard::Closed;
+                        }
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return Heard::Closed,
             }
             if self.dialogue.is_done() {
@@ -174,22 +187,34 @@ impl Server {
     }
 
     /// Ends it: by EOF, by a signal, by force. None where force was needed.
-    fn end(&mut self, may_renew: bool) -> Option<Ending> {
+    fn end(&mut self, asking: &Asking) -> Option<Ending> {
         drop(self.family.leader.stdin.take());
-        let patience = if self.dialogue.is_refreshing() || (may_renew && !self.dialogue.is_done()) {
-            TO_RENEW
-        } else {
-            TO_END
+        let is_renewing = |dialogue: &Dialogue| {
+            dialogue.is_refreshing() || (asking.may_renew && !dialogue.is_done())
         };
-        let until = Instant::now() + patience;
+        let begun = Instant::now();
+        let mut until = begun + TO_END;
+        if is_renewing(&self.dialogue) {
+            until = begun + TO_RENEW;
+            asking.tell_renewal();
+        }
         // What it still says is taken, so that a full pipe does not keep it from ending; it may be the answer to a renewal.
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if !left.is_zero() => {
+            if left.is_zero() || (asking.is_urgent)() {
+                until = until.min(Instant::now());
+                break;
+            }
+            match self.lines.recv_timeout(left.min(POLL)) {
+                Ok(line) => {
                     self.dialogue.hear(&line);
+                    if !is_renewing(&self.dialogue) {
+                        until = until.min(Instant::now() + TO_END);
+                    }
                 }
-                Ok(_) | Err(_) => break,
+                // What it left behind may hold its output open.
+                Err(RecvTimeoutError::Timeout) if self.family.wait(begun).is_none() => {}
+                Err(_) => break,
             }
         }
         let ending = self.family.wait(until);
@@ -278,9 +303,9 @@ fn pass_lines(stream: impl Read, lines: &SyncSender<Vec<u8>>) {
 struct Tail(Receiver<Vec<u8>>);
 
 impl Tail {
-    fn of(stream: Option<impl Read + Send + 'static>) -> Self {
+    fn of(stream: Option<impl Read + Send + 'static>) -> Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        std::thread::spawn(move || {
+        process::in_background(move || {
             let mut kept = Vec::new();
             let mut buffer = vec![0; 16 << 10];
             if let Some(mut stream) = stream {
@@ -291,8 +316,8 @@ impl Tail {
                 }
             }
             let _ = sender.send(kept);
-        });
-        Self(receiver)
+        })?;
+        Ok(Self(receiver))
     }
 
     /// What there was, once the stream is closed; a daemon that holds it open is not waited for.

@@ -38,6 +38,8 @@ pub struct LiveStatus {
     pub observed_at: Stamp,
     /// Which Codex was asked, as `0.169.0`; None where it does not say.
     pub codex_version: Option<String>,
+    /// Whose login Codex was asked about; None for a text, which stands for itself.
+    pub asked_of: Option<Account>,
 }
 
 /// How Codex is asked.
@@ -52,8 +54,23 @@ pub struct Asking<'a> {
     pub may_renew: bool,
     /// Whether a signal came.
     pub stop: &'a dyn Fn() -> bool,
+    /// Whether a second one came: then not even a renewal of the login is waited for.
+    pub is_urgent: &'a dyn Fn() -> bool,
+    /// Tells a person why it takes longer.
+    pub tell: &'a dyn Fn(&str),
     /// The instant and zone of the answer.
     pub clock: Clock<'a>,
+}
+
+impl Asking<'_> {
+    /// Tells somebody who wants to go why they have to wait.
+    fn tell_renewal(&self) {
+        if (self.stop)() && !(self.is_urgent)() {
+            (self.tell)(
+                "waiting until codex has renewed the login, which would be lost; Ctrl-C again ends it at once",
+            );
+        }
+    }
 }
 
 /// Why a source has no answer.
@@ -186,6 +203,7 @@ fn of_text(bytes: &[u8], source: StatusSource, place: &str, clock: Clock) -> Res
         reading,
         observed_at: clock.now,
         codex_version: None,
+        asked_of: None,
     })
 }
 

@@ -20,24 +20,12 @@ use chrono::TimeDelta;
 use self::account::Whose;
 use self::reset::{Unplaced, Unprinted};
 use self::rows::{Kind, Panel, Row, squeezed, window_minutes};
-use crate::codex::status::reading::Reading;
+use crate::codex::status::reading::{Reading, away_of};
 use crate::metadata::Limit;
 use crate::timeutil::{Stamp, Zone};
 
 /// How far ahead the weekly window's reset may lie: a week, and a day for a clock or a zone that is off.
 const WEEKLY_AHEAD: TimeDelta = TimeDelta::days(8);
-
-/// How far ahead the reset of a window of unknown length may lie: the longest is a year.
-const OTHER_AHEAD: TimeDelta = TimeDelta::days(400);
-
-/// How far ahead a reset may lie beyond the length of its window: a twentieth of it, as Codex's own labels, and an hour
-/// for clocks that differ.
-fn ahead_of(window_minutes: Option<u32>) -> TimeDelta {
-    window_minutes.map_or(OTHER_AHEAD, |minutes| {
-        let minutes = i64::from(minutes);
-        TimeDelta::minutes(minutes + minutes / 20 + 60)
-    })
-}
 
 /// The account's window, as the panel names it.
 const WEEKLY: &str = "Weekly limit";
@@ -301,7 +289,7 @@ fn other_limit(name: String, value: &str, clock: &Clock) -> Limit {
                     clock.now,
                     clock.zone,
                     clock.reference_year,
-                    ahead_of(window_minutes(&name)),
+                    away_of(window_minutes(&name)),
                 )
                 .ok()
         }),

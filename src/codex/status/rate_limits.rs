@@ -86,12 +86,12 @@ fn camel(name: &str) -> String {
     camel
 }
 
-/// A text that is there and not empty.
+/// A text that is there and not empty, without control characters.
 pub fn text(value: &Value, name: &str) -> Option<String> {
-    field(value, name)?
-        .as_str()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    let text = field(value, name)?.as_str()?;
+    // It is shown to people: no line of its own, no escapes.
+    let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn number(value: &Value, name: &str) -> Option<f64> {
@@ -108,6 +108,7 @@ fn seconds(value: &Value, name: &str) -> Option<i64> {
     value
         .as_i64()
         .or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
+        .or_else(|| value.as_str()?.parse().ok())
 }
 
 /// One window: an object of its own, or, in 0.40, fields beside those of the other.

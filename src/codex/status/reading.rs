@@ -1,5 +1,7 @@
 //! What a status source says of an account and its windows; the same for all of them. Pure.
 
+use chrono::TimeDelta;
+
 use crate::metadata::{Limit, WindowState};
 use crate::observation::window_state;
 use crate::timeutil::Stamp;
@@ -25,12 +27,41 @@ pub struct Reading {
     pub limits: Vec<Limit>,
 }
 
+/// How far from the moment it was told the weekly window's reset may lie: a week, and a day for a clock that is off.
+const WEEKLY_AWAY: TimeDelta = TimeDelta::days(8);
+
+/// The same for a window of unknown length: the longest is a year.
+const OTHER_AWAY: TimeDelta = TimeDelta::days(400);
+
+/// How far a reset may lie away beyond the length of its window: a twentieth of it, as Codex's own labels, and an hour
+/// for clocks that differ.
+pub fn away_of(window_minutes: Option<u32>) -> TimeDelta {
+    window_minutes.map_or(OTHER_AWAY, |minutes| {
+        let minutes = i64::from(minutes);
+        TimeDelta::minutes(minutes + minutes / 20 + 60)
+    })
+}
+
 impl Reading {
+    /// Looks whether the resets can be, told at `at`. The weekly one that cannot is the error; others are taken out.
+    pub fn check_times(&mut self, at: Stamp) -> Result<(), Stamp> {
+        let is_within = |reset: Stamp, away: TimeDelta| reset.since(at).abs() <= away;
+        if let Some(reset) = self
+            .reset_at
+            .filter(|reset| !is_within(*reset, WEEKLY_AWAY))
+        {
+            return Err(reset);
+        }
+        for limit in &mut self.limits {
+            let away = away_of(limit.window_minutes);
+            limit.reset_at = limit.reset_at.filter(|reset| is_within(*reset, away));
+        }
+        Ok(())
+    }
+
     /// The account's weekly limit.
     pub fn weekly(&self) -> Option<&Limit> {
-        self.limits
-            .iter()
-            .find(|limit| limit.is_weekly() && limit.is_of_account())
+        self.limits.iter().find(|limit| limit.is_the_weekly())
     }
 
     /// What the weekly window was doing at `observed_at`.

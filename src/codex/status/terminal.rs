@@ -15,6 +15,7 @@ use super::screen::{Decision, STATUS, Screen, Terminal, Waits};
 use super::workplace::Workplace;
 use super::{Asking, LiveStatus, Reading, Refusal, panel};
 use crate::codex::family::{Child, Ending, Family};
+use crate::codex::process;
 use crate::codex::program::Program;
 use crate::error::{Error, Kind};
 use crate::metadata::StatusSource;
@@ -68,11 +69,14 @@ const STILL_WRONG: Duration = Duration::from_secs(1);
 /// How often Codex is asked anew while it still fetches the limits.
 const BETWEEN: Duration = Duration::from_secs(3);
 
+/// How often it is asked while it says that it has nothing to show: some versions have not before their first message.
+const MOST_ASKED: u32 = 3;
+
 /// How long after its start a renewal of the login may take that is not to be cut off.
 const TO_RENEW: Duration = Duration::from_secs(20);
 
 /// How often a panel is asked for that is not from before the session was loaded, and how soon anew.
-const TIMES_FOR_SESSION: usize = 3;
+const TIMES_FOR_SESSION: u32 = 3;
 const FOR_SESSION: Duration = Duration::from_millis(300);
 
 /// How long it may take to quit when it is asked to at its prompt.
@@ -111,6 +115,7 @@ pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
         reading,
         observed_at: asking.clock.now,
         codex_version: version,
+        asked_of: None,
     })
 }
 
@@ -154,10 +159,7 @@ impl<'a> Session<'a> {
         ] {
             command.env(name, value);
         }
-        for name in ["TMPDIR", "TMP", "TEMP"] {
-            command.env(name, workplace.temporary());
-        }
-        for (name, value) in Program::environment(asking.home) {
+        for (name, value) in Program::environment(asking.home, workplace.scratch()) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
@@ -191,7 +193,7 @@ impl<'a> Session<'a> {
         // The end of its output is seen only once nobody here holds the other side.
         drop(pair.slave);
         let (sender, output) = mpsc::sync_channel(CHUNKS);
-        std::thread::spawn(move || pass_on(reader, &sender));
+        process::in_background(move || pass_on(reader, &sender))?;
         let terminal = Terminal::new(
             NonZeroU16::new(rows).unwrap_or(NonZeroU16::MAX),
             NonZeroU16::new(columns).unwrap_or(NonZeroU16::MAX),
@@ -212,13 +214,20 @@ impl<'a> Session<'a> {
 
     /// Asks until the weekly window is told.
     fn talk(&mut self) -> Result<Reading, Refusal> {
-        let mut times = 0;
+        let mut asked = 0;
         loop {
             self.await_prompt()?;
             self.type_command()?;
-            times += 1;
-            if let Some(reading) = self.await_panel(times >= TIMES_FOR_SESSION)? {
+            asked += 1;
+            if let Some(reading) = self.await_panel(asked >= TIMES_FOR_SESSION)? {
                 return Ok(reading);
+            }
+            let reason = self.missing.as_deref().unwrap_or_default();
+            if asked >= MOST_ASKED && reason.contains("data not available yet") {
+                return Err(failed(
+                    format!("codex was asked {asked} times and has no limits to show: {reason}"),
+                    "update Codex; an old one shows limits only once a message was sent, and any while ChatGPT tells them",
+                ));
             }
         }
     }
@@ -385,8 +394,12 @@ impl<'a> Session<'a> {
 
     /// Lets it finish a renewal of the login, which begins soon after its start.
     fn await_renewal(&mut self, workplace: &Workplace, until: Instant) {
+        if workplace.may_be_renewing() {
+            self.asking.tell_renewal();
+        }
         while workplace.may_be_renewing()
             && self.family.leader.ended().is_none()
+            && !(self.asking.is_urgent)()
             && Instant::now() < until
         {
             self.drain(Instant::now() + POLL);

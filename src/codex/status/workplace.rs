@@ -1,15 +1,16 @@
 //! Where Codex's terminal interface is started when it is only asked: an empty directory, and the options that keep it
-//! from asking a person about that. What it leaves in its home for having been started is taken back when this goes.
+//! from asking a person about that. A session file of the asking itself is removed again.
 //! Whether it may be renewing the login just now is told here too.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::codex::program;
 use crate::error::{Error, Result};
 use crate::fsutil;
 
@@ -38,62 +39,34 @@ const OVERRIDES: [&str; 11] = [
 /// Where Codex keeps the login.
 const LOGIN: &str = "auth.json";
 
-/// The key by which Codex notes that it has looked for a screen reader; 0.156 and later note it at their first start.
-const NOTED: &str = "screen_reader_detection_done";
-
 /// A private, empty directory to start Codex in.
 pub struct Workplace {
     /// Removed with what is in it.
-    _dir: TempDir,
+    dir: TempDir,
+    /// Where it is started, below the other: nothing else goes there.
     path: PathBuf,
-    temporary: PathBuf,
     /// When it was made.
     began: Option<SystemTime>,
     home: PathBuf,
-    settings: PathBuf,
-    /// The settings as they were.
-    before: Option<Vec<u8>>,
-    permissions: Option<fs::Permissions>,
     /// The login as it was, where Codex will renew it.
     to_renew: Option<Vec<u8>>,
 }
 
 impl Workplace {
-    /// Makes one for a Codex with the home `home`, which renews the login as soon as it starts if it `may_renew`.
+    /// Makes one for a Codex with the home `home`, which may renew the login as it starts.
     pub fn new(home: &Path, may_renew: bool) -> Result<Self> {
-        let made = || -> io::Result<(TempDir, PathBuf, PathBuf)> {
-            let dir = tempfile::Builder::new()
-                .prefix("codex-manager-status-")
-                .tempdir()?;
-            // Codex knows directories by their own names, not by those of links to them.
-            let whole = dir.path().canonicalize()?;
-            let (path, temporary) = (whole.join("empty"), whole.join("tmp"));
-            fs::create_dir(&path)?;
-            fs::create_dir(&temporary)?;
-            Ok((dir, path, temporary))
-        };
-        let (dir, path, temporary) = made().map_err(|error| {
-            let why = crate::error::describe(&error);
-            let message = format!("cannot make a directory for temporary files: {why}");
-            Error::other(message, "check `TMPDIR` and its file system")
-        })?;
+        let dir = program::scratch()?;
+        let path = dir.path().canonicalize();
+        let path = path.unwrap_or_else(|_| dir.path().to_owned()).join("work");
+        fs::create_dir(&path).map_err(|error| Error::io("create", &path, error))?;
         let began = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
-        let settings = home.join("config.toml");
-        // A link keeps its place: what it leads to is read and written.
-        let settings = settings.canonicalize().unwrap_or(settings);
-        let before = fsutil::read_if_present(&settings, MOST_SETTINGS)?;
-        let permissions = fs::metadata(&settings).map(|meta| meta.permissions()).ok();
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
             to_renew: login.filter(|_| may_renew),
-            _dir: dir,
             path,
-            temporary,
+            dir,
             began,
             home: home.to_owned(),
-            settings,
-            before,
-            permissions,
         })
     }
 
@@ -102,9 +75,9 @@ impl Workplace {
         &self.path
     }
 
-    /// Where it may put its temporary files.
-    pub fn temporary(&self) -> &Path {
-        &self.temporary
+    /// Where Codex's temporary files go.
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The options Codex is started with.
@@ -138,7 +111,8 @@ impl Workplace {
 
     /// The tool servers in the settings: none is needed. Names that an option cannot spell are left.
     fn servers(&self) -> Vec<String> {
-        let settings = self.before.as_deref().and_then(table);
+        let settings = fsutil::read_if_present(&self.home.join("config.toml"), MOST_SETTINGS);
+        let settings = settings.ok().flatten().and_then(|bytes| table(&bytes));
         let servers = settings.as_ref().and_then(|table| table.get("mcp_servers"));
         let servers = servers.and_then(toml::Value::as_table);
         let is_plain = |name: &&String| {
@@ -148,35 +122,6 @@ impl Workplace {
         servers.map_or_else(Vec::new, |servers| {
             servers.keys().filter(is_plain).cloned().collect()
         })
-    }
-
-    /// Puts the settings back as they were if all that Codex did was to note its first start.
-    fn restore_settings(&self) -> Option<()> {
-        let after = fsutil::read_if_present(&self.settings, MOST_SETTINGS).ok()??;
-        if self.before.as_ref() == Some(&after) {
-            return None;
-        }
-        let mut left = table(&after)?;
-        let tui = left.get_mut("tui")?.as_table_mut()?;
-        tui.remove(NOTED)?;
-        let is_bare = tui.is_empty();
-        let Some(before) = &self.before else {
-            left.retain(|key, _| key != "tui" || !is_bare);
-            return if left.is_empty() {
-                fs::remove_file(&self.settings).ok()
-            } else {
-                None
-            };
-        };
-        let known = table(before)?;
-        if is_bare && !known.contains_key("tui") {
-            left.remove("tui");
-        }
-        if left != known {
-            return None;
-        }
-        fsutil::write_atomically(&self.settings, before).ok()?;
-        fs::set_permissions(&self.settings, self.permissions.clone()?).ok()
     }
 
     /// Removes the session files that were begun in the directory: 0.53 writes one at every start.
@@ -191,7 +136,6 @@ impl Workplace {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        let _ = self.restore_settings();
         let _ = self.remove_sessions();
     }
 }
@@ -244,62 +188,6 @@ fn table(bytes: &[u8]) -> Option<toml::Table> {
 mod tests {
     use super::*;
 
-    const SETTINGS: &str = "# mine\nmodel = \"made-up\"\n";
-
-    /// What stands in the settings after a Codex found `before` there and left `after`.
-    fn settled(before: Option<&str>, after: &str) -> Option<String> {
-        let home = tempfile::tempdir().expect("a directory");
-        let settings = home.path().join("config.toml");
-        if let Some(before) = before {
-            fs::write(&settings, before).expect("writes");
-        }
-        let workplace = Workplace::new(home.path(), false).expect("is made");
-        fs::write(&settings, after).expect("writes");
-        drop(workplace);
-        fs::read_to_string(&settings).ok()
-    }
-
-    #[test]
-    fn a_note_of_the_first_start_is_taken_back_and_nothing_else() {
-        let noted = |before: &str| format!("{before}\n[tui]\n{NOTED} = true\n");
-        let back = settled(Some(SETTINGS), &noted(SETTINGS));
-        assert_eq!(back.as_deref(), Some(SETTINGS));
-        assert_eq!(settled(None, &noted("")), None);
-        let themed = format!("{SETTINGS}\n[tui]\ntheme = \"dark\"\n");
-        let back = settled(Some(&themed), &format!("{themed}{NOTED} = true\n"));
-        assert_eq!(back.as_deref(), Some(themed.as_str()));
-
-        // Whatever else was changed meanwhile is a person's.
-        for (before, after) in [
-            (Some(SETTINGS), noted("model = \"other\"\n")),
-            (Some(SETTINGS), noted(&format!("{SETTINGS}more = 1\n"))),
-            (
-                Some(SETTINGS),
-                format!("{SETTINGS}[tui]\nanimations = false\n{NOTED} = true\n"),
-            ),
-            (Some(SETTINGS), format!("{SETTINGS}# a note\n")),
-            (Some(SETTINGS), "broken =".to_owned()),
-            (None, noted(SETTINGS)),
-        ] {
-            assert_eq!(settled(before, &after).as_ref(), Some(&after));
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_to_the_settings_stays_one() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (home, own) = (dir.path().join("home"), dir.path().join("own.toml"));
-        fs::create_dir(&home).expect("makes");
-        fs::write(&own, SETTINGS).expect("writes");
-        std::os::unix::fs::symlink(&own, home.join("config.toml")).expect("links");
-        let workplace = Workplace::new(&home, false).expect("is made");
-        fs::write(&own, format!("{SETTINGS}[tui]\n{NOTED} = true\n")).expect("writes");
-        drop(workplace);
-        assert_eq!(fs::read_to_string(&own).expect("reads"), SETTINGS);
-        assert!(home.join("config.toml").is_symlink());
-    }
-
     #[test]
     fn only_session_files_that_were_begun_here_go() {
         let home = tempfile::tempdir().expect("a directory");
@@ -312,7 +200,7 @@ mod tests {
         write("2026/11/21/rollout-other.jsonl", Path::new("/work"));
         let workplace = Workplace::new(home.path(), false).expect("is made");
         let path = workplace.path().to_owned();
-        assert!(path.is_dir() && workplace.temporary().is_dir());
+        assert!(path.is_dir() && workplace.scratch().is_dir());
         write("2026/11/22/rollout-ours.jsonl", &path);
         write("2026/11/21/rollout-ours.jsonl", &path);
         write("2026/11/21/rollout-meanwhile.jsonl", Path::new("/work"));

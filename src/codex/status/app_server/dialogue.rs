@@ -22,6 +22,7 @@ type Answer = Result<Value, Failure>;
 
 /// What has been said so far.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub struct Dialogue {
     user_agent: Option<String>,
     refused: Option<Failure>,
@@ -29,6 +30,7 @@ pub struct Dialogue {
     limits: Option<Answer>,
     is_refreshing: bool,
     has_refreshed: bool,
+    has_missed: bool,
 }
 
 impl Dialogue {
@@ -49,6 +51,7 @@ impl Dialogue {
     pub fn hear(&mut self, line: &[u8]) -> String {
         // Garbage, and lines that are no message, are somebody else's noise on the stream.
         let Ok(Value::Object(heard)) = serde_json::from_slice::<Value>(line) else {
+            self.has_missed |= line.first() == Some(&b'{');
             return String::new();
         };
         let id = heard.get("id").and_then(Value::as_u64);
@@ -131,9 +134,15 @@ impl Dialogue {
         matches!(self.limits, Some(Ok(_)))
     }
 
-    /// Whether Codex is renewing the login: its service may have taken the old one back already.
+    /// Whether Codex may be renewing the login: its service may have taken the old one back already. Reading the
+    /// account it does so by itself when the service answers 401.
     pub fn is_refreshing(&self) -> bool {
-        self.is_refreshing
+        self.is_refreshing || (self.user_agent.is_some() && self.account.is_none())
+    }
+
+    /// Whether there was something that may have been an answer and could not be read.
+    pub fn has_missed(&self) -> bool {
+        self.has_missed
     }
 
     /// Codex's version, from its `codex_manager/0.169.0 (…)`.
@@ -198,6 +207,9 @@ impl Dialogue {
                 "run the command again; if it stays so, take the status from a panel: `--status-source panel`",
             )));
         }
+        reading
+            .check_times(clock.now)
+            .map_err(|reset| refusals::out_of_range(reset, clock))?;
         self.sign(&mut reading, result);
         Ok(reading)
     }

@@ -5,9 +5,10 @@
 use serde_json::Value;
 
 use crate::codex::redact;
-use crate::codex::status::Refusal;
 use crate::codex::status::rate_limits::{field, text};
+use crate::codex::status::{Clock, Refusal};
 use crate::error::{Error, Kind};
+use crate::timeutil::Stamp;
 
 /// An error as the app-server answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +92,18 @@ pub fn too_old() -> Refusal {
         "this Codex is too old: its app-server cannot say what is left of an account",
         "update Codex",
     ))
+}
+
+/// The weekly window's reset cannot be.
+pub fn out_of_range(reset: Stamp, clock: &Clock) -> Refusal {
+    failed(
+        format!(
+            "codex's app-server says that the weekly window resets on {}, more than 8 days from {}",
+            reset.table_form(),
+            clock.now.in_zone(clock.zone).table_form()
+        ),
+        "check this machine's clock, and leave out `--now`; then run the command again",
+    )
 }
 
 /// Why the limits could not be read. `account` is what it said of the account, after a renewal where one was tried.

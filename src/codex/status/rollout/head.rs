@@ -2,8 +2,9 @@
 //!
 //! A fork, or an agent that gets its parent's history, begins with its own `session_meta` and a copy of the other
 //! session's lines, all written at once and under new times. What Codex itself adds comes after it has asked its
-//! service: the copy ends where a second passes between two lines. Source: Codex's `rollout/src/recorder.rs`; issues of
-//! tools that count tokens measured gaps below 40 ms within copies.
+//! service: the copy ends where a second passes between two lines. 0.169 copies nothing; there the rule only costs
+//! what is answered within a second. Source: Codex's `rollout/src/recorder.rs`; issues of tools that count tokens
+//! measured gaps below 40 ms within copies.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
