@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -46,11 +46,11 @@ fn usual(world: &World) -> Value {
 fn shown(ran: Ran) -> Value {
     let mut answer = ran.code(0).stderr("").json();
     let row = answer["quota_text"].take();
-    assert!(
-        row.as_str()
-            .is_some_and(|row| row.contains("66% left (resets ")),
-        "{row}"
-    );
+    let is_whole = |row: &str| {
+        // The clock of the C locale.
+        row.contains("66% left (resets ") && !row.contains("AM") && !row.contains("PM")
+    };
+    assert!(row.as_str().is_some_and(is_whole), "{row}");
     answer
 }
 
@@ -134,11 +134,12 @@ fn the_oldest_shows_none_before_its_first_message() {
 
 #[test]
 fn tool_servers_are_not_started() {
-    with(test_name!(), NEWEST, |world| {
+    with(test_name!(), OLDER, |world| {
         world.set(|_| {});
+        configure(world, KNOWN_TO_OLDER);
         let started = world.env.path("started");
         let config = format!(
-            "{}\n[mcp_servers.a-tool]\ncommand = \"/bin/sh\"\nargs = [\"-c\", \"touch '{}'; sleep 60\"]\n",
+            "{}\n[mcp_servers.a-tool]\ncommand = \"/bin/sh\"\nargs = [\"-c\", \": > '{}'\"]\n",
             world.env.read(".codex/config.toml"),
             started.display()
         );
@@ -159,6 +160,17 @@ fn settings_of_the_terminal_interface_do_not_matter() {
             .env
             .write(".codex/config.toml", &format!("{config}{tui}"));
         assert_eq!(shown(world.run(&PANEL)), usual(world));
+    });
+}
+
+#[test]
+fn a_login_in_the_environment_is_another_one() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        let mut command = world.command(&PANEL);
+        let bob = world.chatgpt.access_token(&Person::named("bob"));
+        command.env("CODEX_ACCESS_TOKEN", bob);
+        assert_eq!(shown(world.env.ran(&mut command, &PANEL)), usual(world));
     });
 }
 
@@ -322,27 +334,34 @@ const UPDATE: &str = include_str!("../../fixtures/status/screens/0.169-update.tx
 const SIGN_IN: &str = include_str!("../../fixtures/status/screens/0.169-sign-in.txt");
 const PROMPT: &str = "  >_ OpenAI Codex (v0.169.0)\n\n› ▮\n";
 
-/// A Codex in shell script: it shows `first`, and `then` as soon as something is typed; all that is typed is kept.
+/// A Codex in shell script: it shows screens, each after so many bytes were typed; all that is typed is kept.
 struct Staged {
     env: Env,
 }
 
 impl Staged {
+    /// It shows `first`, and `then` as soon as something is typed.
     fn of(first: &str, then: &str) -> Self {
+        Self::showing(&[(0, first), (1, then)])
+    }
+
+    fn showing(screens: &[(usize, &str)]) -> Self {
         let env = Env::new();
         env.codex_home(&Person {
             last_refresh: chrono::Utc::now().to_rfc3339(),
             ..Person::named("alice")
         });
-        env.write("first", &on_screen(first));
-        env.write("then", &on_screen(then));
         let bin = env.beside_home("bin");
         fs::create_dir_all(&bin).expect("makes");
         let home = env.home().display().to_string();
-        let script = format!(
-            "#!/bin/sh\nstty raw -echo\ncat '{home}/first'\ndd bs=1 count=1 2>/dev/null > '{home}/typed'\n\
-             cat '{home}/then'\nexec cat >> '{home}/typed'\n"
-        );
+        let mut script = format!("#!/bin/sh\ncd '{home}'\nstty raw -echo\n");
+        for (place, (typed, screen)) in screens.iter().enumerate() {
+            env.write(&format!("screen-{place}"), &on_screen(screen));
+            script.push_str(&format!(
+                "dd bs=1 count={typed} 2>/dev/null >> typed\ncat screen-{place}\n"
+            ));
+        }
+        script.push_str("exec cat >> typed\n");
         let codex = bin.join("codex");
         fs::write(&codex, script).expect("writes");
         fs::set_permissions(&codex, fs::Permissions::from_mode(0o755)).expect("sets");
@@ -352,14 +371,20 @@ impl Staged {
     /// Runs the program; what it says, and what it typed.
     #[track_caller]
     fn asked(&self) -> (String, String) {
-        let args = [&PANEL[..], &["--status-timeout", "3"]].concat();
+        let (ran, typed) = self.ran("3");
+        (refused(&ran), typed)
+    }
+
+    #[track_caller]
+    fn ran(&self, seconds: &str) -> (Ran, String) {
+        let args = [&PANEL[..], &["--status-timeout", seconds]].concat();
         let mut command = self.env.command(&args);
         let bin = self.env.beside_home("bin").display().to_string();
         command.env("PATH", format!("{bin}:/usr/bin:/bin"));
         let ran = self.env.ran(&mut command, &args);
         leftovers::none(&self.env);
         let typed = self.env.path("typed");
-        (refused(&ran), fs::read_to_string(typed).unwrap_or_default())
+        (ran, fs::read_to_string(typed).unwrap_or_default())
     }
 }
 
@@ -435,6 +460,69 @@ fn enter_is_pressed_only_where_codex_offers_the_command() {
     // Offered, it is run; then the prompt must be empty again.
     let offered = Staged::of(PROMPT, "› /status▮\n\n  /status  show\n").asked();
     assert_eq!(offered, (late.to_owned(), "/status\r".to_owned()));
+}
+
+#[test]
+fn a_panel_from_before_the_session_is_asked_for_anew() {
+    const OFFERED: &str = "› /status▮\n\n  /status  show\n";
+    const EARLY: &str = include_str!("../../fixtures/status/screens/0.169-early-panel.txt");
+    let alice = Person::named("alice");
+    let panel = format!("/status\n\n{}\n\n› ▮\n", alice.panel(66, "10:25 on 21 Apr"));
+    let screens = [
+        (0, PROMPT),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, &panel),
+    ];
+    let (ran, typed) = Staged::showing(&screens).ran("20");
+    assert_eq!(shown(ran)["email"], "alice@example.com");
+    assert_eq!(typed, "/status\r/status\r\u{4}");
+    // One that never has it is taken in the end.
+    let screens = [
+        (0, PROMPT),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, EARLY),
+        (1, OFFERED),
+        (7, EARLY),
+    ];
+    let (ran, typed) = Staged::showing(&screens).ran("20");
+    assert_eq!(ran.code(0).json()["quota_percent_left"], 66);
+    assert_eq!(typed, format!("{}\u{4}", "/status\r".repeat(3)));
+}
+
+#[test]
+fn what_codex_still_fetches_is_asked_for_anew() {
+    const OFFERED: &str = "› /status▮\n\n  /status  show\n";
+    const FETCHED: &str = "/status\n\n  >_ OpenAI Codex (v0.169.0)\n\n  Account:  alice@example.com (Plus)\n  \
+                           Limits:   refresh requested; run /status again shortly.\n\n› ▮\n";
+    let alice = Person::named("alice");
+    let panel = format!("/status\n\n{}\n\n› ▮\n", alice.panel(66, "10:25 on 21 Apr"));
+    let staged = Staged::showing(&[
+        (0, PROMPT),
+        (1, OFFERED),
+        (7, FETCHED),
+        (1, OFFERED),
+        (7, &panel),
+    ]);
+    let began = Instant::now();
+    let (ran, typed) = staged.ran("20");
+    // Printed in UTC, shown in the zone of the person.
+    assert_eq!(shown(ran)["reset_at"], "2026-04-21T15:55:00+05:30");
+    assert_eq!(typed, "/status\r/status\r\u{4}");
+    assert!(began.elapsed() >= Duration::from_secs(3));
+
+    // Not before the time is up, and no further.
+    let staged = Staged::showing(&[(0, PROMPT), (1, OFFERED), (7, FETCHED)]);
+    let (told, typed) = staged.asked();
+    assert_eq!(
+        told,
+        "codex did not show the weekly limit within 3 s and was ended: codex says \"refresh requested; run /status again \
+         shortly.\""
+    );
+    assert_eq!(typed, "/status\r\u{4}");
 }
 
 #[test]

@@ -237,6 +237,15 @@ impl Screen {
         self.typed().as_deref() == Some(STATUS) && self.offered().first() == Some(&STATUS)
     }
 
+    /// Whether a status panel on it names its session: one without was printed before that was loaded.
+    pub fn names_session(&self) -> bool {
+        let mut rows = self
+            .rows
+            .iter()
+            .map(|row| row.trim_start_matches([' ', '│']));
+        rows.any(|row| row.starts_with("Session:"))
+    }
+
     /// The version in the header, as `0.169.0`.
     pub fn version(&self) -> Option<String> {
         const HEAD: &str = "OpenAI Codex (v";

@@ -75,6 +75,10 @@ const MOST_ASKED: u32 = 3;
 /// How long after its start a renewal of the login may take that is not to be cut off.
 const TO_RENEW: Duration = Duration::from_secs(20);
 
+/// How often a panel is asked for that is not from before the session was loaded, and how soon anew.
+const TIMES_FOR_SESSION: u32 = 3;
+const FOR_SESSION: Duration = Duration::from_millis(300);
+
 /// How long it may take to quit when it is asked to at its prompt.
 const TO_QUIT: Duration = Duration::from_secs(2);
 
@@ -214,10 +218,10 @@ impl<'a> Session<'a> {
         loop {
             self.await_prompt()?;
             self.type_command()?;
-            if let Some(reading) = self.await_panel()? {
+            asked += 1;
+            if let Some(reading) = self.await_panel(asked >= TIMES_FOR_SESSION)? {
                 return Ok(reading);
             }
-            asked += 1;
             let reason = self.missing.as_deref().unwrap_or_default();
             if asked >= MOST_ASKED && reason.contains("data not available yet") {
                 return Err(failed(
@@ -262,8 +266,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads the panel; None where Codex still fetches the limits and is to be asked anew.
-    fn await_panel(&mut self) -> Result<Option<Reading>, Refusal> {
+    /// Reads the panel; None where Codex is to be asked anew: it still fetches the limits, or has printed it before
+    /// the session was loaded, without the account's name, and it may not `be_early`.
+    fn await_panel(&mut self, may_be_early: bool) -> Result<Option<Reading>, Refusal> {
         let asked = Instant::now();
         let zone = Zone::named(UTC.1);
         let own = &self.asking.clock;
@@ -279,7 +284,13 @@ impl<'a> Session<'a> {
                 continue;
             }
             let reason = match panel::read(&self.screen.text(), own.now, zone, None) {
-                Ok(reading) => return Ok(Some(in_zone(reading, own.zone))),
+                Ok(reading)
+                    if may_be_early || reading.email.is_some() || self.screen.names_session() =>
+                {
+                    return Ok(Some(in_zone(reading, own.zone)));
+                }
+                Ok(_) if asked.elapsed() >= FOR_SESSION => return Ok(None),
+                Ok(_) => continue,
                 Err(reason) => reason,
             };
             let is_fetched = [

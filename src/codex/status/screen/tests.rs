@@ -128,6 +128,20 @@ fn what_only_a_person_may_answer_is_known() {
 }
 
 #[test]
+fn a_panel_of_a_loaded_session_is_known() {
+    for screen in [
+        screen!("0.53-panel"),
+        screen!("0.118-panel"),
+        screen!("0.169-panel"),
+    ] {
+        assert!(screen.names_session());
+    }
+    let early = screen!("0.169-early-panel");
+    assert_eq!(early.waits(), prompt(""));
+    assert!(!early.names_session());
+}
+
+#[test]
 fn the_version_and_the_end_are_told() {
     let version = |screen: Screen| screen.version();
     assert_eq!(version(screen!("0.53-panel")).as_deref(), Some("0.53.0"));
