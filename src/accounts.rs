@@ -321,6 +321,7 @@ fn observation_of_record(record: &Record) -> Observation {
         limits: Vec::new(),
         quota_end_detected_at: Some(record.quota_end_detected_at),
         is_guess: true,
+        is_refused: false,
         validation_status: record.validation_status,
         plan_type: None,
     }

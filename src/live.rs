@@ -196,6 +196,7 @@ pub fn observation_of(
         limits: reading.limits.clone(),
         quota_end_detected_at: exhausted.then_some(live.observed_at),
         is_guess: false,
+        is_refused: reading.is_refused,
         validation_status: ValidationStatus::Ok,
         plan_type,
     })

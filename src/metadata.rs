@@ -207,6 +207,9 @@ pub struct Sidecar {
     pub quota_text: Option<String>,
     /// Every window the source reported.
     pub limits: Vec<Limit>,
+    /// Whether Codex's service said that the account may not be used just then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub usage_refused: bool,
     /// Where the window comes from.
     #[serde(deserialize_with = "known_word")]
     pub status_source: Option<StatusSource>,
@@ -278,6 +281,7 @@ impl Default for Sidecar {
             quota_percent_left: None,
             quota_text: None,
             limits: Vec::new(),
+            usage_refused: false,
             status_source: None,
             observed_at: None,
             validation_status: None,

@@ -33,6 +33,9 @@ pub struct Observation {
     /// Whether the start was inferred from a legacy file, not reported.
     #[serde(default)]
     pub is_guess: bool,
+    /// Whether Codex's service said that the account may not be used just then, whatever its windows showed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_refused: bool,
     /// Whether a legacy file's name agrees.
     pub validation_status: ValidationStatus,
     /// Plan, where the source names it.
@@ -97,6 +100,7 @@ impl Observation {
             limits: sidecar.limits.clone(),
             quota_end_detected_at: sidecar.quota_end_detected_at,
             is_guess: sidecar.inference_basis.is_some(),
+            is_refused: sidecar.usage_refused,
             validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
             plan_type: sidecar.plan_type.clone(),
         })
@@ -161,6 +165,21 @@ impl Observation {
                 Availability {
                     status: Status::Cooldown,
                     usable_at: Some(usable_at),
+                }
+            }
+            // No window tells why, nor until when: the last of them to end is the latest.
+            None if self.is_refused => {
+                let ends = self.limits.iter().filter(|limit| limit.is_of_account());
+                let last = ends.filter_map(|limit| limit.reset_at).chain(next).max();
+                match last {
+                    Some(last) if last <= now => Availability {
+                        status,
+                        usable_at: weekly,
+                    },
+                    usable_at => Availability {
+                        status: Status::Cooldown,
+                        usable_at,
+                    },
                 }
             }
             // A shorter window that has ended is when the account came back.
@@ -295,6 +314,7 @@ mod tests {
             limits: Vec::new(),
             quota_end_detected_at: None,
             is_guess: false,
+            is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
         }
@@ -377,6 +397,40 @@ mod tests {
         observation.quota_percent_left = Some(0);
         observation.limits[0] = limit("5h limit", 300, 0, Some("2026-04-15T03:00:00Z"));
         assert_eq!(judged(&observation, now).1, "2026-04-21T12:00:00+00:00");
+    }
+
+    #[test]
+    fn what_is_refused_waits_for_the_last_window_to_end() {
+        let mut refused = Observation {
+            is_refused: true,
+            ..seen(Some(40))
+        };
+        refused.limits = vec![limit("5h limit", 300, 60, Some("2026-04-15T03:00:00Z"))];
+        let end = "2026-04-21T12:00:00+00:00".to_owned();
+        assert_eq!(
+            judged(&refused, "2026-04-15T01:00:00Z"),
+            (Status::Cooldown, end.clone())
+        );
+        assert_eq!(
+            judged(&refused, "2026-04-21T12:00:00Z"),
+            (Status::Ready, end)
+        );
+        // An exhausted window says it better.
+        refused.limits[0].percent_left = Some(0);
+        assert_eq!(
+            judged(&refused, "2026-04-15T01:00:00Z"),
+            (Status::Cooldown, "2026-04-15T03:00:00+00:00".to_owned())
+        );
+        let nothing_known = Observation {
+            session_start_at: None,
+            window_state: WindowState::Unknown,
+            limits: Vec::new(),
+            ..refused
+        };
+        assert_eq!(
+            judged(&nothing_known, "2026-04-15T01:00:00Z"),
+            (Status::Cooldown, String::new())
+        );
     }
 
     #[test]

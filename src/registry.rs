@@ -257,6 +257,7 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
             limits: Vec::new(),
             quota_end_detected_at: None,
             is_guess: false,
+            is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: value["plan_type"]
                 .as_str()
@@ -293,6 +294,7 @@ mod tests {
             limits: Vec::new(),
             quota_end_detected_at: None,
             is_guess: false,
+            is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
         }

@@ -251,6 +251,7 @@ fn describe(
         limits: observation
             .map(|seen| seen.limits.clone())
             .unwrap_or_default(),
+        usage_refused: observation.is_some_and(|seen| seen.is_refused),
         status_source: observation.map(|seen| seen.source),
         observed_at: observation.map(|seen| shown(seen.observed_at)),
         validation_status: Some(

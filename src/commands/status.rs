@@ -86,6 +86,8 @@ struct Answer {
     archive_name: Option<String>,
     observed_at: Stamp,
     #[serde(skip)]
+    is_refused: bool,
+    #[serde(skip)]
     now: Stamp,
 }
 
@@ -123,6 +125,7 @@ impl Answer {
             limits: reading.limits,
             status_source: live.source,
             observed_at: live.observed_at,
+            is_refused: reading.is_refused,
             now: ctx.now,
         }
     }
@@ -172,6 +175,15 @@ impl Report for Answer {
                 format!(", resets {reset} ({away})")
             });
             text.push_str(&format!("also     {}: {left}{resets}\n", limit.name));
+        }
+        let is_exhausted = self
+            .limits
+            .iter()
+            .any(|limit| limit.percent_left == Some(0));
+        if self.is_refused && !is_exhausted {
+            text.push_str(
+                "refused  ChatGPT says that the account may not be used now, and not why\n",
+            );
         }
         if let Some(name) = &self.archive_name {
             text.push_str(&format!("archive  {name}\n"));

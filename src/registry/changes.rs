@@ -142,6 +142,7 @@ mod tests {
             limits: Vec::new(),
             quota_end_detected_at: None,
             is_guess: false,
+            is_refused: false,
             validation_status: crate::metadata::ValidationStatus::Ok,
             plan_type: None,
         }

@@ -111,6 +111,7 @@ impl Window {
             reset_at: Some(self.reset_at),
             quota_percent_left: self.percent_left,
             quota_text: Some(self.text),
+            is_refused: false,
             limits: self.limits,
         }
     }

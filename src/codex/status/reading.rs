@@ -23,6 +23,8 @@ pub struct Reading {
     pub quota_percent_left: Option<u8>,
     /// The weekly row as a panel prints it; no other source has one.
     pub quota_text: Option<String>,
+    /// Whether Codex's service says that the account may not be used now, whatever its windows show.
+    pub is_refused: bool,
     /// Every limit the source shows, the account's weekly one first; those of an extra bucket as `<bucket> Weekly limit`.
     pub limits: Vec<Limit>,
 }

@@ -210,6 +210,9 @@ impl Dialogue {
         reading
             .check_times(clock.now)
             .map_err(|reset| refusals::out_of_range(reset, clock))?;
+        // Its own yes or no: neither percentages nor times say it for certain.
+        reading.is_refused =
+            field(result, "ordinary_usage_allowed").and_then(Value::as_bool) == Some(false);
         self.sign(&mut reading, result);
         Ok(reading)
     }
