@@ -95,8 +95,14 @@ fn ask_codex(
             hint(ctx, &registry, home, login)
         }
     }?;
+    let observed_at = if told.source == StatusSource::Rollout {
+        told.observed_at
+    } else {
+        ctx.moment()
+    };
     Ok(LiveStatus {
         asked_of: Some(login.account.clone()),
+        observed_at,
         ..told
     })
 }

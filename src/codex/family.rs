@@ -36,7 +36,8 @@ impl fmt::Display for Ending {
 pub trait Child {
     /// Its process id; None once it is gone.
     fn id(&self) -> Option<u32>;
-    /// How it ended; None as long as it runs.
+    /// How it ended; None as long as it runs. Its id stays its own until [`Child::end`]: nobody else gets it meanwhile, nor
+    /// the group that goes by it.
     fn ended(&mut self) -> Option<Ending>;
     /// Ends it at once and waits until it is gone.
     fn end(&mut self);
@@ -47,6 +48,12 @@ impl Child for std::process::Child {
         Some(self.id())
     }
 
+    #[cfg(unix)]
+    fn ended(&mut self) -> Option<Ending> {
+        look(Self::id(self))
+    }
+
+    #[cfg(not(unix))]
     fn ended(&mut self) -> Option<Ending> {
         let status = self.try_wait().ok().flatten();
         status.map(|status| Ending::of_code(status.code()))
@@ -55,6 +62,20 @@ impl Child for std::process::Child {
     fn end(&mut self) {
         let _ = self.kill();
         let _ = self.wait();
+    }
+}
+
+/// How the child `id` ended, without taking note of it: it stays to be waited for.
+#[cfg(unix)]
+pub fn look(id: u32) -> Option<Ending> {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let id = Pid::from_raw(i32::try_from(id).ok()?)?;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(id), options) {
+        Ok(Some(status)) => Some(Ending::of_code(status.exit_status())),
+        Ok(None) | Err(rustix::io::Errno::INTR) => None,
+        // It is no child of this process any more.
+        Err(_) => Some(Ending::Signal),
     }
 }
 
@@ -136,7 +157,6 @@ impl<C: Child> Family<C> {
 impl<C: Child> Drop for Family<C> {
     fn drop(&mut self) {
         #[cfg(unix)]
-        // The leader is not reaped before this, unless it ended by itself; then only its own group is left.
         self.signal(rustix::process::Signal::KILL);
         #[cfg(windows)]
         if self.leader.ended().is_none()

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::family::Family;
+use super::family::{Child as _, Ending, Family};
 use crate::error::{Error, Kind, Result};
 
 /// How long the output may stay open once the command itself has ended: a daemon it left behind may hold it.
@@ -37,12 +37,12 @@ pub fn output_of_shell(
     let mut running = Family::of_group(child);
     let out = collect(running.leader.stdout.take(), most)?;
     let end = Instant::now() + timeout;
-    let status = loop {
+    let ending = loop {
         if stop() {
             return Err(Error::interrupted());
         }
-        if let Ok(Some(status)) = running.leader.try_wait() {
-            break status;
+        if let Some(ending) = running.leader.ended() {
+            break ending;
         }
         if Instant::now() >= end {
             return Err(refused(
@@ -56,12 +56,9 @@ pub fn output_of_shell(
         std::thread::sleep(POLL);
     };
     let output = received(&out);
-    if !status.success() {
+    if ending != Ending::Code(0) {
         // Not a word of what it said: it may have printed a login.
-        let code = status
-            .code()
-            .map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-        let message = format!("the status command ended with {code}");
+        let message = format!("the status command ended with {ending}");
         return Err(refused(message, "run it by hand to see why"));
     }
     Ok(output)

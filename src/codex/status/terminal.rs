@@ -14,6 +14,8 @@ use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use super::screen::{Decision, STATUS, Screen, Terminal, Waits};
 use super::workplace::Workplace;
 use super::{Asking, LiveStatus, Reading, Refusal, panel};
+#[cfg(unix)]
+use crate::codex::family;
 use crate::codex::family::{Child, Ending, Family};
 use crate::codex::process;
 use crate::codex::program::Program;
@@ -442,6 +444,14 @@ impl Child for Leader {
         self.0.process_id()
     }
 
+    #[cfg(unix)]
+    fn ended(&mut self) -> Option<Ending> {
+        self.0
+            .process_id()
+            .map_or(Some(Ending::Signal), family::look)
+    }
+
+    #[cfg(not(unix))]
     fn ended(&mut self) -> Option<Ending> {
         // What somebody else has reaped is gone too.
         let Some(status) = self.0.try_wait().transpose()?.ok() else {
