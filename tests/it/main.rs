@@ -3,6 +3,8 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+#[cfg(unix)]
+mod attacks_live;
 mod backup;
 #[cfg(unix)]
 mod chatgpt;
