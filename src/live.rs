@@ -41,8 +41,15 @@ pub fn ask(
     if let Some(live) = of_text(ctx, args, given)? {
         return Ok(live);
     }
-    let _home = HomeLock::share(home)?;
-    ask_codex(ctx, args, given, home, login)
+    // Two of them that renew one login would use its refresh token twice: then one asks after the other.
+    let due = |login: &Login| login.is_due_for_renewal(ctx.clock);
+    if !due(login) || ctx.status_source(args) == Source::Rollout {
+        let _home = HomeLock::share(home)?;
+        return ask_codex(ctx, args, given, home, login);
+    }
+    let _home = HomeLock::acquire(home)?;
+    let login = self::login(home)?;
+    ask_codex(ctx, args, given, home, &login)
 }
 
 /// The same for a caller that holds the lock of the Codex home.
@@ -95,6 +102,12 @@ fn ask_codex(
             hint(ctx, &registry, home, login)
         }
     }?;
+    let renewed = home::read_login(home).ok().flatten();
+    if renewed.is_some_and(|(_, now)| now.last_refresh > login.last_refresh) {
+        ctx.ui.note(
+            "codex has renewed the login: snapshots of it that were made before may no longer sign in, a new one does",
+        );
+    }
     let observed_at = if told.source == StatusSource::Rollout {
         told.observed_at
     } else {
@@ -192,9 +205,14 @@ pub fn observation_of(
     Ok(Observation {
         source: live.source,
         observed_at: live.observed_at,
-        session_start_at: reading
-            .reset_at
-            .map(|reset| settle_start(reset, state, known, &ctx.zone)),
+        session_start_at: match reading.reset_at {
+            Some(reset) => Some(settle_start(reset, state, known, &ctx.zone)),
+            // Not begun, and no word of a reset: as it was first seen, where it was.
+            None if state == WindowState::Unstarted => known
+                .filter(|known| known.window_state == WindowState::Unstarted)
+                .and_then(|known| known.session_start_at),
+            None => None,
+        },
         reset_at: reading.reset_at,
         window_state: state,
         quota_percent_left: reading.quota_percent_left,
@@ -307,15 +325,15 @@ pub fn refresh(
     Ok((login.account, observation))
 }
 
-/// Refuses flags on how to ask where nothing is asked.
-pub fn check_flags(live: bool, args: &LiveArgs) -> Result<()> {
-    if live || !args.is_given() {
+/// Refuses flags on how to ask where nothing is asked; `hint` is what to do then.
+pub fn check_flags(is_asked: bool, args: &LiveArgs, hint: &str) -> Result<()> {
+    if is_asked || !args.is_given() {
         return Ok(());
     }
     Err(Error::new(
         Kind::Usage,
         "`--status-source`, `--status-timeout` and `--codex-command` say how to ask Codex, which is not asked",
-        "say `--live` too, or leave them out",
+        hint,
     ))
 }
 

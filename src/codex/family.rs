@@ -1,5 +1,6 @@
 //! Ending a child with all that it started, on every path.
 
+use std::ffi::OsStr;
 use std::fmt;
 #[cfg(windows)]
 use std::process::{Command, Stdio};
@@ -89,17 +90,37 @@ pub struct Family<C: Child> {
     group: Option<u32>,
     /// The children there were before it, where orphans are ended too.
     #[cfg(target_os = "linux")]
-    before: Option<Vec<rustix::process::Pid>>,
+    before: Option<Before>,
+}
+
+/// What stood before a child that is ended with all it started.
+#[cfg(target_os = "linux")]
+struct Before {
+    children: Vec<rustix::process::Pid>,
+    /// What stands in the environment of the child, and so of all it starts.
+    mark: Vec<u8>,
+    /// Whether orphans of somebody else may come to this process: it had children of its own as it began, whose
+    /// children they may be, or it is the first process of all.
+    has_others: bool,
 }
 
 impl<C: Child> Family<C> {
-    /// Runs `spawn`, whose child must lead a group of its own.
-    pub fn of<E>(spawn: impl FnOnce() -> Result<C, E>) -> Result<Self, E> {
+    /// Runs `spawn`, whose child must lead a group of its own, and have `mark` in its environment.
+    pub fn of<E>(
+        #[cfg_attr(not(target_os = "linux"), allow(unused_variables))] mark: &OsStr,
+        spawn: impl FnOnce() -> Result<C, E>,
+    ) -> Result<Self, E> {
         #[cfg(target_os = "linux")]
         let before = {
             // Where this is refused, what left the group is not found.
-            let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-            children()
+            let this = rustix::process::getpid();
+            let _ = rustix::process::set_child_subreaper(Some(this));
+            let children = children();
+            Before {
+                has_others: !children.is_empty() || this.is_init(),
+                children,
+                mark: mark.as_encoded_bytes().to_vec(),
+            }
         };
         let leader = spawn()?;
         Ok(Self {
@@ -193,15 +214,21 @@ fn children() -> Vec<rustix::process::Pid> {
         .collect()
 }
 
-/// Ends every child that was not there before. Ending one may bring up its own.
+/// How often orphans are looked for: each may leave its own.
 #[cfg(target_os = "linux")]
-fn end_orphans(before: &[rustix::process::Pid]) {
-    const MOST_ROUNDS: usize = 64;
+const MOST_ROUNDS: usize = 64;
+
+/// Ends every child that was not there before and is none of somebody else's. Ending one may bring up its own.
+#[cfg(target_os = "linux")]
+fn end_orphans(before: &Before) {
+    let is_ours = |child: &rustix::process::Pid| {
+        let environment = || std::fs::read(format!("/proc/{}/environ", child.as_raw_nonzero()));
+        let has_mark = |bytes: Vec<u8>| memchr::memmem::find(&bytes, &before.mark).is_some();
+        !before.children.contains(child)
+            && (!before.has_others || environment().is_ok_and(has_mark))
+    };
     for _ in 0..MOST_ROUNDS {
-        let orphans: Vec<_> = children()
-            .into_iter()
-            .filter(|child| !before.contains(child))
-            .collect();
+        let orphans: Vec<_> = children().into_iter().filter(&is_ours).collect();
         if orphans.is_empty() {
             return;
         }

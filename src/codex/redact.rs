@@ -7,7 +7,7 @@ const MOST_LETTERS: usize = 200;
 const SHORTEST_TOKEN: usize = 32;
 
 /// What tokens and keys begin with.
-const BEGINNINGS: [&str; 5] = ["eyJ", "sk-", "rt_", "rt-", "at-"];
+const BEGINNINGS: [&str; 7] = ["eyJ", "sk-", "rt_", "rt-", "rt.", "at-", "sess-"];
 
 /// The first line of `text`, without what may be a token, cut to a length that a message can take.
 pub fn first_line(text: &str) -> String {
@@ -28,6 +28,15 @@ fn line(line: Option<&str>) -> String {
     let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || "_-.+~%".contains(letter);
     let mut shown = String::new();
     let mut rest = line.unwrap_or_default();
+    // Whatever goes by this name is one.
+    let bearer = rest.to_ascii_lowercase().find("bearer ");
+    let bearer = bearer.and_then(|at| rest.split_at_checked(at + "bearer ".len()));
+    let unbearable;
+    if let Some((before, after)) = bearer {
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        unbearable = format!("{before}[hidden]{}", after.get(end..).unwrap_or_default());
+        rest = &unbearable;
+    }
     while !rest.is_empty() {
         let end = rest
             .find(|letter| !is_of_word(letter))
@@ -64,7 +73,11 @@ mod tests {
             ),
             (
                 "\n  bearer eyJhbGciOi.e30.x: refused",
-                "bearer [hidden]: refused",
+                "bearer [hidden] refused",
+            ),
+            (
+                "Authorization: Bearer ab/cd== here",
+                "Authorization: Bearer [hidden] here",
             ),
             ("key: sk-abc rt_1 at-2", "key: [hidden] [hidden] [hidden]"),
             (

@@ -32,6 +32,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let source = ctx.codex_home(args.source_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
+    check_flags(args)?;
     // Before the lock: whoever pastes a status, or waits for a command, keeps nobody else from working.
     let live = ask_early(ctx, args, &source)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
@@ -130,6 +131,16 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     } else {
         Outcome::Done
     })
+}
+
+/// Refuses flags on how Codex is asked where it is not.
+fn check_flags(args: &BackupArgs) -> Result<()> {
+    let is_asked = !args.offline && args.status_file.is_none();
+    live::check_flags(
+        is_asked,
+        &args.live,
+        "leave them out, or leave out `--offline` and `--status-file`",
+    )
 }
 
 fn no_login(source: &Path) -> Error {

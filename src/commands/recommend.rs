@@ -15,7 +15,11 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
-    live::check_flags(args.live, &args.asking)?;
+    live::check_flags(
+        args.live,
+        &args.asking,
+        "say `--live` too, or leave them out",
+    )?;
     let live = args
         .live
         .then(|| {

@@ -23,6 +23,11 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
         command: args.status_command.as_deref(),
         reference_year: args.reference_year,
     };
+    live::check_flags(
+        args.input_file.is_none(),
+        &args.live,
+        "leave them out, or leave out `--input-file`",
+    )?;
     // A text stands for itself, whoever is signed in.
     let answer = match live::of_text(ctx, &args.live, given)? {
         Some(text) => Answer::of(text, None, ctx),

@@ -186,16 +186,18 @@ fn a_renewal_that_codex_began_by_itself_is_waited_for() {
                 used: 1,
                 resets_at: now + 6000,
             }),
-            check_status: 401,
             refresh_delay: Duration::from_secs(8),
             ..Account::of(&alice)
         });
+        let path = codex.native_path(&env);
         for source in ["app-server", "panel"] {
+            chatgpt.sign_in(&env, &alice, Login::Valid);
+            chatgpt.revoke(&alice);
             let before = env.read(".codex/auth.json");
             let asked = chatgpt.count("/oauth/token");
             let args = ["status", "--status-source", source, "--status-timeout", "2"];
             let mut command = env.command(&args);
-            command.env("PATH", codex.native_path(&env));
+            command.env("PATH", &path);
             chatgpt.reach(&mut command);
             let ran = env.ran(&mut command, &args);
             if chatgpt.count("/oauth/token") > asked {
@@ -250,7 +252,8 @@ fn an_exchange_while_codex_is_asked_is_another_account() {
 /// What Codex says counts, whatever an evening with a wrong clock, or a `--now`, has left in the registry.
 #[test]
 fn an_observation_of_the_future_does_not_beat_what_codex_says_now() {
-    let world = World::of(&usual(&weekly(34, RESET)));
+    let in_2030 = 1_893_456_000;
+    let world = World::of(&usual(&weekly(34, in_2030 + 86_400)));
     let live = ["cooldown", "--live", "--json"];
     let later = [&live[..], &["--now", "2030-01-01T00:00:00Z"]].concat();
     world.run(&later).code(0);

@@ -124,8 +124,8 @@ impl Server {
         // A group of its own: Ctrl-C is this program's to pass on, and all of it can be ended.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut family =
-            Family::of(|| command.spawn()).map_err(|error| program::unstartable(path, &error))?;
+        let mut family = Family::of(scratch.path().as_os_str(), || command.spawn())
+            .map_err(|error| program::unstartable(path, &error))?;
         let (sender, lines) = mpsc::sync_channel(16);
         if let Some(stdout) = family.leader.stdout.take() {
             process::in_background(move || pass_lines(stdout, &sender))?;
@@ -230,13 +230,10 @@ impl Server {
 fn ended_early(ending: Option<Ending>, stderr: &str) -> Refusal {
     let lower = stderr.to_ascii_lowercase();
     // Where there is no such subcommand, its name is taken for a prompt, which needs a terminal.
-    let is_unknown = [
-        "unrecognized subcommand",
-        "unexpected argument",
-        "not a terminal",
-    ]
-    .iter()
-    .any(|words| lower.contains(words));
+    let names_it = ["unrecognized subcommand", "unexpected argument"]
+        .iter()
+        .any(|words| lower.contains(&format!("{words} 'app-server'")));
+    let is_unknown = names_it || lower.contains("stdin is not a terminal");
     if is_unknown {
         return refusals::too_old();
     }

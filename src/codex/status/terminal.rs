@@ -94,7 +94,7 @@ const QUIT: &[u8] = b"\x04";
 pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let began = Instant::now();
     let until = began + asking.timeout;
-    let workplace = Workplace::new(asking.home, asking.may_renew)?;
+    let workplace = Workplace::new(asking.home)?;
     let mut session = Session::start(asking, &workplace, &[NO_DAEMON], until)?;
     let mut told = session.talk();
     if told.is_err() && session.screen.refuses_option(NO_DAEMON) {
@@ -134,6 +134,8 @@ struct Session<'a> {
     until: Instant,
     /// Why there is no reading so far.
     missing: Option<String>,
+    /// Whether it was given up before it was ready.
+    is_cut_short: bool,
     asking: &'a Asking<'a>,
 }
 
@@ -185,7 +187,9 @@ impl<'a> Session<'a> {
                 "the app-server needs none: take `--status-source app-server`",
             )
         })?;
-        let family = Family::of(|| pair.slave.spawn_command(command).map(Leader));
+        let family = Family::of(workplace.scratch().as_os_str(), || {
+            pair.slave.spawn_command(command).map(Leader)
+        });
         let family = family.map_err(|error| {
             failed(
                 format!("codex cannot be started, `{}`: {}", path.display(), in_one_line(&error)),
@@ -210,6 +214,7 @@ impl<'a> Session<'a> {
             changed: Instant::now(),
             until,
             missing: None,
+            is_cut_short: false,
             asking,
         })
     }
@@ -314,9 +319,11 @@ impl<'a> Session<'a> {
     /// Takes in what Codex has shown since. Fails where it has ended, or has to.
     fn step(&mut self) -> Result<(), Refusal> {
         if (self.asking.stop)() {
+            self.is_cut_short = true;
             return Err(Error::interrupted().into());
         }
         if Instant::now() >= self.until {
+            self.is_cut_short = true;
             return Err(self.too_late());
         }
         match self.output.recv_timeout(POLL) {
@@ -396,16 +403,25 @@ impl<'a> Session<'a> {
 
     /// Lets it finish a renewal of the login, which begins soon after its start.
     fn await_renewal(&mut self, workplace: &Workplace, until: Instant) {
-        if workplace.may_be_renewing() {
+        if self.may_renew() && workplace.has_old_login() {
             self.asking.tell_renewal();
         }
-        while workplace.may_be_renewing()
+        while self.may_renew()
+            && workplace.has_old_login()
             && self.family.leader.ended().is_none()
             && !(self.asking.is_urgent)()
             && Instant::now() < until
         {
             self.drain(Instant::now() + POLL);
         }
+    }
+
+    /// Whether it may be renewing the login: one that is about to end, or, until its session is loaded, one that the
+    /// service took back.
+    fn may_renew(&self) -> bool {
+        let is_asking = matches!(self.screen.waits(), Waits::Decision(_));
+        let is_ready = is_asking || self.screen.names_session();
+        self.asking.may_renew || (self.is_cut_short && !is_ready)
     }
 
     /// Ends it: as a person would where that is possible, so that it tidies up behind itself.
@@ -425,10 +441,7 @@ impl<'a> Session<'a> {
     fn drain(&mut self, until: Instant) {
         while self.family.leader.ended().is_none() && Instant::now() < until {
             match self.output.recv_timeout(POLL) {
-                Ok(bytes) => {
-                    let answers = self.terminal.feed(&bytes);
-                    self.write(&answers);
-                }
+                Ok(bytes) => self.show(&bytes),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL),
             }

@@ -1,6 +1,6 @@
 //! Where Codex's terminal interface is started when it is only asked: an empty directory, and the options that keep it
 //! from asking a person about that. A session file of the asking itself is removed again.
-//! Whether it may be renewing the login just now is told here too.
+//! Whether the login was renewed meanwhile is told here too.
 
 use std::fs;
 use std::io::Read;
@@ -48,13 +48,13 @@ pub struct Workplace {
     /// When it was made.
     began: Option<SystemTime>,
     home: PathBuf,
-    /// The login as it was, where Codex will renew it.
-    to_renew: Option<Vec<u8>>,
+    /// The login as it was.
+    login: Option<Vec<u8>>,
 }
 
 impl Workplace {
-    /// Makes one for a Codex with the home `home`, which may renew the login as it starts.
-    pub fn new(home: &Path, may_renew: bool) -> Result<Self> {
+    /// Makes one for a Codex with the home `home`.
+    pub fn new(home: &Path) -> Result<Self> {
         let dir = program::scratch()?;
         let path = dir.path().canonicalize();
         let path = path.unwrap_or_else(|_| dir.path().to_owned()).join("work");
@@ -62,7 +62,7 @@ impl Workplace {
         let began = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let login = fsutil::read_if_present(&home.join(LOGIN), MOST_SETTINGS)?;
         Ok(Self {
-            to_renew: login.filter(|_| may_renew),
+            login,
             path,
             dir,
             began,
@@ -97,10 +97,10 @@ impl Workplace {
             .collect()
     }
 
-    /// Whether Codex may be in the midst of renewing the login, or yet to begin. Ended then, it would lose it: the old
-    /// refresh token is used up, and the new one not yet written.
-    pub fn may_be_renewing(&self) -> bool {
-        self.to_renew.as_ref().is_some_and(|before| {
+    /// Whether the login is the one it was. A Codex that renews it, and is ended before that, loses it: the old refresh
+    /// token is used up, and the new one not yet written.
+    pub fn has_old_login(&self) -> bool {
+        self.login.as_ref().is_some_and(|before| {
             match fsutil::read_limited(&self.home.join(LOGIN), MOST_SETTINGS) {
                 // Some versions write it in place: half of it is not all of it.
                 Ok(now) => now == *before || serde_json::from_slice::<Value>(&now).is_err(),
@@ -198,7 +198,7 @@ mod tests {
             fs::write(place(below), format!("{meta}\n{{}}\n")).expect("writes");
         };
         write("2026/11/21/rollout-other.jsonl", Path::new("/work"));
-        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let workplace = Workplace::new(home.path()).expect("is made");
         let path = workplace.path().to_owned();
         assert!(path.is_dir() && workplace.scratch().is_dir());
         write("2026/11/22/rollout-ours.jsonl", &path);
@@ -225,7 +225,7 @@ mod tests {
         let settings =
             "[mcp_servers.a-tool]\ncommand = \"x\"\n[mcp_servers.\"b.c\"]\ncommand = \"x\"\n";
         fs::write(home.path().join("config.toml"), settings).expect("writes");
-        let workplace = Workplace::new(home.path(), false).expect("is made");
+        let workplace = Workplace::new(home.path()).expect("is made");
         let options = workplace.options();
         let (marks, said): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "-c");
         assert_eq!(marks.len(), said.len());
@@ -253,15 +253,13 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let login = home.path().join(LOGIN);
         fs::write(&login, "{\"a\": 1}").expect("writes");
-        let waits = |may_renew| Workplace::new(home.path(), may_renew).expect("is made");
-        assert!(!waits(false).may_be_renewing());
-        let workplace = waits(true);
-        assert!(workplace.may_be_renewing());
+        let workplace = Workplace::new(home.path()).expect("is made");
+        assert!(workplace.has_old_login());
         fs::write(&login, "{\"a\":").expect("writes");
-        assert!(workplace.may_be_renewing());
+        assert!(workplace.has_old_login());
         fs::write(&login, "{\"a\": 2}").expect("writes");
-        assert!(!workplace.may_be_renewing());
+        assert!(!workplace.has_old_login());
         fs::remove_file(&login).expect("removes");
-        assert!(!workplace.may_be_renewing());
+        assert!(!workplace.has_old_login());
     }
 }

@@ -161,6 +161,8 @@ impl Dialogue {
         }
         let limits = match self.limits.as_ref()? {
             Ok(result) => result,
+            // A renewal that was not answered says nothing of the login.
+            Err(_) if self.is_refreshing => return None,
             Err(failure) => {
                 return Some(Err(refusals::of_limits(failure, self.account.as_ref())));
             }
