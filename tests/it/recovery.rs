@@ -289,6 +289,8 @@ fn a_status_is_waited_for_without_the_lock_and_a_signal_ends_the_wait() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("starts");
+    // Waiting for it would close its input, which it reads.
+    let input = child.stdin.take();
     std::thread::sleep(std::time::Duration::from_millis(500));
     env.run(&["config", "set", "color", "never"]).code(0);
     let pid = i32::try_from(child.id())
@@ -297,6 +299,7 @@ fn a_status_is_waited_for_without_the_lock_and_a_signal_ends_the_wait() {
         .expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signals");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
+    drop(input);
     let mut said = String::new();
     child
         .stderr
