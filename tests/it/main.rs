@@ -3,8 +3,6 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-#[cfg(unix)]
-mod attacks_live;
 mod backup;
 #[cfg(unix)]
 mod chatgpt;
@@ -26,6 +24,8 @@ mod locks;
 mod loopback;
 mod mended;
 #[cfg(unix)]
+mod mended_live;
+#[cfg(unix)]
 mod misbehaving;
 mod normalize;
 #[cfg(unix)]
@@ -40,6 +40,8 @@ mod rollout;
 mod scripted;
 mod smoke;
 mod status;
+#[cfg(unix)]
+mod tables_live;
 mod tarball;
 #[cfg(unix)]
 mod terminal;

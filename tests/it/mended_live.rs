@@ -1,4 +1,4 @@
-//! Attacks on the live status: what must not go wrong while Codex is asked, whoever does what in the meantime.
+//! Faults of asking Codex that were found and mended: what must not go wrong, whoever does what in the meantime.
 
 use std::fs;
 use std::path::Path;
