@@ -149,7 +149,15 @@ pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Removes temporary files that a killed run left in `dir` more than an hour ago. Best effort.
+/// A private directory for files on their way, in `dir`; it goes with what is in it.
+pub fn temporary_dir(dir: &Path) -> Result<tempfile::TempDir> {
+    let made = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempdir_in(dir);
+    made.map_err(|error| Error::io("make a directory in", dir, error))
+}
+
+/// Removes temporary files and directories that a killed run left in `dir` more than an hour ago. Best effort.
 pub fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;
@@ -164,7 +172,12 @@ pub fn sweep(dir: &Path) {
             .and_then(|meta| meta.modified())
             .map(|time| time.elapsed().unwrap_or_default());
         if ours && age.is_ok_and(|age| age.as_secs() > STALE_SECONDS) {
-            let _ = fs::remove_file(entry.path());
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let _ = if is_dir {
+                fs::remove_dir_all(entry.path())
+            } else {
+                fs::remove_file(entry.path())
+            };
         }
     }
 }

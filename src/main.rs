@@ -9,6 +9,7 @@ mod cli;
 mod codex;
 mod commands;
 mod context;
+mod databases;
 mod error;
 mod evidence;
 mod fsutil;

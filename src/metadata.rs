@@ -152,6 +152,31 @@ pub enum BackupMode {
     SessionOnly,
 }
 
+/// How a database came into an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseMethod {
+    /// By SQLite's own backup, while somebody may have written to it.
+    Backup,
+    /// From its files, which nobody had open and which did not move meanwhile.
+    Copy,
+    /// As its files lie, which may not fit together.
+    Raw,
+}
+
+/// One database of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its path in the archive.
+    pub path: String,
+    /// How it came there.
+    pub method: DatabaseMethod,
+    /// Which of SQLite's checks the copy passed: `quick_check`; null where none was made.
+    pub check: Option<String>,
+    /// Its version of the schema, as SQLite has it.
+    pub user_version: Option<i64>,
+}
+
 /// A snapshot's sidecar, `<base>.metadata.json`. Its presence is what makes a snapshot complete.
 ///
 /// Unknown is null. Times are RFC 3339 with offset, sizes bytes.
@@ -239,6 +264,9 @@ pub struct Sidecar {
     pub total_bytes: Option<u64>,
     /// Top-level names captured; directories end in `/`.
     pub captured_files: Vec<String>,
+    /// The databases, and how each was captured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<Database>,
     /// Patterns that were left out on request; a restore leaves what they match in place.
     pub excluded_patterns: Vec<String>,
     /// What stood in the home and could not be captured, each with its reason.
@@ -294,6 +322,7 @@ impl Default for Sidecar {
             file_count: None,
             total_bytes: None,
             captured_files: Vec::new(),
+            databases: Vec::new(),
             excluded_patterns: Vec::new(),
             not_captured: Vec::new(),
             source_codex_home: None,

@@ -91,6 +91,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         .chain(&plan.failed)
         .cloned()
         .collect();
+    let mut is_raw = false;
     let answer = if lock.is_some() {
         let made = make::make(&backup_dir, &base, sidecar, &plan, args.force, &|| {
             ctx.stopped()
@@ -99,6 +100,10 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
             ctx.ui
                 .warn(&format!("`{path}` was gone when its turn came"));
         }
+        for database in &made.raw {
+            ctx.ui.warn(database);
+        }
+        is_raw = !made.raw.is_empty();
         not_captured.extend(made.unreadable.iter().cloned());
         Answer::made(ctx, made)
     } else {
@@ -126,7 +131,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let is_partial = not_captured
         .iter()
         .any(|entry| !entry.ends_with(capture::IS_A_LINK));
-    Ok(if is_partial {
+    Ok(if is_partial || is_raw {
         Outcome::Partial
     } else {
         Outcome::Done

@@ -354,6 +354,9 @@ fn safety_backup(
             "see who may read it, or say `--no-safety-backup`",
         )),
     });
+    for database in made.iter().flat_map(|made| &made.raw) {
+        ctx.ui.warn(&format!("in the safety copy {database}"));
+    }
     if made.is_err() {
         // The directory was made for it: nothing in it counts.
         let _ = std::fs::remove_dir_all(&dir);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
 use crate::archive::{read, write};
 use crate::capture::Plan;
+use crate::databases;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, AtomicFile};
 use crate::metadata::{BackupName, Limit, Sidecar};
@@ -28,6 +29,8 @@ pub struct Made {
     pub vanished: Vec<String>,
     /// Paths that could not be opened, each with the reason.
     pub unreadable: Vec<String>,
+    /// Databases that were captured as their files lie, each with the reason.
+    pub raw: Vec<String>,
 }
 
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
@@ -42,13 +45,16 @@ pub fn make(
     stop: &dyn Fn() -> bool,
 ) -> Result<Made> {
     let archive = dir.join(base.archive());
+    fsutil::create_private_dir(dir)?;
+    let settled = databases::settle(plan, dir, stop)?;
     let mut sidecar = Sidecar {
         archive_name: Some(base.archive()),
         plan_sha256: Some(plan.digest()),
+        captured_files: settled.plan.top_level(),
+        databases: settled.databases,
         ..sidecar
     };
     let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
-    fsutil::create_private_dir(dir)?;
     fsutil::sweep(dir);
     for part in [SAFETY, SUPERSEDED] {
         for kept in super::subdirectories(&dir.join(part))? {
@@ -60,7 +66,7 @@ pub fn make(
         file.file(),
         &archive,
         (&base.sidecar(), &embedded),
-        &plan.entries,
+        &settled.plan.entries,
         stop,
     )?;
     let checked = read::check(file.path(), read::Maker::Ours, &read::Caps::default(), stop)?;
@@ -89,6 +95,7 @@ pub fn make(
         unchanged: false,
         vanished: written.vanished,
         unreadable: written.unreadable,
+        raw: settled.raw,
     };
     if !force && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop) {
         return Ok(Made {

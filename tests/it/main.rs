@@ -12,6 +12,7 @@ mod compat;
 mod config;
 mod cooldown;
 mod crash;
+mod databases;
 mod help;
 mod layers;
 #[cfg(unix)]
