@@ -321,6 +321,12 @@ impl Ctx {
         moment.filter(|_| self.is_system_time).unwrap_or(self.now)
     }
 
+    /// When something is seen that later runs go by: never later than the clock, whatever instant was asked for.
+    pub fn sighting(&self) -> Stamp {
+        let clock = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);
+        self.moment().min(clock.unwrap_or(self.clock))
+    }
+
     /// The command that prints Codex's status panel, given the flags; a source that was asked for goes before the setting.
     pub fn status_command(&self, flag: Option<&str>, live: &LiveArgs) -> Option<String> {
         let setting = || {

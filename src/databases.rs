@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +38,8 @@ pub struct Settled {
     /// Those that are captured as they lie, each with the reason.
     pub raw: Vec<String>,
     /// Holds the copies; they go with it.
-    _copies: Option<TempDir>,
+    #[allow(dead_code)] // its being there is what it is for
+    copies: Option<TempDir>,
 }
 
 /// Copies the databases of `plan` to a new directory in `dir`, which is removed again.
@@ -49,7 +51,7 @@ pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settle
         },
         databases: Vec::new(),
         raw: Vec::new(),
-        _copies: None,
+        copies: None,
     };
     let sources: Vec<(String, PathBuf)> = plan.entries.iter().filter_map(source_of).collect();
     if sources.is_empty() {
@@ -84,7 +86,7 @@ pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settle
             }
         }
     }
-    settled._copies = Some(copies);
+    settled.copies = Some(copies);
     Ok(settled)
 }
 
@@ -117,6 +119,10 @@ fn replace(entries: &mut Vec<Entry>, path: &str, copy: &Path) {
 
 /// Copies one, and checks the copy. The error says in words why it cannot be.
 fn copy(source: &Path, target: &Path) -> Result<(DatabaseMethod, i64), String> {
+    // SQLite makes the log's index anew beside whatever it is given.
+    if !is_database(source) {
+        return Err("it is no database that this program knows".to_owned());
+    }
     let method = if copy_at_rest(source, target) {
         DatabaseMethod::Copy
     } else {
@@ -125,6 +131,15 @@ fn copy(source: &Path, target: &Path) -> Result<(DatabaseMethod, i64), String> {
     };
     let user_version = check(target)?;
     Ok((method, user_version))
+}
+
+/// Whether it begins as every database does. One whose first page is still in its log alone begins so too: SQLite writes
+/// the head before it turns to a log.
+fn is_database(source: &Path) -> bool {
+    const HEAD: &[u8; 16] = b"SQLite format 3\0";
+    let mut head = [0; 16];
+    let read = fsutil::open_regular(source).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == *HEAD
 }
 
 /// What tells whether a file was touched: its length, its time and which file it is.

@@ -182,14 +182,19 @@ pub fn sweep(dir: &Path) {
     }
 }
 
-/// Removes directories of that prefix in `place` that a killed run of this user left more than two days ago. Best effort.
+/// Removes directories in `place` that a killed run of this user left more than two days ago: of that prefix, and six
+/// letters after it, as they are made. Best effort.
 pub fn sweep_dirs(place: &Path, prefix: &str) {
     const STALE_DAYS: u64 = 2;
     let Ok(entries) = fs::read_dir(place) else {
         return;
     };
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        let is_of_ours =
+            |rest: &str| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !rest.is_some_and(is_of_ours) {
             continue;
         }
         // Of the entry itself, not of what a link leads to.

@@ -2,6 +2,7 @@
 //! kept in the registry. The same for every command that asks.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::accounts;
 use crate::cli::{LiveArgs, Source};
@@ -17,6 +18,9 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
 use crate::registry::{Registry, same_login};
+
+/// How long Codex may take to renew a login beyond the time it has to answer.
+const TO_RENEW: Duration = Duration::from_secs(25);
 
 /// Where the text of a panel comes from, where not from Codex itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,14 +46,27 @@ pub fn ask(
         return Ok(live);
     }
     // Two of them that renew one login would use its refresh token twice: then one asks after the other.
-    let due = |login: &Login| login.is_due_for_renewal(ctx.clock);
-    if !due(login) || ctx.status_source(args) == Source::Rollout {
-        let _home = HomeLock::share(home)?;
-        return ask_codex(ctx, args, given, home, login);
+    let is_due = |login: &Login| {
+        login.is_due_for_renewal(ctx.clock) && ctx.status_source(args) != Source::Rollout
+    };
+    let mut alone = is_due(login);
+    // As long as another may ask, and renew.
+    let patience = ctx.status_timeout(args) + TO_RENEW;
+    loop {
+        let lock = if alone {
+            HomeLock::acquire_within(home, patience)?
+        } else {
+            HomeLock::share_within(home, patience)?
+        };
+        // Whoever had the lock may have exchanged it, or renewed it.
+        let login = self::login(home)?;
+        if is_due(&login) && !alone {
+            drop(lock);
+            alone = true;
+            continue;
+        }
+        return ask_codex(ctx, args, given, home, &login);
     }
-    let _home = HomeLock::acquire(home)?;
-    let login = self::login(home)?;
-    ask_codex(ctx, args, given, home, &login)
 }
 
 /// The same for a caller that holds the lock of the Codex home.
@@ -101,13 +118,25 @@ fn ask_codex(
             }
             hint(ctx, &registry, home, login)
         }
-    }?;
-    let renewed = home::read_login(home).ok().flatten();
-    if renewed.is_some_and(|(_, now)| now.last_refresh > login.last_refresh) {
-        ctx.ui.note(
-            "codex has renewed the login: snapshots of it that were made before may no longer sign in, a new one does",
+    };
+    let now = home::read_login(home).ok().flatten();
+    let is_renewed = now.is_some_and(|(_, now)| {
+        same_login(&now.account, &login.account) && now.last_refresh > login.last_refresh
+    });
+    if is_renewed {
+        ctx.ui.warn(
+            "the login was renewed: snapshots of it that were made before may no longer sign in, a new one does",
         );
     }
+    let told = told.map_err(|error| match error.kind() {
+        // Whoever renewed it: what was refused is not what stands there now.
+        Kind::NoStatus if is_renewed => Error::new(
+            Kind::NoStatus,
+            "the login was renewed while Codex was asked, and there is no answer yet",
+            "run the command again",
+        ),
+        _ => error,
+    })?;
     let observed_at = if told.source == StatusSource::Rollout {
         told.observed_at
     } else {
@@ -304,7 +333,7 @@ pub fn refresh(
     let live = ask(ctx, args, Given::default(), home, &login)?;
     // Whoever signed in while Codex was asked is not who it spoke of.
     let login = self::login(home)?;
-    let seen_at = ctx.moment();
+    let seen_at = ctx.sighting();
     check(ctx, &live, &login)?;
     let lock = (!dry_run).then(|| ctx.lock(command)).transpose()?;
     let lock = lock.as_ref().map(|(lock, _)| lock);

@@ -78,16 +78,25 @@ impl HomeLock {
     /// Takes the lock of `home`, waiting a little. There is nothing to lock where there is no home, or where the system
     /// cannot lock a directory.
     pub fn acquire(home: &Path) -> Result<Self> {
-        Self::take(home, File::try_lock)
+        Self::acquire_within(home, PATIENCE)
+    }
+
+    /// The same, waiting as long as said.
+    pub fn acquire_within(home: &Path, patience: Duration) -> Result<Self> {
+        Self::take(home, patience, File::try_lock)
     }
 
     /// Shares the lock with others who do, and keeps out whoever takes it alone: while Codex is asked it may renew the
     /// login, and must not find another one in its place.
-    pub fn share(home: &Path) -> Result<Self> {
-        Self::take(home, File::try_lock_shared)
+    pub fn share_within(home: &Path, patience: Duration) -> Result<Self> {
+        Self::take(home, patience, File::try_lock_shared)
     }
 
-    fn take(home: &Path, try_lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Self> {
+    fn take(
+        home: &Path,
+        patience: Duration,
+        try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self> {
         let dir = match File::open(home) {
             Ok(dir) => dir,
             // Nobody can work in what is not there or may not be entered; Windows opens no directory.
@@ -102,7 +111,7 @@ impl HomeLock {
             }
             Err(error) => return Err(Error::io("open", home, error)),
         };
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience;
         loop {
             match try_lock(&dir) {
                 Ok(()) => return Ok(Self { _dir: Some(dir) }),
@@ -112,7 +121,10 @@ impl HomeLock {
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::new(
                         Kind::Locked,
-                        format!("another codex-manager works in `{}`", home.display()),
+                        format!(
+                            "another codex-manager works in `{}`, or asks Codex about it",
+                            home.display()
+                        ),
                         "wait until it is done, then run the command again",
                     ));
                 }

@@ -168,7 +168,7 @@ impl Observation {
                 }
             }
             // No window tells why, nor until when: the last of them to end is the latest.
-            None if self.is_refused => {
+            None if self.is_refused && status != Status::Cooldown => {
                 let ends = self.limits.iter().filter(|limit| limit.is_of_account());
                 let last = ends.filter_map(|limit| limit.reset_at).chain(next).max();
                 match last {

@@ -2,7 +2,12 @@
 //! in hand, as while a question waits for its answer, the process ends at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Signals nearer to each other are one: a window that is closed sends two, as does a system that shuts down.
+const APART: Duration = Duration::from_secs(1);
 
 /// Shared with the signal handler.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +15,10 @@ pub struct Stop(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    requests: AtomicUsize,
+    is_requested: AtomicBool,
+    is_urgent: AtomicBool,
+    /// When the first came.
+    first: OnceLock<Instant>,
     in_hand: AtomicUsize,
 }
 
@@ -20,7 +28,11 @@ impl Stop {
         let stop = self.clone();
         // Without a handler a signal still ends the process, only less tidily.
         let _ = ctrlc::set_handler(move || {
-            stop.0.requests.fetch_add(1, Ordering::SeqCst);
+            let first = *stop.0.first.get_or_init(Instant::now);
+            if first.elapsed() >= APART {
+                stop.0.is_urgent.store(true, Ordering::SeqCst);
+            }
+            stop.0.is_requested.store(true, Ordering::SeqCst);
             if stop.0.in_hand.load(Ordering::SeqCst) == 0 {
                 exit();
             }
@@ -29,12 +41,12 @@ impl Stop {
 
     /// Whether a signal came.
     pub fn is_requested(&self) -> bool {
-        self.0.requests.load(Ordering::SeqCst) > 0
+        self.0.is_requested.load(Ordering::SeqCst)
     }
 
-    /// Whether another came: whoever asks twice will not wait for what is better finished.
+    /// Whether another came some time later: whoever asks twice will not wait for what is better finished.
     pub fn is_urgent(&self) -> bool {
-        self.0.requests.load(Ordering::SeqCst) > 1
+        self.0.is_urgent.load(Ordering::SeqCst)
     }
 
     /// There is something to tidy up until the guard is dropped.

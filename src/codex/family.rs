@@ -61,8 +61,10 @@ impl Child for std::process::Child {
     }
 
     fn end(&mut self) {
-        let _ = self.kill();
-        let _ = self.wait();
+        // One that may not be ended, as one of another user's, is not waited for either.
+        if self.kill().is_ok() {
+            let _ = self.wait();
+        }
     }
 }
 
@@ -233,8 +235,11 @@ fn end_orphans(before: &Before) {
             return;
         }
         for orphan in orphans {
-            let _ = rustix::process::kill_process(orphan, rustix::process::Signal::KILL);
-            let _ = rustix::process::waitpid(Some(orphan), rustix::process::WaitOptions::empty());
+            // One that may not be ended is not waited for either.
+            if rustix::process::kill_process(orphan, rustix::process::Signal::KILL).is_ok() {
+                let options = rustix::process::WaitOptions::empty();
+                let _ = rustix::process::waitpid(Some(orphan), options);
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let Some((auth_json, login)) = home::read_login(&source)? else {
         return Err(no_login(&source));
     };
-    let seen_at = ctx.moment();
+    let seen_at = ctx.sighting();
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
@@ -128,14 +128,17 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         })?;
     }
     told?;
-    let is_partial = not_captured
-        .iter()
-        .any(|entry| !entry.ends_with(capture::IS_A_LINK));
-    Ok(if is_partial || is_raw {
+    Ok(outcome(&not_captured, is_raw))
+}
+
+/// Whether all of it is in the snapshot, as it should be.
+fn outcome(not_captured: &[String], is_raw: bool) -> Outcome {
+    let by_design = |entry: &String| entry.ends_with(capture::IS_A_LINK);
+    if is_raw || !not_captured.iter().all(by_design) {
         Outcome::Partial
     } else {
         Outcome::Done
-    })
+    }
 }
 
 /// Refuses flags on how Codex is asked where it is not.

@@ -100,7 +100,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
 /// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.
 fn signed_in(ctx: &Ctx, home: &Path) -> Option<(Account, Stamp)> {
     let (_, login) = home::read_login(home).ok()??;
-    Some((login.account, ctx.moment()))
+    Some((login.account, ctx.sighting()))
 }
 
 fn warn_of_kept(ctx: &Ctx, plan: &Plan) {

@@ -184,7 +184,7 @@ impl Report for Answer {
         let is_exhausted = self
             .limits
             .iter()
-            .any(|limit| limit.percent_left == Some(0));
+            .any(|limit| limit.percent_left == Some(0) && limit.is_of_account());
         if self.is_refused && !is_exhausted {
             text.push_str(
                 "refused  ChatGPT says that the account may not be used now, and not why\n",

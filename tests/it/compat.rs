@@ -668,7 +668,7 @@ fn codex_home(env: &Env, person: &Person) {
     let deep = format!("{}/{}", "d".repeat(120), "n".repeat(200));
     env.write(&format!(".codex/archived_sessions/{deep}.jsonl"), "{}\n");
     let all_bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
-    fs::write(env.path(".codex/state_5.sqlite"), all_bytes).expect("writes");
+    fs::write(env.path(".codex/state_5.bytes"), all_bytes).expect("writes");
     let run = env.path(".codex/skills/mine/run.sh");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(run, mode).expect("sets");

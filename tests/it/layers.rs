@@ -71,6 +71,7 @@ const OF_THE_CONTEXT: &[&str] = &[
 
 /// Where waiting is measured: never a time anybody is told.
 const MAY_WAIT: &[&str] = &[
+    "stop.rs",
     "lock.rs",
     "fsutil.rs",
     "codex/family.rs",

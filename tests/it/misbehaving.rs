@@ -287,7 +287,7 @@ fn understood_in_little_memory(script: &Script) {
     let mut shell = Command::new("/bin/sh");
     // KiB of address space; where no such limit can be set, none is.
     shell
-        .args(["-c", "ulimit -v 90000 2>/dev/null; exec \"$0\" \"$@\""])
+        .args(["-c", "ulimit -v 115000 2>/dev/null; exec \"$0\" \"$@\""])
         .arg(program.get_program())
         .args(program.get_args())
         .env_clear()

@@ -507,12 +507,14 @@ fn what_no_snapshot_captures_stays() {
 fn a_log_of_another_database_does_not_stay_beside_the_restored_one() {
     let (env, _) = world();
     env.write(".codex/state_5.sqlite", "old database");
-    env.run(&BACKUP).code(0);
+    env.run(&BACKUP).code(3);
     env.write(".codex/state_5.sqlite", "new database");
     env.write(".codex/state_5.sqlite-wal", "new log");
     env.write(".codex/state_5.sqlite-shm", "new index");
     let before = home(&env);
-    env.run(&BY_EMAIL).code(0).stderr("");
+    env.run(&BY_EMAIL).code(0).stderr(
+        "warning: in the safety copy state_5.sqlite: captured as its files lie: it is no database that this program knows\n",
+    );
     assert_eq!(env.read(".codex/state_5.sqlite"), "old database");
     assert!(!env.path(".codex/state_5.sqlite-wal").exists());
     assert!(!env.path(".codex/state_5.sqlite-shm").exists());
