@@ -281,7 +281,7 @@ impl ChatGpt {
             "OPENAI_API_KEY": null,
             "tokens": tokens,
             // Old releases renew whatever is older than a week, and ask nobody here.
-            "last_refresh": chrono::Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, true),
+            "last_refresh": (chrono::Utc::now() - chrono::TimeDelta::hours(1)).to_rfc3339_opts(SecondsFormat::Nanos, true),
         });
         self.configure(env);
         write_auth(env, &auth);

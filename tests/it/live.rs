@@ -14,6 +14,9 @@ use crate::loopback::{loopback, test_name};
 use crate::real_codex::{Codex, NEWEST, OLDER, OLDEST, codex};
 use crate::worlds::json_error;
 
+/// What is said when Codex has renewed the login.
+pub const RENEWED: &str = "{\"warning\":{\"message\":\"the login was renewed: snapshots of it that were made before may no longer sign in, a new one does\"}}\n";
+
 const STATUS: [&str; 2] = ["status", "--json"];
 const WEEK_SECONDS: i64 = 604_800;
 
@@ -354,7 +357,7 @@ fn a_login_that_was_taken_back_is_renewed() {
         world.set(|_| {});
         let before = world.login();
         world.chatgpt.revoke(&world.alice);
-        let ran = world.run_renewing(&STATUS).code(0).stderr("");
+        let ran = world.run_renewing(&STATUS).code(0).stderr(RENEWED);
         assert_eq!(ran.json(), world.usual());
         assert_ne!(world.login(), before);
         // Codex may renew it by itself as well, for the account's own answer.
@@ -371,7 +374,7 @@ fn the_older_one_renews_a_login_that_was_taken_back() {
         world.set(|_| {});
         let before = world.login();
         world.chatgpt.revoke(&world.alice);
-        let ran = world.run_renewing(&STATUS).code(0).stderr("");
+        let ran = world.run_renewing(&STATUS).code(0).stderr(RENEWED);
         assert_eq!(ran.json(), world.usual());
         assert_ne!(world.login(), before);
     });
@@ -404,7 +407,7 @@ fn an_expired_login_is_renewed() {
             .chatgpt
             .sign_in(&world.env, &world.alice, Login::Expired);
         let before = world.login();
-        let ran = world.run_renewing(&STATUS).code(0).stderr("");
+        let ran = world.run_renewing(&STATUS).code(0).stderr(RENEWED);
         assert_eq!(ran.json(), world.usual());
         assert_ne!(world.login(), before);
         world.shows(&world.usual());
@@ -715,7 +718,8 @@ fn a_backup_after_a_renewal_holds_the_new_login() {
             .chatgpt
             .sign_in(&world.env, &world.alice, Login::Expired);
         let before = world.login();
-        world.run_renewing(&["backup"]).code(0).stderr("");
+        let ran = world.run_renewing(&["backup"]).code(0);
+        assert!(ran.stderr.starts_with("warning: the login was renewed: "));
         let renewed = world.login();
         assert_ne!(renewed, before);
         world.env.write(".codex/auth.json", "{}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::chatgpt::Login;
 use crate::common::{Env, Person, Ran};
 use crate::leftovers;
-use crate::live::{World, limit, window, with, with_codex};
+use crate::live::{RENEWED, World, limit, window, with, with_codex};
 use crate::loopback::test_name;
 use crate::real_codex::{Codex, NEWEST, OLDER, OLDEST, codex};
 use crate::worlds::json_error;
@@ -44,7 +44,13 @@ fn usual(world: &World) -> Value {
 /// Its JSON; the row's own text must say the same.
 #[track_caller]
 fn shown(ran: Ran) -> Value {
-    let mut answer = ran.code(0).stderr("").json();
+    told(ran.stderr(""))
+}
+
+/// Its JSON, whatever was warned of.
+#[track_caller]
+fn told(ran: Ran) -> Value {
+    let mut answer = ran.code(0).json();
     let row = answer["quota_text"].take();
     let is_whole = |row: &str| {
         // The clock of the C locale.
@@ -181,7 +187,8 @@ fn a_slow_start_is_waited_for() {
         world
             .chatgpt
             .sign_in(&world.env, &world.alice, Login::Expired);
-        assert_eq!(shown(world.run_renewing(&PANEL)), usual(world));
+        let ran = world.run_renewing(&PANEL).stderr(RENEWED);
+        assert_eq!(told(ran), usual(world));
     });
 }
 

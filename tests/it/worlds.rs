@@ -37,11 +37,13 @@ pub fn has_keys(object: &Value, contract: &[&str], extra: &[&str]) {
     assert_eq!(found, wanted);
 }
 
-/// The failure on stderr as the JSON it must be, with exactly its keys: kind, message, hint.
+/// The failure on stderr, behind any warnings, as the JSON it must be, with exactly its keys: kind, message, hint.
 #[track_caller]
 pub fn json_error(ran: &Ran) -> (String, String, String) {
+    let is_warning = |line: &&str| line.starts_with("{\"warning\":");
+    let failure: String = ran.stderr.lines().skip_while(is_warning).collect();
     let document: Value =
-        serde_json::from_str(&ran.stderr).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+        serde_json::from_str(&failure).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
     has_keys(&document, &["error"], &[]);
     has_keys(&document["error"], &["kind", "message", "hint"], &[]);
     let text = |key: &str| document["error"][key].as_str().expect("a text").to_owned();
