@@ -358,3 +358,69 @@ fn a_slow_renewal_is_no_reason_to_sign_in_again() {
         "{message}: {hint}"
     );
 }
+
+/// A login that is due is renewed by whichever Codex starts; two at once would use one refresh token twice.
+#[test]
+fn a_login_that_is_due_is_asked_about_one_after_another() {
+    let busy = "mkdir \"$dir/busy\" || : >\"$dir/overlap\"; sleep 0.4; rmdir \"$dir/busy\"";
+    let script = usual(&weekly(34, RESET)).first([Do::Shell(busy)]);
+    let ask = |last_refresh: String| {
+        let world = World::of(&script);
+        let alice = Person {
+            last_refresh,
+            ..alice()
+        };
+        world.env.codex_home(&alice);
+        let mut all: Vec<_> = (0..3)
+            .map(|_| {
+                let mut command = world.command(&["status"]);
+                command.stdout(Stdio::null()).stderr(Stdio::null());
+                command.spawn().expect("starts")
+            })
+            .collect();
+        for child in &mut all {
+            assert_eq!(child.wait().expect("ends").code(), Some(0));
+        }
+        leftovers::none(&world.env);
+        world.codex.path().join("overlap").exists()
+    };
+    assert!(!ask("2026-01-01T00:00:00Z".to_owned()), "two asked at once");
+    // One that is not due needs no such patience.
+    assert!(ask(chrono::Utc::now().to_rfc3339()));
+}
+
+/// Whoever was there before is no business of ours, though orphans come to us.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_somebody_else_left_running_lives() {
+    let world = World::of(&usual(&weekly(34, RESET)).first([Do::Wait(0.8)]));
+    let program = world.command(&["status"]);
+    let lived = world.env.path("lived");
+    // A job of the shell's that starts a daemon of its own while Codex is asked, and ends before it.
+    let line = format!(
+        "( sleep 0.3; setsid sh -c 'sleep 1.5; : >\"{}\"' & ) & exec \"$0\" \"$@\"",
+        lived.display()
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-c", &line])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .current_dir(world.env.home());
+    for (name, value) in program.get_envs() {
+        let value = value.expect("set").to_owned();
+        let is_path = name == "PATH";
+        shell.env(
+            name,
+            if is_path {
+                format!("{}:/usr/bin:/bin", value.display()).into()
+            } else {
+                value
+            },
+        );
+    }
+    let ran = shell.stdout(Stdio::null()).status().expect("runs");
+    assert_eq!(ran.code(), Some(0));
+    until_there(&lived);
+}
