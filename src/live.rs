@@ -321,13 +321,19 @@ pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Res
 }
 
 /// Asks about the account that is signed in, for a table of all of them, and keeps the answer unless it is a dry run.
+/// None where that is not `wanted`; then nothing may say how to ask.
 pub fn refresh(
     ctx: &Ctx,
+    wanted: bool,
     args: &LiveArgs,
     command: &str,
     backup_dir: Option<&Path>,
     dry_run: bool,
-) -> Result<(Account, Observation)> {
+) -> Result<Option<(Account, Observation)>> {
+    check_flags(wanted, args, "say `--live` too, or leave them out")?;
+    if !wanted {
+        return Ok(None);
+    }
     let home = &ctx.paths.codex_home;
     let login = login(home)?;
     let live = ask(ctx, args, Given::default(), home, &login)?;
@@ -351,7 +357,7 @@ pub fn refresh(
             }
         })?;
     }
-    Ok((login.account, observation))
+    Ok(Some((login.account, observation)))
 }
 
 /// Refuses flags on how to ask where nothing is asked; `hint` is what to do then.

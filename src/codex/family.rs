@@ -109,6 +109,7 @@ struct Before {
 impl<C: Child> Family<C> {
     /// Runs `spawn`, whose child must lead a group of its own, and have `mark` in its environment.
     pub fn of<E>(
+        // Elsewhere orphans do not come to this process, and need no telling apart.
         #[cfg_attr(not(target_os = "linux"), allow(unused_variables))] mark: &OsStr,
         spawn: impl FnOnce() -> Result<C, E>,
     ) -> Result<Self, E> {

@@ -15,25 +15,11 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
-    live::check_flags(
-        args.live,
-        &args.asking,
-        "say `--live` too, or leave them out",
-    )?;
-    let live = args
-        .live
-        .then(|| {
-            live::refresh(
-                ctx,
-                &args.asking,
-                "cooldown",
-                args.backup_dir.as_deref(),
-                args.dry_run,
-            )
-        })
-        .transpose()?;
-    let refresh = args.refresh.then_some(args.dry_run);
-    let mut rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref(), live)?;
+    let backup_dir = args.backup_dir.as_deref();
+    let (wanted, dry_run) = (args.live, args.dry_run);
+    let live = live::refresh(ctx, wanted, &args.asking, "cooldown", backup_dir, dry_run)?;
+    let refresh = args.refresh.then_some(dry_run);
+    let mut rows = ctx.rows(&args.legacy, refresh, backup_dir, live)?;
     rows.truncate(args.limit.unwrap_or(usize::MAX));
     ctx.ui.data(&Answer {
         now: ctx.now,

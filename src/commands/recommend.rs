@@ -15,25 +15,11 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
-    live::check_flags(
-        args.live,
-        &args.asking,
-        "say `--live` too, or leave them out",
-    )?;
-    let live = args
-        .live
-        .then(|| {
-            live::refresh(
-                ctx,
-                &args.asking,
-                "recommend",
-                args.backup_dir.as_deref(),
-                args.dry_run,
-            )
-        })
-        .transpose()?;
-    let refresh = args.refresh.then_some(args.dry_run);
-    let rows = ctx.rows(&args.legacy, refresh, args.backup_dir.as_deref(), live)?;
+    let backup_dir = args.backup_dir.as_deref();
+    let (wanted, dry_run) = (args.live, args.dry_run);
+    let live = live::refresh(ctx, wanted, &args.asking, "recommend", backup_dir, dry_run)?;
+    let refresh = args.refresh.then_some(dry_run);
+    let rows = ctx.rows(&args.legacy, refresh, backup_dir, live)?;
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
         return Err(Error::new(
