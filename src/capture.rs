@@ -10,6 +10,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use sha2::{Digest, Sha256};
 
 use crate::archive::entry_name;
+use crate::archive::manifest::{Absent, Nature};
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::error::{Error, Kind, Result};
@@ -44,6 +45,8 @@ pub struct Plan {
     pub not_captured: Vec<String>,
     /// What could not be looked at, each with the system's reason.
     pub failed: Vec<String>,
+    /// What stands in the home and is not among the entries, for the manifest.
+    pub absent: Vec<Absent>,
     /// What is not captured by design, for those who want to know.
     pub left_out: Vec<String>,
 }
@@ -118,6 +121,7 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
     let auth = wanted.auth_json.map(|bytes| Entry {
         path: home::AUTH_JSON.to_owned(),
         content: Content::Bytes(bytes.to_vec()),
+        nature: Nature::Plain,
         executable: false,
         mtime: auth_mtime.0,
         mtime_nanos: auth_mtime.1,
@@ -218,14 +222,7 @@ impl Walk<'_> {
                 let size = fs::metadata(&child.path)
                     .map(|meta| meta.len())
                     .unwrap_or_default();
-                self.push(
-                    &child.path,
-                    &path,
-                    Content::File {
-                        source: child.path.clone(),
-                        size,
-                    },
-                );
+                self.push(&child.path, &path, content_of(child.path.clone(), size));
             }
         } else if kind.is_symlink() {
             self.link(&child.path, &path, under);
@@ -248,10 +245,7 @@ impl Walk<'_> {
         match fs::metadata(source) {
             Ok(meta) if meta.is_file() && under.is_empty() => {
                 if self.take(path) {
-                    let content = Content::File {
-                        source: source.to_owned(),
-                        size: meta.len(),
-                    };
+                    let content = content_of(source.to_owned(), meta.len());
                     self.push(source, path, content);
                 }
             }
@@ -281,10 +275,20 @@ impl Walk<'_> {
         self.plan.entries.push(Entry {
             path: path.to_owned(),
             content,
+            nature: Nature::Plain,
             executable: meta.as_ref().is_ok_and(is_executable),
             mtime,
             mtime_nanos,
         });
+    }
+}
+
+/// Session files and histories only grow, line by line.
+fn content_of(source: PathBuf, size: u64) -> Content {
+    if source.extension().is_some_and(|end| end == "jsonl") {
+        Content::Lines { source, size }
+    } else {
+        Content::File { source, size }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole command line: one struct a command, no I/O, so that help comes from this file alone.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -221,6 +222,12 @@ pub struct BackupArgs {
     /// Leave out what matches (repeatable); a restore leaves it in place
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// How hard to compress, 1 (fastest) to 12 (smallest) [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub level: Option<u8>,
+    /// How many threads compress [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
     /// Make a new snapshot even when nothing changed since the last
     #[arg(long)]
     pub force: bool,

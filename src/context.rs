@@ -26,6 +26,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
+use crate::snapshots::make;
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -313,6 +314,13 @@ impl Ctx {
     /// Whether scratch directories are captured, given the flag.
     pub fn include_tmp(&self, flag: bool) -> bool {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
+    }
+
+    /// How hard to compress, given the flag.
+    pub fn level(&self, flag: Option<u8>) -> u8 {
+        let setting = || self.settings.integer("backup.level");
+        let setting = || setting().and_then(|level| u8::try_from(level).ok());
+        flag.or_else(setting).unwrap_or(make::LEVEL)
     }
 
     /// This very moment, later than `now` by as long as the command has waited; the same where the time was given.
@@ -620,6 +628,7 @@ impl Ctx {
             "backup.dir" => path(self.backup_dir(None)?),
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
+            "backup.level" => make::LEVEL.into(),
             "normalize.source_dir" => path(self.legacy_dir(None)?),
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),

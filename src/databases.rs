@@ -13,6 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use crate::archive::manifest::Nature;
 use crate::archive::write::{Content, Entry};
 use crate::capture::Plan;
 use crate::error::{Error, Result};
@@ -47,6 +48,7 @@ pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settle
     let mut settled = Settled {
         plan: Plan {
             entries: plan.entries.clone(),
+            absent: plan.absent.clone(),
             ..Plan::default()
         },
         databases: Vec::new(),
@@ -74,6 +76,7 @@ pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settle
                 });
             }
             Err(why) => {
+                mark_raw(&mut settled.plan.entries, &path);
                 settled
                     .raw
                     .push(format!("{path}: captured as its files lie: {why}"));
@@ -114,6 +117,17 @@ fn replace(entries: &mut Vec<Entry>, path: &str, copy: &Path) {
             source: copy.to_owned(),
             size,
         };
+        entry.nature = Nature::SqliteCopy;
+    }
+}
+
+/// Says of the database and of all that stands beside it that they are as they lie.
+fn mark_raw(entries: &mut [Entry], path: &str) {
+    for entry in entries {
+        let beside = entry.path.strip_prefix(path);
+        if beside.is_some_and(|beside| beside.is_empty() || BESIDE.contains(&beside)) {
+            entry.nature = Nature::Raw;
+        }
     }
 }
 

@@ -51,9 +51,11 @@ impl AtomicFile {
         self.temporary.as_file_mut()
     }
 
-    /// Where it stands until it is committed.
-    pub fn path(&self) -> &Path {
-        self.temporary.path()
+    /// Drops all that was written.
+    pub fn empty(&mut self) -> Result<()> {
+        let file = self.temporary.as_file_mut();
+        let emptied = file.set_len(0).and_then(|()| io::Seek::rewind(file));
+        emptied.map_err(|error| Error::io("write", &self.target, error))
     }
 
     /// Has all that was written on the disk.
@@ -260,6 +262,26 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         ));
     }
     Ok(file)
+}
+
+/// Fills `buffer` with the file's bytes from `offset` on, without moving the place where others read. A file that ends
+/// before is `UnexpectedEof`.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset);
+    #[cfg(windows)]
+    {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match std::os::windows::fs::FileExt::seek_read(file, rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The one spelling of a path, links followed; where nothing stands there, the path as it is.

@@ -12,8 +12,15 @@ use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
 /// The sidecar schema this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The form of archive this program writes: members that tell what they hold, and a manifest as the last entry.
+pub const ARCHIVE_FORMAT: u32 = 2;
+
 /// What every archive name ends in.
 pub const ARCHIVE_SUFFIX: &str = ".tar.gz";
+
+/// What the name of the manifest inside an archive ends in. It is a name of a description too, so that older programs
+/// leave it out of a home.
+pub const MANIFEST_SUFFIX: &str = ".manifest.metadata.json";
 
 /// What every sidecar name ends in.
 pub const SIDECAR_SUFFIX: &str = ".metadata.json";
@@ -258,6 +265,10 @@ pub struct Sidecar {
     /// SHA-256 over what was planned to be captured (paths, lengths, times), in hex. It stands inside the archive as well:
     /// where the two differ, the archive is newer than its sidecar.
     pub plan_sha256: Option<String>,
+    /// How the archive is built: [`ARCHIVE_FORMAT`]; None in those of before, and of other programs. It stands inside the
+    /// archive as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_format: Option<u32>,
     /// How many files the archive holds, its own metadata not counted.
     pub file_count: Option<u64>,
     /// Their length together, unpacked.
@@ -323,6 +334,7 @@ impl Default for Sidecar {
             total_bytes: None,
             captured_files: Vec::new(),
             databases: Vec::new(),
+            archive_format: None,
             excluded_patterns: Vec::new(),
             not_captured: Vec::new(),
             source_codex_home: None,
@@ -446,6 +458,11 @@ impl BackupName {
     /// The sidecar's file name.
     pub fn sidecar(&self) -> String {
         format!("{}{SIDECAR_SUFFIX}", self.0)
+    }
+
+    /// The name of the manifest inside the archive.
+    pub fn manifest(&self) -> String {
+        format!("{}{MANIFEST_SUFFIX}", self.0)
     }
 }
 

@@ -25,8 +25,8 @@ pub enum Takes {
     Word(&'static [&'static str]),
     /// A number of hours of 0 or more, fractions allowed.
     Hours,
-    /// A whole number of seconds of 1 or more.
-    Seconds,
+    /// A whole number between two others.
+    Whole(i64, i64),
     /// `true` or `false`.
     Bool,
     /// A list of texts.
@@ -92,6 +92,11 @@ pub const KEYS: &[Key] = &[
         "also capture tmp/ and .tmp/",
     ),
     key(
+        "backup.level",
+        Takes::Whole(1, 12),
+        "how hard to compress: 1 is fastest, 12 smallest",
+    ),
+    key(
         "normalize.source_dir",
         Takes::Path,
         "where legacy login copies lie",
@@ -123,8 +128,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "status.timeout_seconds",
-        Takes::Seconds,
-        "how long asking may take",
+        Takes::Whole(1, 86_400),
+        "how many seconds asking may take",
     ),
 ];
 
@@ -396,9 +401,9 @@ fn check_item(name: &str, item: &Item) -> Result<()> {
             });
             number.is_some_and(|hours| (0.0..=MOST_HOURS).contains(&hours))
         }
-        Takes::Seconds => item
+        Takes::Whole(least, most) => item
             .as_integer()
-            .is_some_and(|seconds| (1..=86_400).contains(&seconds)),
+            .is_some_and(|number| (least..=most).contains(&number)),
         Takes::Bool => item.as_bool().is_some(),
         Takes::List => item
             .as_array()
@@ -417,7 +422,7 @@ fn wrong(key: &Key) -> Error {
         Takes::Zone => "an IANA time zone such as `Europe/Berlin`".to_owned(),
         Takes::Word(words) => format!("one of {}", words.join(", ")),
         Takes::Hours => "a number of hours from 0 to 8784".to_owned(),
-        Takes::Seconds => "a number of seconds from 1 to 86400".to_owned(),
+        Takes::Whole(least, most) => format!("a whole number from {least} to {most}"),
         Takes::Bool => "true or false".to_owned(),
         Takes::List => "a list of texts, such as [\"*.log\"]".to_owned(),
     };
@@ -433,7 +438,7 @@ fn parse_value(key: &Key, text: &str) -> Result<Value> {
     let value = match key.takes {
         Takes::Path | Takes::Text | Takes::Zone | Takes::Word(_) => Some(Value::from(text)),
         Takes::Hours => number().or_else(|| text.trim().parse::<f64>().map(Value::from).ok()),
-        Takes::Seconds => number(),
+        Takes::Whole(..) => number(),
         Takes::Bool => text.trim().parse::<bool>().map(Value::from).ok(),
         // A TOML list, or patterns with commas between.
         Takes::List => match text.trim().parse::<Value>() {

@@ -1,19 +1,33 @@
-//! Writes entries as a gzipped tar: GNU headers, sorted by the caller, owner and times of the gzip header left out, so
-//! that equal entries give equal bytes.
+//! Writes entries as a gzipped tar: GNU headers, sorted by the caller, in members that stand for themselves.
+//!
+//! One thread walks the entries, several hash and compress, and this one writes in order. Equal entries give equal bytes,
+//! whatever the threads and whatever was taken over from earlier archives.
 
+mod layout;
+mod steady;
+mod verify;
+
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use self::layout::{Layout, Work};
+use self::steady::Open;
+use super::file_hash::{self, Hash};
+use super::manifest::{self, Absent, Listed, Manifest, Nature};
+use super::member::{Head, Key, Packer};
+use super::ordered::{Feed, Pool, Results, ordered};
+use super::reuse::{Reuse, Standing};
 use crate::error::{Error, Result};
 use crate::fsutil;
+use crate::metadata::Account;
 
-/// Measured on session text: 2 % larger than level 9 at twice its speed.
-const LEVEL: u32 = 6;
+pub use self::steady::copy as copy_steady;
+pub use self::verify::{Verdict, verify};
 
 /// What an entry holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +41,13 @@ pub enum Content {
         /// Its length when planned, in bytes.
         size: u64,
     },
+    /// The whole lines of the first `size` bytes of the file at that path, to which others append.
+    Lines {
+        /// Where it stands.
+        source: PathBuf,
+        /// Its length at the moment of the snapshot, in bytes.
+        size: u64,
+    },
     /// Bytes already read: the login, which is read once and judged by what was read.
     Bytes(Vec<u8>),
 }
@@ -38,6 +59,8 @@ pub struct Entry {
     pub path: String,
     /// What it holds.
     pub content: Content,
+    /// What is known of how its bytes came together; what comes of reading them is added.
+    pub nature: Nature,
     /// Whether its owner may run it.
     pub executable: bool,
     /// Seconds since the Unix epoch.
@@ -51,7 +74,7 @@ impl Entry {
     pub fn size(&self) -> u64 {
         match &self.content {
             Content::Dir => 0,
-            Content::File { size, .. } => *size,
+            Content::File { size, .. } | Content::Lines { size, .. } => *size,
             Content::Bytes(bytes) => bytes.len() as u64,
         }
     }
@@ -60,321 +83,352 @@ impl Entry {
     pub fn is_file(&self) -> bool {
         self.content != Content::Dir
     }
+
+    /// Where its bytes stand; None where they are in hand.
+    pub fn source(&self) -> Option<&Path> {
+        match &self.content {
+            Content::File { source, .. } | Content::Lines { source, .. } => Some(source),
+            Content::Dir | Content::Bytes(_) => None,
+        }
+    }
+}
+
+/// What stands around the entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Name of the first entry, the description.
+    pub name: &'a str,
+    /// Its bytes.
+    pub description: &'a [u8],
+    /// Name of the last entry, the manifest.
+    pub manifest_name: &'a str,
+    /// Whose snapshot it is.
+    pub account: &'a Account,
+    /// What stands in the home and is not among the entries.
+    pub absent: &'a [Absent],
+}
+
+/// How to write.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// How hard to compress, in [`super::member::LEVELS`].
+    pub level: u8,
+    /// How many threads work.
+    pub threads: usize,
+    /// What may be taken over.
+    pub reuse: &'a Reuse,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All is written.
+    Done(Written),
+    /// Nothing counts: the entry with that number changed while it was read. It is to be written from a copy.
+    Changing(usize),
+    /// Nothing counts: an earlier archive could not be read where a member was to be taken from it.
+    Rotten,
 }
 
 /// What was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The archive's length in bytes.
-    pub size_bytes: u64,
-    /// Its SHA-256, in hex.
-    pub sha256: String,
-    /// SHA-256 over paths, kinds and bytes, in hex: what `content_sha256` of the sidecar means.
+    /// SHA-256 over paths, kinds, lengths and hashes, in hex: what `content_sha256` of the sidecar means.
     pub content_sha256: String,
     /// Length of all files together.
     pub total_bytes: u64,
+    /// How many files.
+    pub file_count: u64,
     /// Paths that were gone when their turn came.
     pub vanished: Vec<String>,
-    /// Paths that could not be opened, each with the reason.
+    /// Paths that could not be read, each with the reason.
     pub unreadable: Vec<String>,
+    /// Paths that did not hold still: captured as they were last read.
+    pub unsteady: Vec<String>,
+    /// The members, in order, for [`verify`].
+    pub members: Vec<Placed>,
 }
 
-/// Writes `metadata` first and then `entries` to `out`, which is to be `shown`. `stop` ends it early.
+/// One member as it must stand in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// What it says of itself.
+    pub head: Head,
+    /// Whether it was compressed now, so that nobody has inflated it yet.
+    pub is_fresh: bool,
+}
+
+/// Writes the description, then `entries`, then the manifest to `out`, which is empty and is to be `shown`. `stop` ends
+/// it early.
 pub fn write(
     out: &mut File,
     shown: &Path,
-    metadata: (&str, &[u8]),
+    frame: &Frame,
     entries: &[Entry],
+    how: &How,
     stop: &dyn Fn() -> bool,
-) -> Result<Written> {
-    let counted = Counted {
-        out: BufWriter::with_capacity(1 << 18, out),
-        hash: Sha256::new(),
-        bytes: 0,
+) -> Result<Outcome> {
+    let pool = Pool::default();
+    let mut sink = Sink {
+        out,
+        shown,
+        reuse: how.reuse,
+        stop,
+        pool: &pool,
+        members: Vec::new(),
+        hashes: HashMap::new(),
+        parts: Vec::new(),
     };
-    let mut tar = tar::Builder::new(GzEncoder::new(counted, Compression::new(LEVEL)));
-    let (name, bytes) = metadata;
-    append(
-        &mut tar,
-        name,
-        header(tar::EntryType::Regular, bytes.len() as u64, false, 0),
-        bytes,
-    )
-    .map_err(|error| Error::io("write", shown, error))?;
-    let mut content = Sha256::new();
-    let mut written = Written {
-        size_bytes: 0,
-        sha256: String::new(),
-        content_sha256: String::new(),
-        total_bytes: 0,
-        vanished: Vec::new(),
-        unreadable: Vec::new(),
+    let walked = sink.run(how, |feed| layout::entries(feed, &pool, frame, entries));
+    let Layout {
+        mut listed,
+        vanished,
+        unreadable,
+        unsteady,
+    } = match walked {
+        Ok(layout) => layout,
+        Err(early) => return early.outcome(),
     };
-    for entry in entries {
-        if stop() {
-            return Err(Error::interrupted());
-        }
-        match write_entry(&mut tar, entry, &mut content, stop)? {
-            Turn::Written(bytes) => written.total_bytes += bytes,
-            Turn::Vanished => written.vanished.push(entry.path.clone()),
-            Turn::Unreadable(why) => written.unreadable.push(format!("{}: {why}", entry.path)),
+    for (place, hash) in &sink.hashes {
+        if let Some(listed) = listed.get_mut(*place) {
+            listed.blake3 = Some(fsutil::hex(hash));
         }
     }
-    let finished = tar
-        .into_inner()
-        .and_then(GzEncoder::finish)
-        .and_then(Counted::finish);
-    let (sha256, size_bytes) = finished.map_err(|error| Error::io("write", shown, error))?;
-    let content_sha256 = fsutil::hex(&content.finalize());
-    Ok(Written {
-        size_bytes,
-        sha256,
-        content_sha256,
-        ..written
-    })
+    let written = Written {
+        content_sha256: content_sha256(&listed),
+        total_bytes: listed.iter().map(|file| file.size).sum(),
+        file_count: listed.iter().filter(|file| file.blake3.is_some()).count() as u64,
+        vanished,
+        unreadable,
+        unsteady,
+        members: Vec::new(),
+    };
+    let manifest = Manifest {
+        schema_version: manifest::SCHEMA_VERSION,
+        account: frame.account.clone(),
+        files: listed,
+        not_captured: frame.absent.to_vec(),
+    };
+    let manifest = manifest.bytes().map_err(anyhow::Error::from)?;
+    match sink.run(how, |feed| {
+        layout::end(feed, &pool, frame.manifest_name, &manifest)
+    }) {
+        Ok(()) => Ok(Outcome::Done(Written {
+            members: sink.members,
+            ..written
+        })),
+        Err(early) => early.outcome(),
+    }
 }
 
 /// The `content_sha256` that entries of which all bytes are in hand will have.
 pub fn content_of(entries: &[Entry]) -> String {
+    let listed: Vec<Listed> = entries
+        .iter()
+        .filter_map(|entry| match &entry.content {
+            Content::Bytes(bytes) => Some(layout::listed(entry, bytes.len() as u64, Some(bytes))),
+            _ => None,
+        })
+        .collect();
+    content_sha256(&listed)
+}
+
+/// Times and how the bytes came together are no content.
+fn content_sha256(listed: &[Listed]) -> String {
     let mut content = Sha256::new();
-    for entry in entries {
-        if let Content::Bytes(bytes) = &entry.content {
-            content.update(heading(entry, bytes.len() as u64));
-            content.update(bytes);
-        }
+    for file in listed {
+        let hash = file.blake3.as_deref().unwrap_or_default();
+        content.update(format!(
+            "{}\0{}\0{}\0{hash}\0",
+            file.path, file.mode, file.size
+        ));
     }
     fsutil::hex(&content.finalize())
 }
 
-/// What stands before an entry's bytes in the hash of the content.
-fn heading(entry: &Entry, size: u64) -> String {
-    let kind = match (&entry.content, entry.executable) {
-        (Content::Dir, _) => "dir",
-        (_, true) => "program",
-        (_, false) => "file",
-    };
-    format!("{}\0{kind}\0{size}\0", entry.path)
+/// Why writing ended before its end.
+enum Early {
+    Failed(Error),
+    Changing(usize),
+    Rotten,
 }
 
-type Tar<'a> = tar::Builder<GzEncoder<Counted<'a>>>;
-
-/// What became of one entry.
-enum Turn {
-    /// So many bytes were written.
-    Written(u64),
-    /// Its file is gone.
-    Vanished,
-    /// Its file cannot be opened.
-    Unreadable(String),
+impl Early {
+    fn outcome(self) -> Result<Outcome> {
+        match self {
+            Self::Failed(error) => Err(error),
+            Self::Changing(place) => Ok(Outcome::Changing(place)),
+            Self::Rotten => Ok(Outcome::Rotten),
+        }
+    }
 }
 
-/// Writes one entry.
-fn write_entry(
-    tar: &mut Tar,
-    entry: &Entry,
-    content: &mut Sha256,
-    stop: &dyn Fn() -> bool,
-) -> Result<Turn> {
-    match &entry.content {
-        Content::Dir => {
-            content.update(heading(entry, 0));
-            append(
-                tar,
-                &entry.path,
-                header(tar::EntryType::Directory, 0, true, entry.mtime),
-                io::empty(),
-            )
-            .map_err(|error| Error::io("archive", &PathBuf::from(&entry.path), error))?;
-            Ok(Turn::Written(0))
-        }
-        Content::Bytes(bytes) => {
-            content.update(heading(entry, bytes.len() as u64));
-            content.update(bytes);
-            let head = header(
-                tar::EntryType::Regular,
-                bytes.len() as u64,
-                entry.executable,
-                entry.mtime,
-            );
-            append(tar, &entry.path, head, bytes.as_slice())
-                .map_err(|error| Error::io("archive", &PathBuf::from(&entry.path), error))?;
-            Ok(Turn::Written(bytes.len() as u64))
-        }
-        Content::File { source, .. } => {
-            let file = match fsutil::open_regular(source) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Turn::Vanished),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
-                    ) =>
-                {
-                    return Ok(Turn::Unreadable(crate::error::describe(&error)));
+/// What became of one piece of work.
+struct Done {
+    made: Made,
+    /// The file it is of, and whether it is the last of it.
+    of: Option<(Arc<Open>, bool)>,
+}
+
+enum Made {
+    Fresh(Head, Vec<u8>),
+    Standing(Standing),
+    /// The file is shorter by now, or cannot be read.
+    Unread,
+    /// It is no block: a fault of this program.
+    Unpacked,
+}
+
+/// Hashes a piece, looks whether an earlier archive holds it, else compresses it.
+fn worker<'a>(how: &'a How<'a>, pool: &'a Pool) -> impl FnMut(Work) -> Done {
+    let mut packer = Packer::new(how.level);
+    move |work| {
+        let (plain, part, of) = match work {
+            Work::Pack(plain) => (plain, None, None),
+            Work::Block {
+                file,
+                offset,
+                length,
+                part,
+                is_last,
+            } => {
+                let mut plain = pool.take();
+                plain.resize(length, 0);
+                let read = fsutil::read_exact_at(&file.file, &mut plain, offset);
+                let of = Some((file, is_last));
+                if read.is_err() {
+                    return Done {
+                        made: Made::Unread,
+                        of,
+                    };
                 }
-                Err(error) => return Err(Error::io("read", source, error)),
-            };
-            // The length as of now: what is appended from here on belongs to the next snapshot.
-            let size = file
-                .metadata()
-                .map_err(|error| Error::io("read", source, error))?
-                .len();
-            content.update(heading(entry, size));
-            let mut reader = Watched {
-                inner: file.take(size),
-                content,
-                left: size,
-                stop,
-            };
-            let head = header(tar::EntryType::Regular, size, entry.executable, entry.mtime);
-            let done = append(tar, &entry.path, head, &mut reader);
-            if stop() {
-                return Err(Error::interrupted());
+                (plain, part, of)
             }
-            done.map_err(|error| Error::io("archive", source, error))?;
-            Ok(Turn::Written(size))
-        }
+        };
+        let key = Key::of(&plain, part, how.level);
+        let made = if let Some(standing) = how.reuse.find(&key) {
+            Made::Standing(standing)
+        } else {
+            let mut member = pool.take();
+            match packer.pack(key, &plain, &mut member) {
+                Some(head) => Made::Fresh(head, member),
+                None => Made::Unpacked,
+            }
+        };
+        pool.give(plain);
+        Done { made, of }
     }
 }
 
-fn header(kind: tar::EntryType, size: u64, executable: bool, mtime: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(if executable { 0o700 } else { 0o600 });
-    header.set_mtime(mtime);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
-}
-
-fn append(tar: &mut Tar, path: &str, mut header: tar::Header, data: impl Read) -> io::Result<()> {
-    tar.append_data(&mut header, path, data)
-}
-
-/// Reads exactly the promised bytes, hashing them; a file that shrank is an error, never padding.
-struct Watched<'a> {
-    inner: io::Take<File>,
-    content: &'a mut Sha256,
-    left: u64,
+/// Where members go, in order.
+struct Sink<'a> {
+    out: &'a mut File,
+    shown: &'a Path,
+    reuse: &'a Reuse,
     stop: &'a dyn Fn() -> bool,
+    pool: &'a Pool,
+    members: Vec<Placed>,
+    /// Hashes of the large files, by their place in the listing.
+    hashes: HashMap<usize, Hash>,
+    /// Of the file under way.
+    parts: Vec<Hash>,
 }
 
-impl Read for &mut Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if (self.stop)() {
-            return Err(io::Error::other("interrupted"));
+impl Sink<'_> {
+    /// Runs `feed` and writes what its work gives.
+    fn run<F: Send>(
+        &mut self,
+        how: &How,
+        feed: impl FnOnce(&Feed<Work, Done>) -> F + Send,
+    ) -> Result<F, Early> {
+        let shown = self.shown.to_owned();
+        let pool = self.pool;
+        let ran = ordered(
+            how.threads,
+            || worker(how, pool),
+            feed,
+            |results| self.take(results),
+        );
+        let (fed, taken) =
+            ran.map_err(|error| Early::Failed(Error::io("start threads to write", &shown, error)))?;
+        taken?;
+        fed.ok_or_else(|| Early::Failed(lost(&shown)))
+    }
+
+    fn take(&mut self, results: &mut Results<Done>) -> Result<(), Early> {
+        for done in results {
+            if (self.stop)() {
+                return Err(Early::Failed(Error::interrupted()));
+            }
+            let Done { made, of } = done.map_err(|_| Early::Failed(lost(self.shown)))?;
+            let placed = match made {
+                Made::Fresh(head, member) => {
+                    self.out
+                        .write_all(&member)
+                        .map_err(|error| self.failed(error))?;
+                    self.pool.give(member);
+                    Placed {
+                        head,
+                        is_fresh: true,
+                    }
+                }
+                Made::Standing(standing) => self.take_over(&standing)?,
+                Made::Unread => {
+                    return Err(of.map_or(Early::Rotten, |(file, _)| Early::Changing(file.place)));
+                }
+                Made::Unpacked => return Err(Early::Failed(lost(self.shown))),
+            };
+            self.members.push(placed);
+            if let Some((file, is_last)) = of {
+                self.parts.push(placed.head.key.hash);
+                if is_last {
+                    self.finish(&file)?;
+                }
+            }
         }
-        let count = self.inner.read(buffer)?;
-        if count == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::other("it became shorter while it was read"));
+        Ok(())
+    }
+
+    /// Copies a member of an earlier archive: within the system, where it can.
+    fn take_over(&mut self, standing: &Standing) -> Result<Placed, Early> {
+        let mut archive = self.reuse.archive(standing).ok_or(Early::Rotten)?;
+        let size = u64::from(standing.head.size);
+        archive
+            .seek(SeekFrom::Start(standing.offset))
+            .map_err(|_| Early::Rotten)?;
+        let copied = io::copy(&mut archive.take(size), self.out);
+        match copied {
+            Ok(count) if count == size => Ok(Placed {
+                head: standing.head,
+                is_fresh: false,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(self.failed(error)),
+            _ => Err(Early::Rotten),
         }
-        self.left = self.left.saturating_sub(count as u64);
-        self.content.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
+    }
+
+    /// Notes the hash of a large file, once it is sure that its blocks are of one moment.
+    fn finish(&mut self, file: &Open) -> Result<(), Early> {
+        let hash = file_hash::of_parts(&self.parts);
+        self.parts.clear();
+        if !file.holds_still(&hash) {
+            return Err(Early::Changing(file.place));
+        }
+        self.hashes.insert(file.listing, hash);
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Early {
+        Early::Failed(Error::io("write", self.shown, error))
     }
 }
 
-/// Hashes and counts what reaches the file.
-struct Counted<'a> {
-    out: BufWriter<&'a mut File>,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Counted<'_> {
-    fn finish(mut self) -> io::Result<(String, u64)> {
-        self.out.flush()?;
-        Ok((fsutil::hex(&self.hash.finalize()), self.bytes))
-    }
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
+fn lost(shown: &Path) -> Error {
+    Error::other(
+        format!("a thread that writes `{}` failed", shown.display()),
+        "this should not happen; run again with `--verbose` and report it",
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Seek;
-
-    fn archived(entries: &[Entry]) -> Result<(Vec<u8>, Written)> {
-        let mut file = tempfile::tempfile().expect("a file");
-        let written = write(
-            &mut file,
-            Path::new("x"),
-            ("x.metadata.json", b"{}"),
-            entries,
-            &|| false,
-        )?;
-        file.rewind().expect("rewinds");
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).expect("reads");
-        Ok((bytes, written))
-    }
-
-    fn bytes(path: &str, content: &str) -> Entry {
-        Entry {
-            path: path.to_owned(),
-            content: Content::Bytes(content.into()),
-            executable: false,
-            mtime: 5,
-            mtime_nanos: 0,
-        }
-    }
-
-    #[test]
-    fn equal_entries_give_equal_bytes_and_times_are_not_content() {
-        let entries = [bytes("auth.json", "{}"), bytes("config.toml", "x = 1\n")];
-        let (one, first) = archived(&entries).expect("writes");
-        let (two, second) = archived(&entries).expect("writes");
-        assert_eq!((one, &first), (two, &second));
-        let later = entries.clone().map(|entry| Entry { mtime: 9, ..entry });
-        let (_, third) = archived(&later).expect("writes");
-        assert_eq!(third.content_sha256, first.content_sha256);
-        assert_ne!(third.sha256, first.sha256);
-        let (_, other) =
-            archived(&[bytes("auth.json", "{}"), bytes("config.toml", "x = 2\n")]).expect("writes");
-        assert_ne!(other.content_sha256, first.content_sha256);
-    }
-
-    #[test]
-    fn what_is_gone_is_told_and_long_names_are_kept() {
-        let long = format!("sessions/{}/a.jsonl", "x".repeat(200));
-        let gone = Entry {
-            path: "history.jsonl".to_owned(),
-            content: Content::File {
-                source: PathBuf::from("/nonexistent/history.jsonl"),
-                size: 3,
-            },
-            executable: false,
-            mtime: 0,
-            mtime_nanos: 0,
-        };
-        let (archive, written) = archived(&[gone, bytes(&long, "line\n")]).expect("writes");
-        assert_eq!(written.vanished, ["history.jsonl"]);
-        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(archive.as_slice()));
-        let paths: Vec<String> = tar
-            .entries()
-            .expect("entries")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .path()
-                    .expect("a path")
-                    .display()
-                    .to_string()
-            })
-            .collect();
-        assert_eq!(paths, ["x.metadata.json".to_owned(), long]);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Plan, print, perform: `--dry-run` stops before the last. Nothing is captured before the status is known to be of
 //! the account that is signed in.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use serde::Serialize;
@@ -22,7 +23,8 @@ use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
-use crate::snapshots::make;
+use crate::snapshots;
+use crate::snapshots::make::{self, Making};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::size_words;
 use crate::ui::{Page, Report};
@@ -93,7 +95,13 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         .collect();
     let mut is_raw = false;
     let answer = if lock.is_some() {
-        let made = make::make(&backup_dir, &base, sidecar, &plan, args.force, &|| {
+        let making = Making {
+            force: args.force,
+            level: ctx.level(args.level),
+            threads: args.threads.map(NonZeroUsize::get),
+            earlier: &snapshots::earlier(&evidence.snapshots, &login.account),
+        };
+        let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &|| {
             ctx.stopped()
         })?;
         for path in &made.vanished {
@@ -103,7 +111,12 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         for database in &made.raw {
             ctx.ui.warn(database);
         }
-        is_raw = !made.raw.is_empty();
+        for path in &made.unsteady {
+            ctx.ui.warn(&format!(
+                "`{path}` changed each time it was read: captured as it was read last"
+            ));
+        }
+        is_raw = !made.raw.is_empty() || !made.unsteady.is_empty();
         not_captured.extend(made.unreadable.iter().cloned());
         Answer::made(ctx, made)
     } else {

@@ -18,7 +18,8 @@ use crate::metadata::{
     Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
     WindowState,
 };
-use crate::snapshots::{self, Snapshot, make};
+use crate::snapshots::make::{self, Making};
+use crate::snapshots::{self, Snapshot};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count};
 use crate::ui::{Page, Report};
@@ -220,8 +221,16 @@ fn snapshot(
     if dry_run {
         return Ok(true);
     }
-    let made = make::make(backup_dir, &base, sidecar, &plan, false, &|| ctx.stopped())
-        .map_err(|error| error.to_string())?;
+    let making = Making {
+        force: false,
+        level: make::LEVEL,
+        threads: None,
+        earlier: &[],
+    };
+    let made = make::make(backup_dir, &base, sidecar, &plan, &making, &|| {
+        ctx.stopped()
+    })
+    .map_err(|error| error.to_string())?;
     Ok(!made.unchanged)
 }
 

@@ -19,7 +19,8 @@ use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::live;
 use crate::metadata::{Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
-use crate::snapshots::{self, SAFETY, Snapshot, Sound, make};
+use crate::snapshots::make::{self, Making};
+use crate::snapshots::{self, SAFETY, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
 
@@ -57,7 +58,9 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let safety = if args.no_safety_backup {
         None
     } else {
-        safety_backup(ctx, &dest, &backup_dir, &again)?
+        let mut earlier = snapshots::earlier(&evidence.snapshots, &again.sound.sidecar.account());
+        earlier.push(snapshot.archive.clone());
+        safety_backup(ctx, &dest, &backup_dir, &again, &earlier)?
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
@@ -283,6 +286,7 @@ fn safety_backup(
     dest: &Path,
     backup_dir: &Path,
     prepared: &Prepared,
+    earlier: &[PathBuf],
 ) -> Result<Option<PathBuf>> {
     let auth_only = prepared.scope == Scope::AuthOnly;
     let plan = capture_of(
@@ -301,8 +305,8 @@ fn safety_backup(
         _ => None,
     });
     // Clocks go back; which copy is the newest must not depend on them.
-    let earlier = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
-    let newest = earlier
+    let kept = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
+    let newest = kept
         .iter()
         .filter_map(|snapshot| snapshot.sidecar.safety_sequence)
         .max();
@@ -344,7 +348,12 @@ fn safety_backup(
         &BackupName::new(ctx.now, &who),
         sidecar,
         &plan,
-        false,
+        &Making {
+            force: false,
+            level: ctx.level(None),
+            threads: None,
+            earlier,
+        },
         &|| ctx.stopped(),
     );
     let made = made.and_then(|made| match made.unreadable.first() {
@@ -356,6 +365,11 @@ fn safety_backup(
     });
     for database in made.iter().flat_map(|made| &made.raw) {
         ctx.ui.warn(&format!("in the safety copy {database}"));
+    }
+    for path in made.iter().flat_map(|made| &made.unsteady) {
+        ctx.ui.warn(&format!(
+            "in the safety copy `{path}` is as it was read last: it changed each time"
+        ));
     }
     if made.is_err() {
         // The directory was made for it: nothing in it counts.

@@ -2,9 +2,12 @@
 
 use super::stage::move_to;
 use super::*;
-use crate::archive::write::{self, Content, Entry};
+use crate::archive::manifest::Nature;
+use crate::archive::reuse::Reuse;
+use crate::archive::write::{self, Content, Entry, Frame, How};
 use crate::capture;
 use crate::codex::home::{KEPT_DIR, STAGE_DIR};
+use crate::metadata::Account;
 
 struct Case {
     dir: tempfile::TempDir,
@@ -34,20 +37,26 @@ impl Case {
             .map(|(path, content)| Entry {
                 path: (*path).to_owned(),
                 content: Content::Bytes(content.as_bytes().to_vec()),
+                nature: Nature::Plain,
                 executable: false,
                 mtime: 1,
                 mtime_nanos: 0,
             })
             .collect();
         let mut file = fs::File::create(&path).expect("makes");
-        write::write(
-            &mut file,
-            &path,
-            ("a.metadata.json", b"{}"),
-            &entries,
-            &|| false,
-        )
-        .expect("writes");
+        let frame = Frame {
+            name: "a.metadata.json",
+            description: b"{}",
+            manifest_name: "a.manifest.metadata.json",
+            account: &Account::default(),
+            absent: &[],
+        };
+        let how = How {
+            level: 1,
+            threads: 1,
+            reuse: &Reuse::default(),
+        };
+        write::write(&mut file, &path, &frame, &entries, &how, &|| false).expect("writes");
         let checked = read::check(&path, read::Maker::Ours, &read::Caps::default(), &|| false)
             .expect("sound");
         (path, checked)

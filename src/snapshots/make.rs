@@ -6,12 +6,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
-use crate::archive::{read, write};
+use tempfile::TempDir;
+
+use crate::archive::manifest::Nature;
+use crate::archive::reuse::Reuse;
+use crate::archive::write::{self, Content, Entry, Frame, How, Outcome, Verdict, Written};
+use crate::archive::{ordered, read};
 use crate::capture::Plan;
 use crate::databases;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, AtomicFile};
-use crate::metadata::{BackupName, Limit, Sidecar};
+use crate::metadata::{ARCHIVE_FORMAT, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
 
 /// What came of it.
@@ -29,19 +34,37 @@ pub struct Made {
     pub vanished: Vec<String>,
     /// Paths that could not be opened, each with the reason.
     pub unreadable: Vec<String>,
+    /// Paths that did not hold still while they were read: captured as they were read last.
+    pub unsteady: Vec<String>,
     /// Databases that were captured as their files lie, each with the reason.
     pub raw: Vec<String>,
 }
 
+/// How to make one.
+#[derive(Clone, Copy, Debug)]
+pub struct Making<'a> {
+    /// Whether to write where the standing snapshot holds the same.
+    pub force: bool,
+    /// How hard to compress: [`LEVEL`] where nobody says.
+    pub level: u8,
+    /// How many threads work; None for one a core.
+    pub threads: Option<usize>,
+    /// Archives whose members may be taken over, the likeliest first.
+    pub earlier: &'a [PathBuf],
+}
+
+/// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
+pub const LEVEL: u8 = 2;
+
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
 ///
-/// A standing snapshot of that name is moved below `superseded/`; with equal content it stays, unless `force`.
+/// A standing snapshot of that name is moved below `superseded/`; with equal content it stays, unless it is forced.
 pub fn make(
     dir: &Path,
     base: &BackupName,
     sidecar: Sidecar,
     plan: &Plan,
-    force: bool,
+    making: &Making,
     stop: &dyn Fn() -> bool,
 ) -> Result<Made> {
     let archive = dir.join(base.archive());
@@ -49,6 +72,7 @@ pub fn make(
     let settled = databases::settle(plan, dir, stop)?;
     let mut sidecar = Sidecar {
         archive_name: Some(base.archive()),
+        archive_format: Some(ARCHIVE_FORMAT),
         plan_sha256: Some(plan.digest()),
         captured_files: settled.plan.top_level(),
         databases: settled.databases,
@@ -62,42 +86,42 @@ pub fn make(
         }
     }
     let mut file = AtomicFile::create(&archive)?;
-    let written = write::write(
-        file.file(),
+    let frame = Frame {
+        name: &base.sidecar(),
+        description: &embedded,
+        manifest_name: &base.manifest(),
+        account: &sidecar.account(),
+        absent: &settled.plan.absent,
+    };
+    let written = write_verified(
+        &mut file,
         &archive,
-        (&base.sidecar(), &embedded),
-        &settled.plan.entries,
+        &frame,
+        settled.plan.entries,
+        making,
         stop,
     )?;
-    let checked = read::check(file.path(), read::Maker::Ours, &read::Caps::default(), stop)?;
-    if checked.sha256 != written.sha256 || checked.total_bytes != written.total_bytes {
-        return Err(Error::new(
-            Kind::ArchiveDamaged,
-            format!(
-                "what was written for `{}` does not read back the same; it was dropped",
-                archive.display()
-            ),
-            "check the disk, then run the command again",
-        ));
-    }
     sidecar.archive_size_bytes = Some(written.size_bytes);
     sidecar.archive_sha256 = Some(written.sha256);
-    sidecar.content_sha256 = Some(written.content_sha256);
-    sidecar.total_bytes = Some(written.total_bytes);
-    sidecar.file_count = Some(checked.file_count);
+    sidecar.content_sha256 = Some(written.what.content_sha256);
+    sidecar.total_bytes = Some(written.what.total_bytes);
+    sidecar.file_count = Some(written.what.file_count);
     sidecar
         .not_captured
-        .extend(written.unreadable.iter().cloned());
+        .extend(written.what.unreadable.iter().cloned());
     let made = Made {
         archive,
         sidecar,
         superseded: None,
         unchanged: false,
-        vanished: written.vanished,
-        unreadable: written.unreadable,
+        vanished: written.what.vanished,
+        unreadable: written.what.unreadable,
+        unsteady: written.what.unsteady,
         raw: settled.raw,
     };
-    if !force && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop) {
+    if !making.force
+        && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop)
+    {
         return Ok(Made {
             sidecar: standing,
             unchanged: true,
@@ -108,6 +132,128 @@ pub fn make(
     bytes.push(b'\n');
     let superseded = commit(dir, &made.archive, file, &bytes)?;
     Ok(Made { superseded, ..made })
+}
+
+/// An archive that was read back.
+struct Verified {
+    what: Written,
+    sha256: String,
+    size_bytes: u64,
+}
+
+/// Writes and reads back, as often as files change meanwhile and earlier archives turn out to be damaged: each of them
+/// once.
+fn write_verified(
+    file: &mut AtomicFile,
+    archive: &Path,
+    frame: &Frame,
+    mut entries: Vec<Entry>,
+    making: &Making,
+    stop: &dyn Fn() -> bool,
+) -> Result<Verified> {
+    let threads = ordered::threads(making.threads);
+    let mut reuse = Reuse::of(making.earlier);
+    let mut copies = Copies::default();
+    loop {
+        let how = How {
+            level: making.level,
+            threads,
+            reuse: &reuse,
+        };
+        let what = match write::write(file.file(), archive, frame, &entries, &how, stop)? {
+            Outcome::Done(what) => Some(what),
+            Outcome::Changing(place) => {
+                copies.take(&mut entries, place, fsutil::parent_of(archive))?;
+                None
+            }
+            Outcome::Rotten => {
+                reuse = Reuse::default();
+                None
+            }
+        };
+        if let Some(mut what) = what {
+            match write::verify(file.file(), archive, &what.members, threads, stop)? {
+                Verdict::Sound { sha256, size_bytes } => {
+                    what.unreadable.append(&mut copies.unreadable);
+                    what.unsteady.append(&mut copies.unsteady);
+                    return Ok(Verified {
+                        what,
+                        sha256,
+                        size_bytes,
+                    });
+                }
+                Verdict::Rotten => reuse = Reuse::default(),
+                Verdict::Wrong => return Err(unlike(archive)),
+            }
+        }
+        file.empty()?;
+    }
+}
+
+fn unlike(archive: &Path) -> Error {
+    Error::new(
+        Kind::ArchiveDamaged,
+        format!(
+            "what was written for `{}` does not read back the same; it was dropped",
+            archive.display()
+        ),
+        "check the disk, then run the command again",
+    )
+}
+
+/// Private copies of files that changed while they were read.
+#[derive(Default)]
+struct Copies {
+    dir: Option<TempDir>,
+    count: usize,
+    /// Those that changed while they were copied as well.
+    unsteady: Vec<String>,
+    /// Those that could not be read to their end.
+    unreadable: Vec<String>,
+}
+
+impl Copies {
+    /// Has the entry with the number `place` be written from a copy in `dir`, or not at all.
+    fn take(&mut self, entries: &mut Vec<Entry>, place: usize, dir: &Path) -> Result<()> {
+        let Some(entry) = entries.get_mut(place) else {
+            return Ok(());
+        };
+        if self.dir.is_none() {
+            self.dir = Some(fsutil::temporary_dir(dir)?);
+        }
+        let dir = self.dir.as_ref().map_or(dir, TempDir::path);
+        let target = dir.join(self.count.to_string());
+        self.count += 1;
+        let lines = match &entry.content {
+            Content::Lines { size, .. } => Some(*size),
+            _ => None,
+        };
+        let copied = entry
+            .source()
+            .map(|source| write::copy_steady(source, lines, &target));
+        match copied {
+            Some(Ok(is_steady)) => {
+                if !is_steady {
+                    self.unsteady.push(entry.path.clone());
+                    entry.nature = Nature::Raw;
+                }
+                match &mut entry.content {
+                    Content::File { source, .. } | Content::Lines { source, .. } => {
+                        *source = target;
+                    }
+                    Content::Dir | Content::Bytes(_) => {}
+                }
+            }
+            Some(Err(error)) => {
+                self.unreadable.push(format!("{}: {error}", entry.path));
+                entries.remove(place);
+            }
+            None => {
+                entries.remove(place);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Puts archive and sidecar in place, both of them whole on the disk before the first is. The standing pair is linked

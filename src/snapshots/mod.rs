@@ -13,7 +13,9 @@ use crate::archive::read::{self, Caps, Checked, Maker};
 use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
-use crate::metadata::{ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar};
+use crate::metadata::{
+    ARCHIVE_FORMAT, ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar,
+};
 use crate::timeutil::{Stamp, Zone};
 
 /// The largest sidecar that is read.
@@ -360,6 +362,32 @@ pub fn newest<'a>(
     snapshots
         .filter(|snapshot| snapshot.sidecar.mode() != BackupMode::SessionOnly)
         .max_by_key(|s| rank(s))
+}
+
+/// The archives among `snapshots` whose members a new snapshot of `account` may take over, the likeliest first: the
+/// newest of that account, then the newest of all. Accounts on one machine share their sessions.
+pub fn earlier(snapshots: &[Snapshot], account: &Account) -> Vec<PathBuf> {
+    const MOST: usize = 4;
+    let is_whole = |snapshot: &&Snapshot| {
+        snapshot.is_complete
+            && snapshot.sidecar.mode() == BackupMode::Full
+            && snapshot.sidecar.archive_format == Some(ARCHIVE_FORMAT)
+    };
+    let mut earlier: Vec<&Snapshot> = snapshots.iter().filter(is_whole).collect();
+    let age = |snapshot: &Snapshot| {
+        let made = snapshot.sidecar.created_at;
+        (std::cmp::Reverse(made), snapshot.archive.clone())
+    };
+    earlier.sort_by_cached_key(|snapshot| age(snapshot));
+    let own = |snapshot: &&&Snapshot| snapshot.sidecar.account().may_be(account);
+    let newest = earlier.iter().find(own).map(|one| one.archive.clone());
+    let mut paths: Vec<PathBuf> = newest.into_iter().collect();
+    for snapshot in earlier {
+        if paths.len() < MOST && !paths.contains(&snapshot.archive) {
+            paths.push(snapshot.archive.clone());
+        }
+    }
+    paths
 }
 
 #[cfg(test)]

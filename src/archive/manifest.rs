@@ -1,0 +1,157 @@
+//! The manifest: what an archive holds, file by file, as its last entry. Pure.
+//!
+//! The archive's first entry says whose snapshot it is before anything was read; only its last one can tell what came of
+//! each file. Both are named so that older tools leave them out of a home.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metadata::Account;
+
+/// The form of the manifest that this program writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How a file's bytes came into the archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nature {
+    /// A directory.
+    Dir,
+    /// As they stood: they did not change while they were read.
+    #[default]
+    Plain,
+    /// Whole lines only, as of one moment: a last line that was still being written is left out.
+    JsonlCut,
+    /// A copy that SQLite made, or checked.
+    SqliteCopy,
+    /// As they lay, which may be of more than one moment.
+    Raw,
+}
+
+/// One file or directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its path in the archive.
+    pub path: String,
+    /// How its bytes came there.
+    pub kind: Nature,
+    /// Bytes; 0 for a directory.
+    pub size: u64,
+    /// As archived: 0600 or 0700, in octal.
+    pub mode: String,
+    /// Whole seconds since 1970.
+    pub mtime: u64,
+    /// BLAKE3 of its bytes, in hex; None for a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
+}
+
+/// What stands in the home and is not in the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// Its path, where it is no text as it may be shown.
+    pub path: String,
+    /// What it is: `symlink`, `socket`, `fifo`, `device`, `file`, `dir`.
+    pub kind: String,
+    /// Why it is not in the archive.
+    pub reason: String,
+    /// Where a link leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Whose snapshot it is: no token.
+    pub account: Account,
+    /// In the archive's order.
+    pub files: Vec<Listed>,
+    /// What is not in it.
+    #[serde(default)]
+    pub not_captured: Vec<Absent>,
+}
+
+impl Manifest {
+    /// As it stands in the archive: a line a file, so that people can read it.
+    pub fn bytes(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(200 * self.files.len() + 1000);
+        bytes.extend_from_slice(b"{\"schema_version\":");
+        serde_json::to_writer(&mut bytes, &self.schema_version)?;
+        bytes.extend_from_slice(b",\n\"account\":");
+        serde_json::to_writer(&mut bytes, &self.account)?;
+        bytes.extend_from_slice(b",\n\"files\":[");
+        lines(&mut bytes, &self.files)?;
+        bytes.extend_from_slice(b"],\n\"not_captured\":[");
+        lines(&mut bytes, &self.not_captured)?;
+        bytes.extend_from_slice(b"]}\n");
+        Ok(bytes)
+    }
+
+    /// Reads one, or says in words why it cannot be.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|error| format!("it is no JSON of a manifest in line {}", error.line()))?;
+        if manifest.schema_version != SCHEMA_VERSION {
+            return Err(format!(
+                "it is of form {}, this program knows {SCHEMA_VERSION}",
+                manifest.schema_version
+            ));
+        }
+        Ok(manifest)
+    }
+}
+
+fn lines<T: Serialize>(bytes: &mut Vec<u8>, items: &[T]) -> serde_json::Result<()> {
+    for (place, item) in items.iter().enumerate() {
+        bytes.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut *bytes, item)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_no_later_form_is_guessed_at() {
+        let file = |path: &str, kind| Listed {
+            path: path.to_owned(),
+            kind,
+            size: 3,
+            mode: "0600".to_owned(),
+            mtime: 5,
+            blake3: Some("00".repeat(32)),
+        };
+        let manifest = Manifest {
+            schema_version: SCHEMA_VERSION,
+            account: Account::of_email("alice@example.com"),
+            files: vec![
+                file("auth.json", Nature::Plain),
+                file("a \"b\"\n.jsonl", Nature::JsonlCut),
+            ],
+            not_captured: vec![Absent {
+                path: "control".to_owned(),
+                kind: "socket".to_owned(),
+                reason: "it is a socket".to_owned(),
+                target: None,
+            }],
+        };
+        let bytes = manifest.bytes().expect("writes");
+        assert_eq!(Manifest::parse(&bytes), Ok(manifest.clone()));
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 7);
+        let empty = Manifest {
+            schema_version: SCHEMA_VERSION,
+            ..Manifest::default()
+        };
+        assert_eq!(Manifest::parse(&empty.bytes().expect("writes")), Ok(empty));
+        let later = Manifest {
+            schema_version: SCHEMA_VERSION + 1,
+            ..manifest
+        };
+        assert!(Manifest::parse(&later.bytes().expect("writes")).is_err());
+        assert!(Manifest::parse(b"{").is_err());
+    }
+}

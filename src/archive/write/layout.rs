@@ -1,0 +1,281 @@
+//! What stands where in an archive: headers, small files and padding share members; a large file's blocks have their own.
+//!
+//! A member that holds a block holds nothing else, so that it is the same wherever the file stands and whatever its time
+//! is. Where shared members end depends on the entries alone.
+
+use std::sync::Arc;
+
+use super::steady::{self, Open, Taken};
+use super::{Content, Done, Entry, Frame};
+use crate::archive::file_hash;
+use crate::archive::manifest::{Listed, Nature};
+use crate::archive::member::BLOCK;
+use crate::archive::ordered::{Feed, Pool};
+use crate::fsutil;
+
+/// A file of that many bytes has members of its own.
+pub(super) const LARGE: u64 = 256 << 10;
+
+/// From so many bytes on, a directory begins a new member: what is added to one does not move the others'.
+const ROUND: usize = 64 << 10;
+
+/// One unit of a tar.
+const TAR_BLOCK: usize = 512;
+
+/// What is to be compressed.
+pub(super) enum Work {
+    /// Bytes in hand, one block at most.
+    Pack(Vec<u8>),
+    /// One block of a file.
+    Block {
+        file: Arc<Open>,
+        offset: u64,
+        length: usize,
+        part: Option<u32>,
+        is_last: bool,
+    },
+}
+
+/// What was laid out.
+#[derive(Default)]
+pub(super) struct Layout {
+    /// In the archive's order. A large file's hash is not known yet.
+    pub listed: Vec<Listed>,
+    pub vanished: Vec<String>,
+    pub unreadable: Vec<String>,
+    pub unsteady: Vec<String>,
+}
+
+/// The description, alone in its member, and all entries.
+pub(super) fn entries(
+    feed: &Feed<Work, Done>,
+    pool: &Pool,
+    frame: &Frame,
+    entries: &[Entry],
+) -> Layout {
+    let mut stream = Stream::new(feed, pool);
+    let mut layout = Layout::default();
+    stream.file(frame.name, frame.description, false, 0);
+    stream.flush();
+    for (place, entry) in entries.iter().enumerate() {
+        layout.entry(&mut stream, place, entry);
+        if stream.is_over {
+            break;
+        }
+    }
+    stream.flush();
+    layout
+}
+
+/// The manifest and the end mark.
+pub(super) fn end(feed: &Feed<Work, Done>, pool: &Pool, name: &str, manifest: &[u8]) {
+    let mut stream = Stream::new(feed, pool);
+    stream.file(name, manifest, false, 0);
+    stream.pack.resize(stream.pack.len() + 2 * TAR_BLOCK, 0);
+    stream.flush();
+}
+
+/// An entry as the manifest has it; `bytes` where they are in hand.
+pub(super) fn listed(entry: &Entry, size: u64, bytes: Option<&[u8]>) -> Listed {
+    let is_dir = !entry.is_file();
+    Listed {
+        path: entry.path.clone(),
+        kind: if is_dir { Nature::Dir } else { entry.nature },
+        size,
+        mode: format!("{:04o}", mode(is_dir || entry.executable)),
+        mtime: entry.mtime,
+        blake3: bytes.map(|bytes| fsutil::hex(&file_hash::of_block(bytes, None))),
+    }
+}
+
+impl Layout {
+    fn entry(&mut self, stream: &mut Stream, place: usize, entry: &Entry) {
+        let (source, size, is_lines) = match &entry.content {
+            Content::Dir => {
+                if stream.pack.len() >= ROUND {
+                    stream.flush();
+                }
+                stream.header(tar::EntryType::Directory, entry, 0);
+                self.listed.push(listed(entry, 0, None));
+                return;
+            }
+            Content::Bytes(bytes) => {
+                stream.small(entry, bytes);
+                self.listed
+                    .push(listed(entry, bytes.len() as u64, Some(bytes)));
+                return;
+            }
+            Content::File { source, size } => (source, *size, false),
+            Content::Lines { source, size } => (source, *size, true),
+        };
+        match steady::take(source, is_lines.then_some(size)) {
+            Taken::Vanished => self.vanished.push(entry.path.clone()),
+            Taken::Unreadable(why) => self.unreadable.push(format!("{}: {why}", entry.path)),
+            Taken::Small(bytes, found) => {
+                let nature = found.over(entry.nature);
+                if found == steady::Found::Moving {
+                    self.unsteady.push(entry.path.clone());
+                }
+                stream.small(entry, &bytes);
+                self.listed.push(Listed {
+                    kind: nature,
+                    ..listed(entry, bytes.len() as u64, Some(&bytes))
+                });
+            }
+            Taken::Large(mut open, found) => {
+                let nature = found.over(entry.nature);
+                open.place = place;
+                open.listing = self.listed.len();
+                self.listed.push(Listed {
+                    kind: nature,
+                    ..listed(entry, open.length, None)
+                });
+                stream.large(entry, open);
+            }
+        }
+    }
+}
+
+/// The tar, cut into work.
+struct Stream<'a> {
+    feed: &'a Feed<Work, Done>,
+    pool: &'a Pool,
+    pack: Vec<u8>,
+    /// Nobody takes what is fed any more.
+    is_over: bool,
+}
+
+impl<'a> Stream<'a> {
+    fn new(feed: &'a Feed<Work, Done>, pool: &'a Pool) -> Self {
+        Self {
+            feed,
+            pool,
+            pack: pool.take(),
+            is_over: false,
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut pack = std::mem::replace(&mut self.pack, self.pool.take());
+        while pack.len() > BLOCK {
+            let rest = pack.split_off(BLOCK);
+            self.put(Work::Pack(std::mem::replace(&mut pack, rest)));
+        }
+        if pack.is_empty() {
+            self.pool.give(pack);
+        } else {
+            self.put(Work::Pack(pack));
+        }
+    }
+
+    fn put(&mut self, work: Work) {
+        self.is_over |= !self.feed.put(work);
+    }
+
+    /// A whole file whose bytes are in hand.
+    fn small(&mut self, entry: &Entry, bytes: &[u8]) {
+        if self.pack.len() + bytes.len() + 8 * TAR_BLOCK > BLOCK {
+            self.flush();
+        }
+        self.file(&entry.path, bytes, entry.executable, entry.mtime);
+    }
+
+    fn file(&mut self, path: &str, bytes: &[u8], executable: bool, mtime: u64) {
+        let size = bytes.len() as u64;
+        let regular = tar::EntryType::Regular;
+        self.put_header(regular, path, size, executable, mtime);
+        self.pack.extend_from_slice(bytes);
+        self.pad(size);
+    }
+
+    /// A file whose blocks are read where they are compressed.
+    fn large(&mut self, entry: &Entry, open: Open) {
+        self.header(tar::EntryType::Regular, entry, open.length);
+        self.flush();
+        let length = open.length;
+        let file = Arc::new(open);
+        let block = BLOCK as u64;
+        let count = length.div_ceil(block);
+        for number in 0..count {
+            let offset = number * block;
+            let part = u32::try_from(number).ok().filter(|_| count > 1);
+            self.put(Work::Block {
+                file: Arc::clone(&file),
+                offset,
+                length: usize::try_from((length - offset).min(block)).unwrap_or(BLOCK),
+                part,
+                is_last: number + 1 == count,
+            });
+            if self.is_over {
+                return;
+            }
+        }
+        self.pad(length);
+    }
+
+    fn header(&mut self, kind: tar::EntryType, entry: &Entry, size: u64) {
+        let is_dir = kind == tar::EntryType::Directory;
+        self.put_header(
+            kind,
+            &entry.path,
+            size,
+            is_dir || entry.executable,
+            entry.mtime,
+        );
+    }
+
+    fn put_header(
+        &mut self,
+        kind: tar::EntryType,
+        path: &str,
+        size: u64,
+        executable: bool,
+        mtime: u64,
+    ) {
+        const LONG_LINK: &[u8] = b"././@LongLink";
+        const ROOM: usize = 100;
+        let name = path.as_bytes();
+        if name.len() > ROOM {
+            // Its name ends with a NUL, which counts.
+            let mut long = header(tar::EntryType::GNULongName, name.len() as u64 + 1, false, 0);
+            set_name(&mut long, LONG_LINK);
+            self.pack.extend_from_slice(long.as_bytes());
+            self.pack.extend_from_slice(name);
+            self.pack.push(0);
+            self.pad(name.len() as u64 + 1);
+        }
+        let mut header = header(kind, size, executable, mtime);
+        set_name(&mut header, name.get(..ROOM).unwrap_or(name));
+        self.pack.extend_from_slice(header.as_bytes());
+    }
+
+    /// Zeros up to the next unit.
+    fn pad(&mut self, size: u64) {
+        let unit = TAR_BLOCK as u64;
+        let missing = usize::try_from((unit - size % unit) % unit).unwrap_or_default();
+        self.pack.resize(self.pack.len() + missing, 0);
+    }
+}
+
+fn header(kind: tar::EntryType, size: u64, executable: bool, mtime: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_mode(mode(executable));
+    header.set_mtime(mtime);
+    header.set_uid(0);
+    header.set_gid(0);
+    header
+}
+
+fn mode(executable: bool) -> u32 {
+    if executable { 0o700 } else { 0o600 }
+}
+
+/// Puts the name, a hundred bytes at most, and the checksum over all.
+fn set_name(header: &mut tar::Header, name: &[u8]) {
+    for (to, from) in header.as_old_mut().name.iter_mut().zip(name) {
+        *to = *from;
+    }
+    header.set_cksum();
+}
