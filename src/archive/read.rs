@@ -5,6 +5,7 @@
 //! are whole, is not asked here.
 
 mod entries;
+mod packed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use self::entries::{Entries, quoted};
 use self::stream::with_stream;
 use super::entry_name::{self, collision_key};
+use super::ordered;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 
@@ -141,12 +143,23 @@ impl fmt::Debug for Checked {
 /// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
 /// so, and with the system's own words when the file cannot be read.
 pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
+    check_by(ordered::threads(None), path, maker, caps, stop)
+}
+
+/// [`check`] with that many threads at work.
+fn check_by(
+    threads: usize,
+    path: &Path,
+    maker: Maker,
+    caps: &Caps,
+    stop: &dyn Fn() -> bool,
+) -> Result<Checked> {
     let mut kept = Vec::new();
     let mut auth_json = None;
     let mut metadata_json = None;
     let mut total_bytes = 0;
     let mut file_count = 0;
-    let (stream_bytes, seal) = with_stream(path, caps, stop, |stream| {
+    let (stream_bytes, seal) = with_stream(path, caps, threads, stop, |stream| {
         let mut entries = Entries::new(stream, maker, caps);
         let mut names = Names::new(caps.name_bytes);
         while let Some(entry) = entries.next()? {
@@ -209,7 +222,7 @@ pub fn extract(
     let mut tree = Tree::new(dest);
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, stop, |stream| {
+    let ((), seal) = with_stream(path, caps, ordered::threads(None), stop, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
