@@ -20,7 +20,8 @@ use crate::fsutil;
 use crate::legacy;
 use crate::live::{self, Given};
 use crate::metadata::{
-    BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
+    ARCHIVE_FORMAT, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
+    ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
 use crate::snapshots;
@@ -359,6 +360,7 @@ impl Answer {
             superseded: None,
             snapshot: Sidecar {
                 archive_name: Some(base.archive()),
+                archive_format: Some(ARCHIVE_FORMAT),
                 ..sidecar
             },
             files: plan.top_level(),
