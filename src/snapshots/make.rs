@@ -54,7 +54,7 @@ pub struct Making<'a> {
 }
 
 /// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
-pub const LEVEL: u8 = 2;
+pub const LEVEL: u8 = 3;
 
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
 ///

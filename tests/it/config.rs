@@ -48,7 +48,7 @@ color  auto  default  when to colour
 backup.dir  ~/.codex-manager/backups  default  where snapshots are kept
 backup.exclude  -  default  glob patterns that backups leave out
 backup.include_tmp  false  default  also capture tmp/ and .tmp/
-backup.level  2  default  how hard to compress: 1 is fastest, 12 smallest
+backup.level  3  default  how hard to compress: 1 is fastest, 12 smallest
 normalize.source_dir  ~/.codex  default  where legacy login copies lie
 normalize.session_duration_hours  2.0  default  assumed hours from a session's start to its quota's end
 normalize.inventory_path  ~/.codex-manager/inventory.json  default  the inventory file
