@@ -105,6 +105,10 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &|| {
             ctx.stopped()
         })?;
+        ctx.ui.detail(&format!(
+            "taken over from earlier snapshots: {} of {} members",
+            made.taken_over, made.members
+        ));
         for path in &made.vanished {
             ctx.ui
                 .warn(&format!("`{path}` was gone when its turn came"));
