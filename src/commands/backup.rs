@@ -20,7 +20,8 @@ use crate::fsutil;
 use crate::legacy;
 use crate::live::{self, Given};
 use crate::metadata::{
-    BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
+    ARCHIVE_FORMAT, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
+    ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
 use crate::snapshots;
@@ -104,6 +105,10 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &|| {
             ctx.stopped()
         })?;
+        ctx.ui.detail(&format!(
+            "taken over from earlier snapshots: {} of {} members",
+            made.taken_over, made.members
+        ));
         for path in &made.vanished {
             ctx.ui
                 .warn(&format!("`{path}` was gone when its turn came"));
@@ -359,6 +364,7 @@ impl Answer {
             superseded: None,
             snapshot: Sidecar {
                 archive_name: Some(base.archive()),
+                archive_format: Some(ARCHIVE_FORMAT),
                 ..sidecar
             },
             files: plan.top_level(),

@@ -304,6 +304,7 @@ fn safety_backup(
         crate::archive::write::Content::Bytes(bytes) => auth::parse(bytes).ok(),
         _ => None,
     });
+    let plan = plan.with_all_bytes();
     // Clocks go back; which copy is the newest must not depend on them.
     let kept = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
     let newest = kept
