@@ -7,9 +7,11 @@
 
 use tar::{Header, UstarHeader};
 
+use super::holes::solid_bytes;
 use super::stream::Stream;
 use super::{Caps, Entry, EntryKind, Maker, damaged};
 use crate::archive::entry_name::{self, shown};
+use crate::archive::file_hash::{Hash, Hasher};
 use crate::archive::member::Key;
 use crate::error::Result;
 
@@ -61,11 +63,6 @@ impl<'a> Entries<'a> {
     /// Where the current entry's content begins, in inflated bytes, before any of it was taken.
     pub fn position(&self) -> u64 {
         self.stream.position()
-    }
-
-    /// Whether the archive is made of members of ours.
-    pub fn is_of_members(&self) -> bool {
-        self.stream.is_of_members()
     }
 
     /// The next entry, or None behind the last one, when the whole rest of the file has been read and was sound.
@@ -145,6 +142,23 @@ impl<'a> Entries<'a> {
                 return Ok(content);
             }
             content.extend_from_slice(piece);
+        }
+    }
+
+    /// Reads the rest of the current entry's content, a file of `size` bytes. Gives its BLAKE3, and how many of its bytes
+    /// are worth writing.
+    pub fn hash(&mut self, size: u64) -> Result<(Hash, u64)> {
+        let mut hasher = Hasher::new(size);
+        let mut solid = 0;
+        let mut offset = 0;
+        loop {
+            let (piece, key) = self.keyed_piece()?;
+            if piece.is_empty() {
+                return Ok((hasher.finish(), solid));
+            }
+            hasher.update(piece, key.as_ref());
+            solid += solid_bytes(piece, offset);
+            offset += piece.len() as u64;
         }
     }
 

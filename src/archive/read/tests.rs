@@ -1,5 +1,6 @@
 //! The gate against archives made by hand: good ones of both makers, and one for each refusal.
 
+mod manifests;
 mod members;
 
 use std::io::Read;

@@ -157,7 +157,7 @@ fn checked_by(threads: usize, bench: &Bench) -> Result<Checked> {
 }
 
 /// All that does not depend on how the bytes are packed.
-fn content(checked: &Checked) -> impl PartialEq + std::fmt::Debug {
+pub(super) fn content(checked: &Checked) -> impl PartialEq + std::fmt::Debug {
     (
         checked.entries.clone(),
         checked.auth_json.clone(),
