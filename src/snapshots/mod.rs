@@ -32,7 +32,7 @@ pub const SAFETY: &str = "safety";
 pub struct Snapshot {
     /// The archive.
     pub archive: PathBuf,
-    /// What its sidecar says; what its name says where it has none.
+    /// What its sidecar says. Where it has none, what the archive begins with says of it, else what its name says.
     pub sidecar: Sidecar,
     /// Whether it has a sidecar.
     pub is_complete: bool,
@@ -80,8 +80,8 @@ impl Snapshot {
         {
             return Err(self.damaged("its content is not the one its sidecar has the hash of"));
         }
-        self.check_manifest(&checked, &sidecar)?;
         self.check_login(&checked, &sidecar)?;
+        self.check_manifest(&checked, &sidecar)?;
         Ok(Sound { checked, sidecar })
     }
 
@@ -292,11 +292,19 @@ fn read_one(
             None,
         )
     } else {
+        let inside = read::description(archive);
+        let inside = inside.and_then(|inside| Sidecar::parse(&inside).ok());
         let problem = format!(
-            "the archive `{}` has no sidecar: it is unfinished or foreign, and what its name says is shown",
-            archive.display()
+            "the archive `{}` has no sidecar: it is unfinished or foreign, and what {} is shown",
+            archive.display(),
+            if inside.is_some() {
+                "it says of itself"
+            } else {
+                "its name says"
+            }
         );
-        (sidecar_of_name(archive, zone), Some(problem))
+        let sidecar = inside.unwrap_or_else(|| sidecar_of_name(archive, zone));
+        (sidecar, Some(problem))
     };
     Ok((
         Snapshot {
@@ -445,7 +453,7 @@ mod tests {
         assert_eq!((listing.snapshots.len(), listing.problems), (3, Vec::new()));
     }
 
-    /// The archive `name` in `dir` as the writer makes it of a login, which says of itself what `inside` says.
+    /// The archive `name` in `dir` as the writer makes it of one file, which says of itself what `inside` says.
     fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> PathBuf {
         use crate::archive::reuse::Reuse;
         use crate::archive::write::{self, Content, Entry, Frame, How, Outcome};
@@ -456,8 +464,8 @@ mod tests {
             account,
             absent: &[],
         };
-        let login = Entry {
-            path: "auth.json".to_owned(),
+        let entry = Entry {
+            path: "config.toml".to_owned(),
             content: Content::Bytes(b"{}".to_vec()),
             nature: crate::archive::manifest::Nature::Plain,
             executable: false,
@@ -471,7 +479,7 @@ mod tests {
         };
         let path = dir.join(name);
         let mut file = fs::File::create_new(&path).expect("makes");
-        let outcome = write::write(&mut file, &path, &frame, &[login], &how, &|| false);
+        let outcome = write::write(&mut file, &path, &frame, &[entry], &how, &|| false);
         assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
         path
     }
@@ -483,7 +491,45 @@ mod tests {
             email: Some(format!("{name}@example.com")),
             schema_version: Some(1),
             archive_format: format,
+            backup_mode: Some(BackupMode::SessionOnly),
             ..Sidecar::default()
+        }
+    }
+
+    #[test]
+    fn an_archive_without_sidecar_says_of_itself_what_it_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = Sidecar {
+            backup_mode: Some(BackupMode::AuthOnly),
+            quota_percent_left: Some(42),
+            ..sidecar_of("bob", Some(ARCHIVE_FORMAT))
+        };
+        let archive = put_archive(dir.path(), ALICE, &inside, &inside.account());
+        let listing = list(dir.path(), &utc()).expect("lists");
+        let [snapshot] = listing.snapshots.as_slice() else {
+            panic!("{listing:?}");
+        };
+        assert_eq!((&snapshot.sidecar, snapshot.is_complete), (&inside, false));
+        let problem = listing.problems.concat();
+        assert!(
+            problem.contains(
+                "has no sidecar: it is unfinished or foreign, and what it says of itself is shown"
+            ),
+            "{problem}"
+        );
+        // What begins with no sound description is known by its name.
+        let sound = fs::read(&archive).expect("reads");
+        for damaged in [&sound[..100], &sound[1..], b""] {
+            fs::write(&archive, damaged).expect("writes");
+            let listing = list(dir.path(), &utc()).expect("lists");
+            let sidecar = &listing.snapshots[0].sidecar;
+            assert_eq!(sidecar.email.as_deref(), Some("alice@example.com"));
+            assert!(
+                listing
+                    .problems
+                    .concat()
+                    .contains("what its name says is shown")
+            );
         }
     }
 
@@ -499,18 +545,25 @@ mod tests {
                 is_complete: true,
                 size_bytes: 0,
             };
-            let error = snapshot.check(&Caps::default(), &|| false);
-            let error = error.expect_err("refuses");
-            assert_eq!(error.kind(), Kind::ArchiveDamaged);
-            error.to_string()
+            let checked = snapshot.check(&Caps::default(), &|| false);
+            checked.map_or_else(
+                |error| {
+                    assert_eq!(error.kind(), Kind::ArchiveDamaged);
+                    error.to_string()
+                },
+                |_| String::new(),
+            )
         };
         let text = why(sidecar_of("alice", Some(ARCHIVE_FORMAT)));
         let wanted = "its manifest is of bob@example.com, its sidecar names alice@example.com";
         assert!(text.contains(wanted), "{text}");
-        // One that knows less, or nothing, contradicts nothing: the login is judged next.
-        for sidecar in [inside.clone(), sidecar_of("BOB", None)] {
-            let text = why(sidecar);
-            assert!(text.contains("auth.json is unusable"), "{text}");
+        // One that knows less, or nothing, contradicts nothing.
+        let nobody = Sidecar {
+            email: None,
+            ..inside.clone()
+        };
+        for sidecar in [inside.clone(), sidecar_of("BOB", None), nobody] {
+            assert_eq!(why(sidecar), "");
         }
         let exact = Sidecar {
             user_id: Some("u".to_owned()),

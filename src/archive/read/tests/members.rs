@@ -1,5 +1,6 @@
 //! Archives made of our own members: read by several threads as by one, and no byte of them may be another.
 
+use super::super::description as description_of;
 use super::*;
 use crate::archive::manifest::{Absent, Nature};
 use crate::archive::member::{BLOCK, HEAD, Head, Key, Packer};
@@ -287,4 +288,57 @@ fn members_cut_at_any_byte_are_refused_and_so_is_what_follows_them() {
         Bench::new(&[&sound[..], tail].concat()).refusal(Maker::Ours);
     }
     Bench::new(&[&gzip(b"")[..], &sound].concat()).refusal(Maker::Ours);
+}
+
+#[test]
+fn a_description_that_comes_first_is_read_without_the_rest() {
+    let told = |archive: &[u8]| description_of(&Bench::new(archive).archive());
+    let text = description(&alice());
+    let archive = small();
+    assert_eq!(told(&archive), Some(text.clone()));
+    assert_eq!(told(&gzip(&inflated(&archive))), Some(text.clone()));
+    // Nothing behind the first member is looked at.
+    let first = members(&archive)[0].clone();
+    assert_eq!(told(&first), Some(text.clone()));
+    assert_eq!(told(&[&first[..], b"rubbish"].concat()), Some(text.clone()));
+    // As Python writes it.
+    let python = Tar::default()
+        .pax(&[("mtime", "1700000001.75")])
+        .raw(ustar(b'0', "x.metadata.json", 2), b"{}");
+    let noise: Vec<u8> = (0u32..300_000)
+        .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+        .collect();
+    let long = gzip(&python.clone().file("x", &noise).end());
+    assert_eq!(told(&long), Some(b"{}".to_vec()));
+    assert_eq!(told(&long[..long.len() / 2]), Some(b"{}".to_vec()));
+
+    let damaged = {
+        let mut first = first.clone();
+        let place = first.len() - 20;
+        first[place] ^= 1;
+        first
+    };
+    let last = Tar::home().file("x.metadata.json", b"{}").end();
+    let below = Tar::default().file("d/x.metadata.json", b"{}").end();
+    let manifest = Tar::default().file("x.manifest.metadata.json", b"{}").end();
+    let large = Tar::default()
+        .file("x.metadata.json", &vec![b' '; 1 << 21])
+        .end();
+    let outside = Tar::default().file("../x.metadata.json", b"{}").end();
+    for archive in [
+        damaged,
+        first[..first.len() - 1].to_vec(),
+        gzip(&last),
+        gzip(&below),
+        gzip(&manifest),
+        gzip(&large),
+        gzip(&outside),
+        Vec::new(),
+        b"rubbish".to_vec(),
+    ] {
+        assert_eq!(told(&archive), None);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    assert_eq!(description_of(dir.path()), None);
+    assert_eq!(description_of(&dir.path().join("none")), None);
 }
