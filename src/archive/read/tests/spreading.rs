@@ -61,6 +61,7 @@ fn what_is_unpacked_is_the_same_whatever_the_threads_and_the_cuts() {
         assert_eq!(of("sessions/511").2 & 0o7777, 0o600);
     }
     let tar = Tar::home()
+        .dir("a")
         .file("a/b", &[b'x'; 2000])
         .file("a/c", b"")
         .dir("d")
