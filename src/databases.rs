@@ -13,13 +13,11 @@ use tempfile::TempDir;
 
 use crate::archive::write::{Content, Entry};
 use crate::capture::Plan;
+use crate::codex::home;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::{Database, DatabaseMethod};
 use copy::{BESIDE, Copied};
-
-/// What a database of Codex's is called, in letters of either case; the name before it carries the version of its schema.
-const SUFFIX: &str = ".sqlite";
 
 /// How long those that somebody holds for himself alone are waited for, all of them together, and how often they are
 /// tried meanwhile.
@@ -55,7 +53,7 @@ pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settle
         return Ok(settled);
     }
     let copies = fsutil::temporary_dir(dir)?;
-    let target = |place: usize| copies.path().join(format!("{place}{SUFFIX}"));
+    let target = |place: usize| copies.path().join(format!("{place}.sqlite"));
     let mut became: Vec<Copied> = Vec::new();
     for (place, (_, source)) in sources.iter().enumerate() {
         became.push(copy::copy(source, &target(place), stop)?);
@@ -135,10 +133,8 @@ impl Settled {
 
 /// A database's path and where it stands.
 fn source_of(entry: &Entry) -> Option<(String, PathBuf)> {
-    let end = entry.path.len().checked_sub(SUFFIX.len())?;
-    let suffix = entry.path.get(end..)?;
     match &entry.content {
-        Content::File { source, .. } if suffix.eq_ignore_ascii_case(SUFFIX) => {
+        Content::File { source, .. } if home::is_database(&entry.path) => {
             Some((entry.path.clone(), source.clone()))
         }
         _ => None,

@@ -59,7 +59,9 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let plan = capture::plan(&source, &wanted)?;
+    let sqlite_home = ctx.sqlite_home(&source);
+    let plan = capture::plan_with(&source, &wanted, sqlite_home.as_deref())?;
+    let is_beside = plan.entries.iter().any(|it| home::is_sqlite_home(&it.path));
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
@@ -74,6 +76,9 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     );
     let sidecar = Sidecar {
         codex_version: codex_version.flatten(),
+        sqlite_home: sqlite_home
+            .filter(|_| is_beside)
+            .map(|dir| dir.display().to_string()),
         ..sidecar
     };
     let who = login
