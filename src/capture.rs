@@ -49,6 +49,8 @@ pub struct Plan {
     pub failed: Vec<String>,
     /// What is not captured by design, for those who want to know.
     pub left_out: Vec<String>,
+    /// Where Codex keeps databases that are captured and stand outside of the home.
+    pub sqlite_home: Option<String>,
 }
 
 impl Plan {
@@ -291,6 +293,7 @@ impl Walk<'_> {
             }
             match meta {
                 Ok(meta) if self.take(&path) => {
+                    self.plan.sqlite_home = Some(dir.display().to_string());
                     let (source, size) = (child.path.clone(), meta.len());
                     self.push(&child.path, &path, Content::File { source, size });
                 }

@@ -59,9 +59,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let sqlite_home = ctx.sqlite_home(&source);
-    let plan = capture::plan_with(&source, &wanted, sqlite_home.as_deref())?;
-    let is_beside = plan.entries.iter().any(|it| home::is_sqlite_home(&it.path));
+    let plan = capture::plan_with(&source, &wanted, ctx.sqlite_home(&source).as_deref())?;
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
@@ -76,9 +74,6 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     );
     let sidecar = Sidecar {
         codex_version: codex_version.flatten(),
-        sqlite_home: sqlite_home
-            .filter(|_| is_beside)
-            .map(|dir| dir.display().to_string()),
         ..sidecar
     };
     let who = login
@@ -290,6 +285,7 @@ fn describe(
         file_count: Some(plan.file_count()),
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),
+        sqlite_home: plan.sqlite_home.clone(),
         excluded_patterns,
         not_captured: plan
             .not_captured

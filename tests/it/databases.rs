@@ -1,5 +1,7 @@
 //! Snapshots of a home whose databases somebody writes to.
 
+mod long_run;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
