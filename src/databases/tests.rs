@@ -333,6 +333,32 @@ fn copies_are_private_whatever_the_original_is() {
     }
 }
 
+#[test]
+fn a_copy_is_of_the_moment_it_was_begun_whatever_is_written_between_its_steps() {
+    let (home, dir) = (Home::new(), tempfile::tempdir().expect("a directory"));
+    let open = home.open("state_5.sqlite");
+    open.execute_batch(
+        "PRAGMA synchronous=OFF;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 29900)
+         INSERT INTO t(v) SELECT printf('%0300d', i) FROM n;",
+    )
+    .expect("fills");
+    let asked = std::cell::Cell::new(0);
+    // Asked between two steps: a backup that begins anew at each write never ends.
+    let write = || {
+        asked.set(asked.get() + 1);
+        open.execute("UPDATE t SET v = 'x' || id WHERE id % 100 = 0", [])
+            .expect("is not kept waiting");
+        open.execute("INSERT INTO t(v) VALUES ('later')", [])
+            .expect("is not kept waiting");
+        asked.get() > 40
+    };
+    let settled = settle(&home.plan(), dir.path(), &write).expect("ends");
+    assert!(asked.get() > 1, "it was copied in one step");
+    assert_eq!(settled.databases[0].method, DatabaseMethod::Backup);
+    assert_eq!(rows(&settled, "state_5.sqlite"), 30_000);
+}
+
 /// How often `stop` was asked until it said yes at that turn; whether all was left as it was.
 fn stopped_at(home: &Home, turn: u32) -> bool {
     let dir = tempfile::tempdir().expect("a directory");

@@ -94,8 +94,12 @@ fn while_somebody_writes_every_copy_is_whole() {
             }
         }
     });
+    while written.load(Ordering::SeqCst) == 0 {
+        assert!(!writer.is_finished(), "nobody writes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let mut counted = Vec::new();
-    for turn in 0..8 {
+    for turn in 0..3 {
         let before = written.load(Ordering::SeqCst);
         let ran = env
             .run(&[&BACKUP[..], &["--json"]].concat())
@@ -119,7 +123,7 @@ fn while_somebody_writes_every_copy_is_whole() {
     stop.store(true, Ordering::SeqCst);
     writer.join().expect("ends");
     assert!(
-        counted.is_sorted() && counted[0] < counted[7],
+        counted.is_sorted() && counted[0] < counted[2],
         "{counted:?}"
     );
     let left = env.files(".codex-manager/backups");

@@ -92,9 +92,10 @@ fn database_writer() {
     };
     let mut database = Connection::open(home.join(DATABASE)).expect("opens");
     database.busy_timeout(Duration::ZERO).expect("sets");
+    // Small pages, so that there are more of them than are copied in one step.
     database
         .execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=50;
+            "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=50;
              CREATE TABLE turns(id INTEGER PRIMARY KEY, text TEXT); CREATE INDEX by_text ON turns(text);
              CREATE TABLE accounts(id INTEGER PRIMARY KEY, money INTEGER);",
         )
