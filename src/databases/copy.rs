@@ -320,7 +320,7 @@ fn copy_live(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> rusqlite:
 }
 
 /// Has the copy be one file, and looks whether it is whole. Its version of the schema, or why it is of no use.
-pub fn check(copy: &Path, stop: &dyn Fn() -> bool) -> Result<Result<i64, &'static str>> {
+fn check(copy: &Path, stop: &dyn Fn() -> bool) -> Result<Result<i64, &'static str>> {
     let head = Head::of(copy).ok().flatten();
     // Else SQLite reads it and writes nothing to it.
     let is_writable = head.is_some_and(|head| head.writers() <= WAL);
@@ -351,7 +351,7 @@ pub fn check(copy: &Path, stop: &dyn Fn() -> bool) -> Result<Result<i64, &'stati
 }
 
 /// Does `work` in a thread of its own, so that a signal can interrupt SQLite in the midst of it.
-fn unless_stopped<T: Send>(
+pub fn unless_stopped<T: Send>(
     database: Connection,
     work: impl FnOnce(Connection) -> rusqlite::Result<T> + Send,
     stop: &dyn Fn() -> bool,

@@ -251,7 +251,7 @@ fn snapshots(count: u32) -> (Vec<String>, u32) {
         .map(|name| Writer::start(&env, &format!("databases::long_run::{name}")));
     let start = Instant::now();
     while committed(&env) == 0 || !env.path(LINES).exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "nobody writes");
+        assert!(start.elapsed() < Duration::from_mins(1), "nobody writes");
         writers.iter_mut().for_each(Writer::assert_runs);
         std::thread::sleep(Duration::from_millis(10));
     }
