@@ -238,6 +238,8 @@ fn lines_missed(copy: &[u8], before: &[u8], now: &[u8]) -> Option<&'static str> 
         Some("it is no beginning of what was written")
     } else if whole.is_some_and(|last| copy.len() <= last) {
         Some("whole lines are missing")
+    } else if copy.last().is_some_and(|last| *last != b'\n') {
+        Some("its last line is torn")
     } else {
         None
     }
