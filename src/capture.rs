@@ -19,6 +19,9 @@ use crate::fsutil;
 /// Why a link is not captured. Unlike the other reasons it is by design.
 pub const IS_A_LINK: &str = "it is a link, which is not followed";
 
+/// Why a file cannot be captured under its own name.
+const IS_OURS: &str = "snapshots use that name themselves";
+
 /// What to capture.
 #[derive(Debug)]
 pub struct Wanted<'a> {
@@ -49,6 +52,8 @@ pub struct Plan {
     pub absent: Vec<Absent>,
     /// What is not captured by design, for those who want to know.
     pub left_out: Vec<String>,
+    /// Where Codex keeps databases that are captured and stand outside of the home.
+    pub sqlite_home: Option<String>,
 }
 
 impl Plan {
@@ -127,6 +132,11 @@ pub fn patterns(globs: &[String]) -> Result<GlobSet> {
 
 /// Plans a snapshot of the Codex home `dir`.
 pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
+    plan_with(dir, wanted, None)
+}
+
+/// The same with the databases in `sqlite_home`, where Codex keeps them if not in the home.
+pub fn plan_with(dir: &Path, wanted: &Wanted, sqlite_home: Option<&Path>) -> Result<Plan> {
     let auth_mtime = fs::metadata(home::auth_path(dir))
         .map(|meta| mtime(&meta))
         .unwrap_or_default();
@@ -154,6 +164,9 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
     };
     if !wanted.auth_only {
         walk.dir(dir, "")?;
+        if let Some(sqlite_home) = sqlite_home {
+            walk.sqlite_home(sqlite_home, dir);
+        }
         walk.plan.entries.sort_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(walk.plan)
@@ -207,6 +220,10 @@ impl Walk<'_> {
         if path == home::AUTH_JSON {
             return Ok(());
         }
+        if home::is_sqlite_home(&path) {
+            self.plan.not_captured.push(format!("{path}: {IS_OURS}"));
+            return Ok(());
+        }
         let is_anothers =
             under.is_empty() && home::is_anothers_legacy_login(name, self.wanted.email);
         if home::is_passing(&path, self.wanted.include_tmp)
@@ -244,6 +261,60 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Captures the databases in `dir`, unless the walk through the home, `home_dir`, meets them.
+    fn sqlite_home(&mut self, dir: &Path, home_dir: &Path) {
+        let (there, here) = (fsutil::real(dir), fsutil::real(home_dir));
+        if let Ok(below) = there.strip_prefix(here) {
+            let below = below.to_string_lossy().replace('\\', "/");
+            if !home::is_passing(&below, self.wanted.include_tmp) {
+                return;
+            }
+        }
+        let children = match children_of(&there) {
+            Ok(children) => children,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => {
+                let (dir, why) = (there.display(), crate::error::describe(&error));
+                let what = home::SQLITE_HOME_DIR;
+                self.plan
+                    .failed
+                    .push(format!("{what}: cannot list `{dir}`: {why}"));
+                return;
+            }
+        };
+        for child in children {
+            let name = child.name.to_string_lossy();
+            let meta = fs::metadata(&child.path);
+            if !home::is_database(&name) || meta.as_ref().is_ok_and(|meta| !meta.is_file()) {
+                continue;
+            }
+            let path = format!("{}/{name}", home::SQLITE_HOME_DIR);
+            if child.name.to_str().is_none() {
+                self.plan
+                    .not_captured
+                    .push(format!("{path}: its name is no UTF-8"));
+                continue;
+            }
+            // A pattern for databases of a home means these too.
+            if self.exclude.is_match(&*name) || self.exclude.is_match(&path) {
+                self.plan.left_out.push(path);
+                continue;
+            }
+            match meta {
+                Ok(meta) if self.take(&path) => {
+                    self.plan.sqlite_home = Some(dir.display().to_string());
+                    let (source, size) = (child.path.clone(), meta.len());
+                    self.push(&child.path, &path, Content::File { source, size });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let why = crate::error::describe(&error);
+                    self.plan.failed.push(format!("{path}: {why}"));
+                }
+            }
+        }
+    }
+
     fn is_own_dir(&self, child: &Child) -> bool {
         // The name first: asking the system for every directory's real path would be slow.
         self.own_dirs.iter().any(|own| {
@@ -269,7 +340,7 @@ impl Walk<'_> {
     fn take(&mut self, path: &str) -> bool {
         let reason = match entry_name::check(path.as_bytes()) {
             Err(reason) => reason,
-            Ok(_) if entry_name::is_metadata(path) => "snapshots use that name themselves",
+            Ok(_) if entry_name::is_metadata(path) => IS_OURS,
             Ok(_) if !self.taken.insert(entry_name::collision_key(path)) => {
                 "another name differs from it only by case"
             }

@@ -62,7 +62,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let plan = capture::plan(&source, &wanted)?;
+    let plan = capture::plan_with(&source, &wanted, ctx.sqlite_home(&source).as_deref())?;
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
@@ -303,6 +303,7 @@ fn describe(
         file_count: Some(plan.file_count()),
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),
+        sqlite_home: plan.sqlite_home.clone(),
         excluded_patterns,
         not_captured: plan
             .not_captured
