@@ -402,10 +402,12 @@ THREADS = """CREATE TABLE IF NOT EXISTS threads(id TEXT PRIMARY KEY, rollout_pat
 updated_at INTEGER NOT NULL, source TEXT NOT NULL, cwd TEXT NOT NULL, title TEXT NOT NULL, sandbox_policy TEXT NOT NULL,
 approval_mode TEXT NOT NULL, tokens_used INTEGER NOT NULL, git_sha TEXT, git_branch TEXT, first_user_message TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS threads_updated ON threads(updated_at DESC, id DESC);"""
+THREAD = f"INSERT OR REPLACE INTO threads VALUES({', '.join('?' * 13)})"
 LOGS = """CREATE TABLE IF NOT EXISTS logs(id INTEGER PRIMARY KEY, ts INTEGER NOT NULL, ts_nanos INTEGER NOT NULL,
 level TEXT NOT NULL, target TEXT NOT NULL, body TEXT, file TEXT, line INTEGER, thread_id TEXT, process TEXT);
 CREATE INDEX IF NOT EXISTS logs_ts ON logs(ts DESC, ts_nanos DESC, id DESC);
 CREATE INDEX IF NOT EXISTS logs_thread ON logs(thread_id, ts DESC);"""
+LOG = f"INSERT INTO logs VALUES(NULL, {', '.join('?' * 9)})"
 PARTS = "core::client core::session tui::app exec::event net::pool api::sse otel::traces mcp::service".split()
 
 
@@ -426,15 +428,7 @@ def log_rows(dice, size, threads, until):
     return rows
 
 
-def insert(table, row):
-    given = "id, rollout_path" if table == "threads" else "ts"
-    if given == "ts":
-        columns = "ts, ts_nanos, level, target, body, file, line, thread_id, process"
-        return f"INSERT INTO logs({columns}) VALUES({', '.join('?' * len(row))})"
-    return f"INSERT OR REPLACE INTO threads VALUES({', '.join('?' * len(row))})"
-
-
-def database(path, schema, table, rows, logged, when, touch=None):
+def database(path, schema, insert, rows, logged, when, touch=None):
     """`rows` into the database at `path`, then `logged` and the statement `touch` into its log, which stays beside it
     as it does while Codex is open."""
     with tempfile.TemporaryDirectory(dir=path.parent) as aside:
@@ -450,7 +444,7 @@ def database(path, schema, table, rows, logged, when, touch=None):
 
         def add(some):
             connection.execute("BEGIN")
-            connection.executemany(insert(table, some[0]), some)
+            connection.executemany(insert, some)
             connection.execute("COMMIT")
 
         if rows:
@@ -570,9 +564,9 @@ def make(where, mib):
     write(where / "log" / "codex-tui.log", log_lines(dice_of("log"), size * LOG_FILE, ids[-50:], month), DAY_ONE)
     rows = log_rows(dice_of("rows"), size * LOG_ROWS, ids[-200:], DAY_ONE)
     late = min(len(rows) // 4, 1000)
-    database(where / "logs_2.sqlite", LOGS, "logs", rows[:-late], rows[-late:], DAY_ONE)
+    database(where / "logs_2.sqlite", LOGS, LOG, rows[:-late], rows[-late:], DAY_ONE)
     late = max(1, len(threads) // 8)
-    database(where / "state_5.sqlite", THREADS, "threads", threads[:-late], threads[-late:], DAY_ONE)
+    database(where / "state_5.sqlite", THREADS, THREAD, threads[:-late], threads[-late:], DAY_ONE)
     small_files(where, projects, ids, size)
     sign_in(where, DAY_ONE - datetime.timedelta(hours=1))
     settle_directories(where, DAY_ONE)
@@ -603,9 +597,9 @@ def next_day(where):
         settle(path, DAY_TWO, mode)
     rows = log_rows(dice_of("more rows"), size * 0.007, ids, DAY_TWO)
     # Codex also drops old rows, and notes that a session was seen.
-    database(where / "logs_2.sqlite", LOGS, "logs", [], rows, DAY_TWO, touch="DELETE FROM logs WHERE id % 500 = 7")
+    database(where / "logs_2.sqlite", LOGS, LOG, [], rows, DAY_TWO, touch="DELETE FROM logs WHERE id % 500 = 7")
     seen = f"UPDATE threads SET updated_at = {int(DAY_TWO.timestamp())} WHERE rowid % 90 = 1"
-    database(where / "state_5.sqlite", THREADS, "threads", [], threads, DAY_TWO, touch=seen)
+    database(where / "state_5.sqlite", THREADS, THREAD, [], threads, DAY_TWO, touch=seen)
     sign_in(where, DAY_TWO - datetime.timedelta(hours=1))
     settle_directories(where, DAY_TWO)
 
