@@ -3,6 +3,8 @@
 //! Reader and writer ask the same [`check`], so that nothing is archived that could not be restored on another
 //! system. The rule is the narrowest of Linux, macOS and Windows: a snapshot may move between them.
 
+use crate::metadata::MANIFEST_SUFFIX;
+
 /// The longest name, in bytes: PATH_MAX of Linux, the largest of the three systems.
 const LONGEST: usize = 4096;
 
@@ -127,6 +129,11 @@ pub fn collision_key(name: &str) -> String {
 /// Whether a file of this path is the snapshot's own description, which is never restored.
 pub fn is_metadata(path: &str) -> bool {
     !path.contains('/') && path.ends_with(METADATA_SUFFIX)
+}
+
+/// Whether a file of this path may be an archive's manifest, which is a description by its name as well.
+pub fn is_manifest(path: &str) -> bool {
+    !path.contains('/') && path.ends_with(MANIFEST_SUFFIX)
 }
 
 /// A name from an archive as it may be shown: nothing in it can steer a terminal, and it has an end.
