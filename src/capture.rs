@@ -53,6 +53,8 @@ pub struct Plan {
     pub vanished: Vec<String>,
     /// What Codex makes anew and what was left out on request, for those who want to know.
     pub left_out: Vec<String>,
+    /// Where Codex keeps databases that are captured and stand outside of the home.
+    pub sqlite_home: Option<String>,
 }
 
 impl Plan {
@@ -64,6 +66,18 @@ impl Plan {
     /// Their length together, in bytes.
     pub fn total_bytes(&self) -> u64 {
         self.entries.iter().map(Entry::size).sum()
+    }
+
+    /// The same, with the beginning of a line at the end of a file as well: for what nobody writes to any more, and what
+    /// must come back as it was.
+    pub fn with_all_bytes(mut self) -> Self {
+        for entry in &mut self.entries {
+            if let Content::Lines { source, size, .. } = &mut entry.content {
+                let (source, size) = (std::mem::take(source), *size);
+                entry.content = Content::File { source, size };
+            }
+        }
+        self
     }
 
     /// SHA-256 over paths, lengths and times, in hex: another one for every change that the file system shows.
@@ -155,6 +169,11 @@ pub fn patterns(globs: &[String]) -> Result<GlobSet> {
 
 /// Plans a snapshot of the Codex home `dir`.
 pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
+    plan_with(dir, wanted, None)
+}
+
+/// The same with the databases in `sqlite_home`, where Codex keeps them if not in the home.
+pub fn plan_with(dir: &Path, wanted: &Wanted, sqlite_home: Option<&Path>) -> Result<Plan> {
     let auth_mtime = fs::metadata(home::auth_path(dir))
         .map(|meta| mtime(&meta))
         .unwrap_or_default();
@@ -182,6 +201,9 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
     };
     if !wanted.auth_only {
         walk.dir(dir, "")?;
+        if let Some(sqlite_home) = sqlite_home {
+            walk.sqlite_home(sqlite_home, dir);
+        }
         walk.plan.entries.sort_by(|a, b| a.path.cmp(&b.path));
         walk.plan.absent.sort_by(|a, b| a.path.cmp(&b.path));
     }
@@ -223,6 +245,10 @@ impl Walk<'_> {
 
     fn child(&mut self, child: &Child, under: &str) -> Result<()> {
         let found = Found::of(child, under);
+        if found.path.to_str().is_some_and(home::is_sqlite_home) {
+            self.miss(&found, Cause::Name, IS_OURS);
+            return Ok(());
+        }
         if found.path == home::AUTH_JSON || self.is_left_out(&found, under) {
             return Ok(());
         }
@@ -271,6 +297,57 @@ impl Walk<'_> {
             self.plan.left_out.push(escaped(&found.path));
         }
         is_left_out
+    }
+
+    /// Captures the databases in `dir`, unless the walk through the home, `home_dir`, meets them.
+    fn sqlite_home(&mut self, dir: &Path, home_dir: &Path) {
+        let (there, here) = (fsutil::real(dir), fsutil::real(home_dir));
+        if let Ok(below) = there.strip_prefix(here) {
+            let below = below.to_string_lossy().replace('\\', "/");
+            if !home::is_passing(&below, self.wanted.include_tmp) {
+                return;
+            }
+        }
+        let children = match children_of(&there) {
+            Ok(children) => children,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                let (dir, why) = (there.display(), crate::error::describe(&error));
+                let found = Found {
+                    path: home::SQLITE_HOME_DIR.into(),
+                    place: &there,
+                    what: What::Dir,
+                };
+                let reason = format!("cannot list `{dir}`: {why}");
+                self.miss(&found, Cause::Error, &reason);
+                return;
+            }
+        };
+        for child in children {
+            let name = child.name.to_string_lossy();
+            let meta = fs::metadata(&child.path);
+            if !home::is_database(&name) || meta.as_ref().is_ok_and(|meta| !meta.is_file()) {
+                continue;
+            }
+            let found = Found::of(&child, home::SQLITE_HOME_DIR);
+            // A pattern for databases of a home means these too.
+            let is_left_out = self.exclude.is_match(Path::new(&child.name))
+                || self.exclude.is_match(Path::new(&found.path));
+            if is_left_out {
+                self.plan.left_out.push(escaped(&found.path));
+                continue;
+            }
+            match meta {
+                Ok(meta) => {
+                    if let Some(path) = self.take(&found) {
+                        self.plan.sqlite_home = Some(dir.display().to_string());
+                        let (source, size) = (child.path.clone(), meta.len());
+                        self.push(&path, Some(&meta), Content::File { source, size });
+                    }
+                }
+                Err(error) => self.fail(&found, &error),
+            }
+        }
     }
 
     fn is_own_dir(&self, dir: &Path) -> bool {

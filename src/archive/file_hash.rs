@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn blocks_together_give_the_hash_of_the_file() {
         let bytes: Vec<u8> = (0..7 * BLOCK + 5)
-            .map(|place| (place % 253) as u8)
+            .map(|place| u8::try_from(place % 253).expect("small"))
             .collect();
         for length in [
             BLOCK + 1,

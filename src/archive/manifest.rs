@@ -202,7 +202,7 @@ mod tests {
         };
         let bytes = manifest.bytes().expect("writes");
         assert_eq!(Manifest::parse(&bytes), Ok(manifest.clone()));
-        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 7);
+        assert_eq!(memchr::memchr_iter(b'\n', &bytes).count(), 7);
         let empty = Manifest {
             schema_version: SCHEMA_VERSION,
             ..Manifest::default()

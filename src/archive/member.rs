@@ -343,6 +343,33 @@ mod tests {
         assert_eq!(lie(head.key, tail), Err(Damaged));
     }
 
+    /// What earlier archives hold is taken over as if it had been made now, so another outcome is another [`FORM`].
+    #[test]
+    fn the_form_tells_what_the_compressor_gives() {
+        let mut state: u64 = 1;
+        let mut text = Vec::new();
+        while text.len() < 200_000 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            text.extend_from_slice(
+                format!("{{\"id\":{},\"text\":\"word\"}}\n", state >> 44).as_bytes(),
+            );
+        }
+        let mut all = blake3::Hasher::new();
+        for level in LEVELS {
+            all.update(&packed(&text, None, level).1);
+        }
+        assert_eq!(
+            (FORM, all.finalize().to_hex().as_str()),
+            (
+                1,
+                "525b746b1497fca49e40ba5edcea2fc1dcb1c72f5d0ec913e107d519a59ba06e"
+            ),
+            "another outcome needs another form"
+        );
+    }
+
     #[test]
     fn equal_content_and_level_give_equal_bytes_and_nothing_is_no_block() {
         let plain = b"line\n".repeat(5000);

@@ -146,7 +146,7 @@ mod tests {
     fn results_come_in_order_whatever_the_threads() {
         for threads in [1, 2, 7] {
             let slow_first = |job: u64| {
-                if job % 5 == 0 {
+                if job.is_multiple_of(5) {
                     thread::yield_now();
                 }
                 job * job
@@ -172,7 +172,12 @@ mod tests {
         let begun = AtomicUsize::new(0);
         let (fed, first) = ordered(
             2,
-            || |job: usize| job + begun.fetch_add(1, Ordering::SeqCst) * 0,
+            || {
+                |job: usize| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    job
+                }
+            },
             |feed| (0..1_000_000).take_while(|job| feed.put(*job)).count(),
             |results| results.next().map(|one| one.expect("a result")),
         )

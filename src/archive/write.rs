@@ -226,7 +226,7 @@ pub fn write(
     };
     let manifest = manifest.bytes().map_err(anyhow::Error::from)?;
     match sink.run(how, |feed| {
-        layout::end(feed, &pool, frame.manifest_name, &manifest)
+        layout::end(feed, &pool, frame.manifest_name, &manifest);
     }) {
         Ok(()) => Ok(Outcome::Done(Written {
             members: sink.members,
@@ -351,18 +351,18 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    /// Runs `feed` and writes what its work gives.
+    /// Runs `layout` and writes what its work gives.
     fn run<F: Send>(
         &mut self,
         how: &How,
-        feed: impl FnOnce(&Feed<Work, Done>) -> F + Send,
+        layout: impl FnOnce(&Feed<Work, Done>) -> F + Send,
     ) -> Result<F, Early> {
         let shown = self.shown.to_owned();
         let pool = self.pool;
         let ran = ordered(
             how.threads,
             || worker(how, pool),
-            feed,
+            layout,
             |results| self.take(results),
         );
         let (fed, taken) =

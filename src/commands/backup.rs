@@ -21,7 +21,8 @@ use crate::fsutil;
 use crate::legacy;
 use crate::live::{self, Given};
 use crate::metadata::{
-    BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
+    ARCHIVE_FORMAT, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource,
+    ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
 use crate::snapshots;
@@ -62,7 +63,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let plan = capture::plan(&source, &wanted)?;
+    let plan = capture::plan_with(&source, &wanted, ctx.sqlite_home(&source).as_deref())?;
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
@@ -102,6 +103,10 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         })?;
         is_raw = warn_of_moving(ctx, &made);
         absent.clone_from(&made.absent);
+        ctx.ui.detail(&format!(
+            "taken over from earlier snapshots: {} of {} members",
+            made.taken_over, made.members
+        ));
         Answer::made(ctx, made)
     } else {
         Answer::planned(ctx, &backup_dir, &base, sidecar, &plan)
@@ -321,6 +326,7 @@ fn describe(
         file_count: Some(plan.file_count()),
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),
+        sqlite_home: plan.sqlite_home.clone(),
         excluded_patterns,
         not_captured: plan.not_captured(),
         source_codex_home: Some(source.display().to_string()),
@@ -377,6 +383,7 @@ impl Answer {
             superseded: None,
             snapshot: Sidecar {
                 archive_name: Some(base.archive()),
+                archive_format: Some(ARCHIVE_FORMAT),
                 ..sidecar
             },
             files: plan.top_level(),

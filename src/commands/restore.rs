@@ -38,7 +38,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         ctx.ui.data(&Answer::of(
             ctx, "dry-run", &snapshot, &preview, &dest, None,
         ))?;
-        return Ok(Outcome::Done);
+        return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
     }
     let question = format!(
         "restore {} into `{}`, replacing {} of its entries?",
@@ -98,7 +98,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         ctx.ui
             .warn(&format!("who is signed in was not noted: {error}"));
     }
-    Ok(Outcome::Done)
+    Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
 }
 
 /// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.
@@ -113,6 +113,30 @@ fn warn_of_kept(ctx: &Ctx, plan: &Plan) {
             "`{kept}` stays as it is: it is nothing that snapshots replace"
         ));
     }
+}
+
+/// Names the databases of the snapshot that stood outside of its home. What stands there now is in no safety copy, may be
+/// on another file system and of other homes too: it is no part of the transaction, and stays.
+fn warn_of_beside(ctx: &Ctx, snapshot: &Snapshot, prepared: &Prepared, dest: &Path) -> Outcome {
+    let entries = prepared.sound.checked.entries.iter();
+    let beside: Vec<&str> = entries
+        .filter(|entry| home::is_sqlite_home(&entry.path))
+        .filter_map(|entry| Some(entry.path.split_once('/')?.1))
+        .collect();
+    if prepared.scope != Scope::Full || beside.is_empty() {
+        return Outcome::Done;
+    }
+    let now = ctx.sqlite_home(dest).unwrap_or_else(|| dest.to_owned());
+    let quoted = |path: &Path| shell_words::quote(&path.display().to_string()).into_owned();
+    let (place, archive) = (quoted(&now), quoted(&snapshot.archive));
+    ctx.ui.warn(&format!(
+        "databases that stood outside of the home are not put back: {}; to do so, quit Codex, move the old ones and all \
+         that stands beside them out of `{}`, then run `tar -xzf {archive} -C {place} --strip-components=1 {}`",
+        beside.join(", "),
+        ctx.paths.short(&now),
+        home::SQLITE_HOME_DIR
+    ));
+    Outcome::Partial
 }
 
 /// Fails where a restore into `dest` would sweep away what is no Codex home.
@@ -300,6 +324,7 @@ fn safety_backup(
         crate::archive::write::Content::Bytes(bytes) => auth::parse(bytes).ok(),
         _ => None,
     });
+    let plan = plan.with_all_bytes();
     // Clocks go back; which copy is the newest must not depend on them.
     let kept = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
     let newest = kept

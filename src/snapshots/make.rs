@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::archive::manifest::{Absent, Nature};
 use crate::archive::reuse::Reuse;
 use crate::archive::write::{
-    self, Asked, Content, Entry, Frame, How, Outcome, Uncopied, Verdict, Written,
+    self, Asked, Content, Entry, Frame, How, Outcome, Placed, Uncopied, Verdict, Written,
 };
 use crate::archive::{ordered, read};
 use crate::capture::Plan;
@@ -30,6 +30,10 @@ pub struct Made {
     pub sidecar: Sidecar,
     /// Where the earlier snapshot of the window went.
     pub superseded: Option<PathBuf>,
+    /// How many members the archive has.
+    pub members: usize,
+    /// How many of them were taken over from earlier archives.
+    pub taken_over: usize,
     /// Whether nothing was written since the standing snapshot holds the same.
     pub unchanged: bool,
     /// Paths that were gone when their turn came.
@@ -58,7 +62,7 @@ pub struct Making<'a> {
 }
 
 /// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
-pub const LEVEL: u8 = 2;
+pub const LEVEL: u8 = 3;
 
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
 ///
@@ -120,6 +124,8 @@ pub fn make(
         sidecar,
         superseded: None,
         unchanged: false,
+        members: written.what.members.len(),
+        taken_over: taken_over(&written.what.members),
         vanished,
         absent: written.what.absent,
         shorter: written.what.shorter,
@@ -139,6 +145,10 @@ pub fn make(
     bytes.push(b'\n');
     let superseded = commit(dir, &made.archive, file, &bytes)?;
     Ok(Made { superseded, ..made })
+}
+
+fn taken_over(members: &[Placed]) -> usize {
+    members.iter().filter(|member| !member.is_fresh).count()
 }
 
 /// An archive that was read back.

@@ -33,7 +33,7 @@ fn world() -> (Env, Person) {
 /// What an archive holds, in its order; directories end in `/`. Its own description is left out.
 fn archived(path: &Path) -> Vec<(String, String)> {
     let file = fs::File::open(path).expect("opens");
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(file));
     let mut entries = Vec::new();
     for entry in archive.entries().expect("a tar") {
         let mut entry = entry.expect("an entry");
@@ -162,6 +162,7 @@ fn a_snapshot_and_its_sidecar() {
             "validation_status": "ok",
             "backup_mode": "full",
             "archive_name": "2026-04-14-155500-alice@example.com-codex.tar.gz",
+            "archive_format": 2,
             "file_count": 5,
             "captured_files": ["auth.json", "config.toml", "history.jsonl", "installation_id", "sessions/"],
             "excluded_patterns": [],
@@ -852,7 +853,7 @@ fn everything_is_private_whatever_the_umask() {
         shell.env(key, value.expect("set"));
     }
     for round in ["one", "two"] {
-        env.write(".codex/history.jsonl", round);
+        env.write(".codex/history.jsonl", &format!("{round}\n"));
         env.ran(&mut shell, &FROM_FILE).code(0).stderr("");
     }
     let mut dirs = vec![env.path(".codex-manager")];
@@ -968,7 +969,11 @@ fn other_tools_read_the_archive() {
         .iter()
         .map(|name| name.trim_end_matches('/').to_owned())
         .collect();
-    inside.push("2026-04-14-155500-alice@example.com-codex.metadata.json".to_owned());
+    for part in ["", ".manifest"] {
+        inside.push(format!(
+            "2026-04-14-155500-alice@example.com-codex{part}.metadata.json"
+        ));
+    }
     inside.sort();
     let python =
         "import sys, tarfile\nfor m in tarfile.open(sys.argv[1], 'r:gz'):\n    print(m.name)";

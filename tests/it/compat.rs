@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{
     DateTime, Datelike, FixedOffset, Months, NaiveDate, Offset, TimeDelta, TimeZone, Utc,
 };
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 
 use crate::common::{Env, Person};
@@ -632,7 +632,7 @@ fn assert_same(found: &Tree, wanted: &Tree) {
 
 /// The names and links in an archive, as they stand there.
 fn entries(archive: &Path) -> BTreeMap<String, Option<String>> {
-    let mut tar = tar::Archive::new(GzDecoder::new(fs::File::open(archive).expect("opens")));
+    let mut tar = tar::Archive::new(MultiGzDecoder::new(fs::File::open(archive).expect("opens")));
     tar.entries()
         .expect("reads")
         .map(|entry| {

@@ -17,6 +17,7 @@ const KEYS: &[&str] = &[
     "backup.dir",
     "backup.exclude",
     "backup.include_tmp",
+    "backup.level",
     "normalize.source_dir",
     "normalize.session_duration_hours",
     "normalize.inventory_path",
@@ -47,13 +48,14 @@ color  auto  default  when to colour
 backup.dir  ~/.codex-manager/backups  default  where snapshots are kept
 backup.exclude  -  default  glob patterns that backups leave out
 backup.include_tmp  false  default  also capture tmp/ and .tmp/
+backup.level  3  default  how hard to compress: 1 is fastest, 12 smallest
 normalize.source_dir  ~/.codex  default  where legacy login copies lie
 normalize.session_duration_hours  2.0  default  assumed hours from a session's start to its quota's end
 normalize.inventory_path  ~/.codex-manager/inventory.json  default  the inventory file
 recommend.policy  lru  default  how the next account is chosen
 status.source  auto  default  who says what is left of an account
 status.command  -  default  command that prints Codex's /status panel
-status.timeout_seconds  30  default  how long asking may take
+status.timeout_seconds  30  default  how many seconds asking may take
 "
     );
     assert_eq!(env.files(""), [""; 0]);
@@ -244,7 +246,7 @@ fn an_unknown_key_is_told_with_the_nearest() {
         (
             "usage".to_owned(),
             "there is no setting `zzz`".to_owned(),
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
         )
     );
     assert!(!env.path(".codex-manager").exists());
@@ -275,12 +277,12 @@ fn a_wrong_value_is_refused_and_nothing_written() {
         (
             "status.timeout_seconds",
             "0",
-            "`status.timeout_seconds` takes a number of seconds from 1 to 86400",
+            "`status.timeout_seconds` takes a whole number from 1 to 86400",
         ),
         (
             "status.timeout_seconds",
             "1.5",
-            "`status.timeout_seconds` takes a number of seconds from 1 to 86400",
+            "`status.timeout_seconds` takes a whole number from 1 to 86400",
         ),
         (
             "normalize.session_duration_hours",
@@ -335,7 +337,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[extra]\nkey = 1\n",
             "there is no setting `extra`",
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
         ),
         (
             "color = \"blue\"\n",
@@ -344,8 +346,8 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         ),
         (
             "[status]\ntimeout_seconds = \"30\"\n",
-            "`status.timeout_seconds` takes a number of seconds from 1 to 86400",
-            "it is for: how long asking may take",
+            "`status.timeout_seconds` takes a whole number from 1 to 86400",
+            "it is for: how many seconds asking may take",
         ),
     ] {
         let env = with_file(text);

@@ -227,7 +227,7 @@ fn a_killed_backup_loses_no_snapshot_and_lists_no_unsound_one() {
     for file in 0..100 {
         env.write(
             &format!(".codex/sessions/{file}.jsonl"),
-            &format!("{file}").repeat(5_000),
+            &(format!("{file}").repeat(5_000) + "\n"),
         );
     }
     let started = Instant::now();

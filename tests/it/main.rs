@@ -13,6 +13,7 @@ mod config;
 mod cooldown;
 mod crash;
 mod databases;
+mod engine;
 mod help;
 mod layers;
 #[cfg(unix)]

@@ -453,7 +453,7 @@ pub fn copy(
 ) -> std::result::Result<Copied, Uncopied> {
     let mut rests = Rests::default();
     let mut earlier = None;
-    let mut copies = 0;
+    let mut runs = 0;
     let mut copied = Copied {
         is_steady: false,
         is_shorter: false,
@@ -472,7 +472,7 @@ pub fn copy(
         copied.is_shorter = asked.is_shorter(&before);
         let upto = asked.upto(&before);
         let hash = write_copy(&file, upto, target, stop)?;
-        copies += 1;
+        runs += 1;
         let is_written = asked.is_written(&before);
         copied.is_steady = hash.filter(|_| !is_written).is_some_and(|hash| {
             is_untouched(&file, &before)
@@ -481,7 +481,7 @@ pub fn copy(
         if stop() {
             return Err(Uncopied::Failed(Error::interrupted()));
         }
-        if copied.is_steady || copies == MOST_COPIES {
+        if copied.is_steady || runs == MOST_COPIES {
             break;
         }
     }

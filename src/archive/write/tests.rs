@@ -435,7 +435,7 @@ fn what_others_append_to_is_taken_as_it_was_at_its_moment() {
     )];
     let change = |count: u32| {
         let mut file = File::options().append(true).open(&source).expect("opens");
-        write!(file, "{{\"more\":{count}}}\n").expect("writes");
+        writeln!(file, "{{\"more\":{count}}}").expect("writes");
     };
     let archived = while_changing(&source, &entries, change);
     assert!(archived.written().unsteady.is_empty());

@@ -45,9 +45,9 @@ pub fn verify(
         move |(placed, member): (Placed, Vec<u8>)| {
             let is_sound = if placed.is_fresh {
                 let mut plain = pool.take();
-                let unpacked = unpacker.unpack(&placed.head, &member, &mut plain);
+                let verdict = unpacker.unpack(&placed.head, &member, &mut plain);
                 pool.give(plain);
-                unpacked.is_ok()
+                verdict.is_ok()
             } else {
                 is_untouched(&placed.head, &member)
             };
