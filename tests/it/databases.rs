@@ -525,7 +525,7 @@ fn archived(env: &Env) -> Vec<String> {
         .map(|entry| entry.expect("reads").path())
         .find(|path| path.extension().is_some_and(|end| end == "gz"));
     let file = std::fs::File::open(archive.expect("an archive")).expect("opens");
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(file));
     let entries = tar.entries().expect("reads");
     entries
         .map(|entry| {

@@ -188,7 +188,7 @@ fn names(dir: &Path) -> BTreeSet<std::ffi::OsString> {
 /// was beside the database.
 fn unpacked(archive: &Path, dir: &Path) -> (Vec<u8>, Vec<String>) {
     let file = fs::File::open(archive).expect("opens");
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(file));
     let (mut lines, mut beside) = (Vec::new(), Vec::new());
     for entry in tar.entries().expect("reads") {
         let mut entry = entry.expect("an entry");
