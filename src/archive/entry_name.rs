@@ -162,6 +162,25 @@ pub fn shown(name: &[u8]) -> String {
     text
 }
 
+/// A name of any bytes as text that no other name is written as: what is no UTF-8, control characters and backslashes
+/// are escaped. A name that passes [`check`] is written as it is.
+pub fn escaped(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() || letter == '\\' {
+                text.extend(letter.escape_default());
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.extend(std::ascii::escape_default(*byte).map(char::from));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +269,29 @@ mod tests {
         assert!(shown(&[b'x'; 5000]).chars().count() <= 121);
     }
 
+    #[test]
+    fn an_escaped_name_is_readable() {
+        for (name, text) in [
+            (&b"gr\xc3\xb6\xc3\x9fe's \"x\".md"[..], "größe's \"x\".md"),
+            (b"bad\xff", "bad\\xff"),
+            (b"bad\\xff", "bad\\\\xff"),
+            (b"two\nlines\x1b", "two\\nlines\\u{1b}"),
+        ] {
+            assert_eq!(escaped(name), text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_two_names_are_escaped_alike(names in proptest::collection::vec("[\\\\xfn0-9a\u{80}]{0,6}", 2)) {
+            // As bytes, so that some of them are no UTF-8.
+            let bytes: Vec<Vec<u8>> = names
+                .iter()
+                .map(|name| name.chars().map(|letter| if letter == '\u{80}' { 0xff } else { letter as u8 }).collect())
+                .collect();
+            prop_assert_eq!(bytes[0] == bytes[1], escaped(&bytes[0]) == escaped(&bytes[1]));
+        }
+
         #[test]
         fn what_passes_stays_below_and_passes_again(name in proptest::collection::vec(any::<u8>(), 0..40)) {
             if let Ok(path) = check(&name) {
@@ -259,6 +300,7 @@ mod tests {
                     .components()
                     .all(|part| matches!(part, std::path::Component::Normal(_)));
                 prop_assert!(plain);
+                prop_assert_eq!(escaped(path.as_bytes()), path);
             }
             prop_assert!(!shown(&name).chars().any(char::is_control));
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::archive::manifest::{Absent, path_in_line};
 use crate::archive::read::Caps;
 use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
@@ -234,18 +235,12 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) 
         auth_only,
     )?;
     // What the snapshot could not capture it cannot bring back: it stays.
-    let missed: Vec<&str> = sound
-        .sidecar
-        .not_captured
-        .iter()
-        .filter_map(|entry| entry.split(": ").next())
-        .collect();
+    let lines = sound.sidecar.not_captured.iter();
+    let missed: HashSet<&str> = lines.map(|line| Absent::path_of_line(line)).collect();
     let is_missed = |path: &str| {
-        let covers = |missed: &&str| {
-            path.strip_prefix(*missed)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        missed.iter().any(covers)
+        let ends = path.match_indices('/').map(|(place, _)| place);
+        let mut covering = ends.chain([path.len()]).filter_map(|end| path.get(..end));
+        !missed.is_empty() && covering.any(|path| missed.contains(&*path_in_line(path)))
     };
     let paths = captured.entries.into_iter().map(|entry| entry.path);
     let captured: HashSet<String> = paths.filter(|path| !is_missed(path)).collect();
@@ -292,11 +287,12 @@ fn capture_of(
     })?;
     let plan = capture::plan(dest, &wanted)?;
     // A home that is known in part must not be replaced: the rest would be in no safety copy.
-    if let Some(failed) = plan.failed.first() {
+    if let Some(unseen) = plan.unseen() {
         return Err(Error::other(
             format!(
-                "`{}` cannot be looked at as a whole: {failed}; nothing was changed",
-                dest.display()
+                "`{}` cannot be looked at as a whole: {}; nothing was changed",
+                dest.display(),
+                unseen.line()
             ),
             "see who may read it, or restore the login alone with `--auth-only`",
         ));
@@ -355,7 +351,7 @@ fn safety_backup(
         }),
         captured_files: plan.top_level(),
         excluded_patterns: prepared.sound.sidecar.excluded_patterns.clone(),
-        not_captured: plan.not_captured.clone(),
+        not_captured: plan.not_captured(),
         source_codex_home: Some(dest.display().to_string()),
         hostname: ctx.hostname(),
         created_at: Some(ctx.now),
@@ -381,10 +377,13 @@ fn safety_backup(
         },
         &|| ctx.stopped(),
     );
-    let made = made.and_then(|made| match made.unreadable.first() {
+    let made = made.and_then(|made| match capture::first_unseen(&made.absent) {
         None => Ok(made),
-        Some(unreadable) => Err(Error::other(
-            format!("what would be replaced cannot all be kept: {unreadable}; nothing was changed"),
+        Some(unread) => Err(Error::other(
+            format!(
+                "what would be replaced cannot all be kept: {}; nothing was changed",
+                unread.line()
+            ),
             "see who may read it, or say `--no-safety-backup`",
         )),
     });
