@@ -211,7 +211,7 @@ impl Walk<'_> {
             under.is_empty() && home::is_anothers_legacy_login(name, self.wanted.email);
         if home::is_passing(&path, self.wanted.include_tmp)
             || is_anothers
-            || self.exclude.is_match(&path)
+            || self.is_excluded(&path)
         {
             self.plan.left_out.push(path);
             return Ok(());
@@ -242,6 +242,12 @@ impl Walk<'_> {
             self.plan.left_out.push(path);
         }
         Ok(())
+    }
+
+    /// What stands beside a database goes where the database goes: the log of another moment would spoil it.
+    fn is_excluded(&self, path: &str) -> bool {
+        let database = home::database_beside(path);
+        self.exclude.is_match(path) || database.is_some_and(|path| self.exclude.is_match(path))
     }
 
     fn is_own_dir(&self, child: &Child) -> bool {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
+use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
 use crate::codex::program::{Program, Search};
 use crate::error::{Error, Kind, Result};
@@ -314,6 +315,19 @@ impl Ctx {
     /// Whether scratch directories are captured, given the flag.
     pub fn include_tmp(&self, flag: bool) -> bool {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
+    }
+
+    /// How much an archive may hold.
+    pub fn limits(&self) -> Limits {
+        let setting = |name| {
+            let number = self.settings.integer(name)?;
+            u64::try_from(number).ok()
+        };
+        Limits {
+            entries: setting("archive.max_entries"),
+            bytes: setting("archive.max_bytes"),
+            ratio: setting("archive.max_ratio"),
+        }
     }
 
     /// How hard to compress, given the flag.
@@ -629,6 +643,9 @@ impl Ctx {
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
             "backup.level" => make::LEVEL.into(),
+            "archive.max_entries" => limits::MAX_ENTRIES.into(),
+            "archive.max_bytes" => limits::MAX_BYTES.into(),
+            "archive.max_ratio" => limits::MAX_RATIO.into(),
             "normalize.source_dir" => path(self.legacy_dir(None)?),
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),

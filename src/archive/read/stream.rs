@@ -13,7 +13,7 @@ use std::thread;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::{Caps, RATIO_FROM, damaged};
+use super::{Caps, damaged};
 use crate::error::{Error, Result};
 
 /// One inflated piece. Also the size of the writes while extracting: 1 MiB ones were measured erratic.
@@ -77,7 +77,8 @@ pub(super) fn with_stream<T>(
             taken: 0,
             total: 0,
             most: caps.total_bytes,
-            most_by_ratio: compressed.saturating_mul(caps.ratio).max(RATIO_FROM),
+            most_by_ratio: compressed.saturating_mul(caps.ratio).max(caps.ratio_from),
+            ratio: caps.ratio,
         });
         let seal = inflater.join().map_err(|_| {
             Error::other(
@@ -197,6 +198,7 @@ pub(super) struct Stream<'a> {
     total: u64,
     most: u64,
     most_by_ratio: u64,
+    ratio: u64,
 }
 
 impl<'a> Stream<'a> {
@@ -248,14 +250,20 @@ impl<'a> Stream<'a> {
                 return Err(damaged(
                     self.path,
                     None,
-                    "it unpacks to more than is allowed",
+                    &format!(
+                        "it unpacks to more bytes than `archive.max_bytes` allows, {}",
+                        self.most
+                    ),
                 ));
             }
             if self.total > self.most_by_ratio {
                 return Err(damaged(
                     self.path,
                     None,
-                    "it unpacks to far more than its size allows",
+                    &format!(
+                        "it unpacks to more than {} times its size, which `archive.max_ratio` allows",
+                        self.ratio
+                    ),
                 ));
             }
             if filled > 0 {
