@@ -82,16 +82,6 @@ impl Snapshot {
         {
             return Err(self.damaged("it is of a later form than this program knows"));
         }
-        let is_as_told = sidecar.archive_format.is_none()
-            || [
-                (sidecar.file_count, checked.file_count),
-                (sidecar.total_bytes, checked.total_bytes),
-            ]
-            .iter()
-            .all(|(told, found)| told.is_none_or(|told| told == *found));
-        if !is_as_told {
-            return Err(self.damaged("it does not hold as much as its sidecar tells"));
-        }
         if sidecar
             .archive_size_bytes
             .is_some_and(|size| size != checked.size_bytes)
@@ -113,6 +103,16 @@ impl Snapshot {
             return Err(self.damaged(&why));
         }
         self.check_login(&checked, &sidecar)?;
+        let is_as_told = sidecar.archive_format.is_none()
+            || [
+                (sidecar.file_count, checked.file_count),
+                (sidecar.total_bytes, checked.total_bytes),
+            ]
+            .iter()
+            .all(|(told, found)| told.is_none_or(|told| told == *found));
+        if !is_as_told {
+            return Err(self.damaged("it does not hold as much as its sidecar tells"));
+        }
         Ok(Sound { checked, sidecar })
     }
 
