@@ -290,7 +290,10 @@ impl Walk<'_> {
             under.is_empty() && home::is_anothers_legacy_login(path, self.wanted.email)
         };
         let text = found.path.to_str();
+        // What stands beside a database goes where the database goes: the log of another moment would spoil it.
+        let database = text.and_then(home::database_beside);
         let is_left_out = self.exclude.is_match(Path::new(&found.path))
+            || database.is_some_and(|path| self.exclude.is_match(path))
             || text.is_some_and(|path| is_passing(path) || is_anothers(path))
             || (found.what == What::Dir && self.is_own_dir(found.place));
         if is_left_out {

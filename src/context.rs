@@ -14,6 +14,7 @@ use serde_json::Value;
 use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
+use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
 use crate::codex::home;
 use crate::codex::program::{Program, Search};
@@ -329,6 +330,19 @@ impl Ctx {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
     }
 
+    /// How much an archive may hold.
+    pub fn limits(&self) -> Limits {
+        let setting = |name| {
+            let number = self.settings.integer(name)?;
+            u64::try_from(number).ok()
+        };
+        Limits {
+            entries: setting("archive.max_entries"),
+            bytes: setting("archive.max_bytes"),
+            ratio: setting("archive.max_ratio"),
+        }
+    }
+
     /// How hard to compress, given the flag.
     pub fn level(&self, flag: Option<u8>) -> u8 {
         let setting = || self.settings.integer("backup.level");
@@ -642,6 +656,9 @@ impl Ctx {
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
             "backup.level" => make::LEVEL.into(),
+            "archive.max_entries" => limits::MAX_ENTRIES.into(),
+            "archive.max_bytes" => limits::MAX_BYTES.into(),
+            "archive.max_ratio" => limits::MAX_RATIO.into(),
             "normalize.source_dir" => path(self.legacy_dir(None)?),
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),

@@ -368,6 +368,11 @@ impl Sidecar {
         if sidecar.product != "codex" {
             return Err(format!("it is of another product, `{}`", sidecar.product));
         }
+        if let Some(form) = sidecar.schema_version.filter(|form| *form > SCHEMA_VERSION) {
+            return Err(format!(
+                "it is of form {form}, this program knows {SCHEMA_VERSION}"
+            ));
+        }
         Ok(sidecar)
     }
 
@@ -638,6 +643,7 @@ mod tests {
             "[]",
             r#"{"product":"gemini"}"#,
             r#"{"session_start_at":"yesterday"}"#,
+            r#"{"product":"codex","schema_version":2}"#,
         ] {
             assert!(Sidecar::parse(text.as_bytes()).is_err(), "{text}");
         }

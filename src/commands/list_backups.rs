@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::accounts::{self, Known};
-use crate::archive::read;
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
@@ -60,9 +59,7 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
                 .iter()
                 .find(|snapshot| snapshot.archive == entry.archive);
             let checked = snapshot.map_or(Ok(()), |snapshot| {
-                snapshot
-                    .check(&read::Caps::default(), &|| ctx.stopped())
-                    .map(|_| ())
+                snapshot.check(&ctx.limits(), &|| ctx.stopped()).map(|_| ())
             });
             ctx.check_stop()?;
             entry.verified = Some(checked.is_ok());

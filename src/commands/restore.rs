@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::archive::manifest::{Absent, path_in_line};
-use crate::archive::read::Caps;
 use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
 use crate::codex::auth;
@@ -203,7 +202,7 @@ fn prepare(
     dest: &Path,
     backup_dir: &Path,
 ) -> Result<Prepared> {
-    let sound = snapshot.check(&Caps::default(), &|| ctx.stopped())?;
+    let sound = snapshot.check(&ctx.limits(), &|| ctx.stopped())?;
     let scope = match sound.sidecar.mode() {
         BackupMode::AuthOnly => Scope::AuthOnly,
         BackupMode::SessionOnly if args.auth_only => {

@@ -5,11 +5,12 @@
 
 pub mod make;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::archive::read::{self, Caps, Checked, Maker};
+use crate::archive::limits::{Limits, Told};
+use crate::archive::read::{self, Checked, Maker};
 use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
@@ -20,6 +21,9 @@ use crate::timeutil::{Stamp, Zone};
 
 /// The largest sidecar that is read.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// Why an archive that lost its sidecar is refused.
+const NOBODYS: &str = "it has no sidecar beside it and none inside: nothing says whose it is";
 
 /// Where earlier snapshots of a window go, below the backup directory.
 pub const SUPERSEDED: &str = "superseded";
@@ -52,21 +56,32 @@ pub struct Sound {
 impl Snapshot {
     /// Reads every byte and checks it: the archive's own form, its length and hash as the sidecar has them, and that
     /// the login inside is the one the sidecar names.
-    pub fn check(&self, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Sound> {
+    pub fn check(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
         let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
             Maker::Ours
         } else {
             Maker::Foreign(|path| home::is_passing(path, true))
         };
-        let checked = read::check(&self.archive, maker, caps, stop)?;
+        let caps = limits.caps(Told {
+            files: self.sidecar.file_count,
+            bytes: self.sidecar.total_bytes,
+        });
+        let checked = read::check(&self.archive, maker, &caps, stop)?;
         let inside = checked
             .metadata_json
             .as_deref()
             .and_then(|inside| Sidecar::parse(inside).ok());
         let sidecar = match inside {
             Some(inside) if !self.is_complete || self.is_newer_inside(&inside) => inside,
-            _ => self.sidecar.clone(),
+            _ if self.is_complete => self.sidecar.clone(),
+            _ => return Err(self.damaged(NOBODYS)),
         };
+        if sidecar
+            .archive_format
+            .is_some_and(|form| form > ARCHIVE_FORMAT)
+        {
+            return Err(self.damaged("it is of a later form than this program knows"));
+        }
         if sidecar
             .archive_size_bytes
             .is_some_and(|size| size != checked.size_bytes)
@@ -80,8 +95,25 @@ impl Snapshot {
         {
             return Err(self.damaged("its content is not the one its sidecar has the hash of"));
         }
+        // Ours may hold one, where its home did: it comes back as it was, without the database it could spoil.
+        if sidecar.file_count.is_none()
+            && let Some(log) = log_alone(&checked)
+        {
+            let why = format!("`{log}` is the log of a database that it does not hold");
+            return Err(self.damaged(&why));
+        }
         self.check_login(&checked, &sidecar)?;
         self.check_manifest(&checked, &sidecar)?;
+        let is_as_told = sidecar.archive_format.is_none()
+            || [
+                (sidecar.file_count, checked.file_count),
+                (sidecar.total_bytes, checked.total_bytes),
+            ]
+            .iter()
+            .all(|(told, found)| told.is_none_or(|told| told == *found));
+        if !is_as_told {
+            return Err(self.damaged("it does not hold as much as its sidecar tells"));
+        }
         Ok(Sound { checked, sidecar })
     }
 
@@ -154,6 +186,18 @@ impl Snapshot {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default()
     }
+}
+
+/// A file that SQLite would take for the log of whatever database it comes to lie beside.
+fn log_alone(checked: &Checked) -> Option<&str> {
+    let paths = checked.entries.iter().map(|entry| entry.path.as_str());
+    let mut logs = paths
+        .clone()
+        .filter(|path| home::database_beside(path).is_some())
+        .peekable();
+    logs.peek()?;
+    let all: HashSet<&str> = paths.collect();
+    logs.find(|log| home::database_beside(log).is_some_and(|database| !all.contains(database)))
 }
 
 /// What a directory holds.
@@ -545,7 +589,7 @@ mod tests {
                 is_complete: true,
                 size_bytes: 0,
             };
-            let checked = snapshot.check(&Caps::default(), &|| false);
+            let checked = snapshot.check(&Limits::default(), &|| false);
             checked.map_or_else(
                 |error| {
                     assert_eq!(error.kind(), Kind::ArchiveDamaged);
@@ -599,14 +643,14 @@ mod tests {
             is_complete: true,
             size_bytes: 0,
         };
-        let error = snapshot.check(&Caps::default(), &|| false);
+        let error = snapshot.check(&Limits::default(), &|| false);
         let text = error.expect_err("refuses").to_string();
         assert!(
             text.contains("tells of a manifest, and it has none"),
             "{text}"
         );
         snapshot.sidecar.archive_format = None;
-        let checked = snapshot.check(&Caps::default(), &|| false);
+        let checked = snapshot.check(&Limits::default(), &|| false);
         checked.expect("archives of before have none");
     }
 

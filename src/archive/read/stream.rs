@@ -15,7 +15,7 @@ use std::thread;
 use flate2::bufread::GzDecoder;
 
 use super::packed::Packed;
-use super::{Caps, RATIO_FROM, damaged};
+use super::{Caps, damaged};
 use crate::archive::member::{HEAD, Head, Key, Unpacker};
 use crate::archive::ordered::{Feed, Lost, Pool, Results, ordered};
 use crate::error::{Error, Result};
@@ -408,13 +408,15 @@ fn follows(packed: &mut Packed) -> std::result::Result<bool, Broken> {
 struct Limits {
     total: u64,
     by_ratio: u64,
+    ratio: u64,
 }
 
 impl Limits {
     fn of(caps: &Caps, compressed: u64) -> Self {
         Self {
             total: caps.total_bytes,
-            by_ratio: compressed.saturating_mul(caps.ratio).max(RATIO_FROM),
+            by_ratio: compressed.saturating_mul(caps.ratio).max(caps.ratio_from),
+            ratio: caps.ratio,
         }
     }
 }
@@ -503,10 +505,16 @@ impl<'a> Stream<'a> {
             self.piece = inflated.map_err(|broken| self.broken(broken))?;
             self.total += self.piece.filled as u64;
             if self.total > self.limits.total {
-                return Err(self.refuse("it unpacks to more than is allowed"));
+                return Err(self.refuse(&format!(
+                    "it unpacks to more bytes than `archive.max_bytes` allows, {}",
+                    self.limits.total
+                )));
             }
             if self.total > self.limits.by_ratio {
-                return Err(self.refuse("it unpacks to far more than its size allows"));
+                return Err(self.refuse(&format!(
+                    "it unpacks to more than {} times its size, which `archive.max_ratio` allows",
+                    self.limits.ratio
+                )));
             }
             if self.piece.filled > 0 {
                 return Ok(true);
