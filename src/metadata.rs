@@ -2,9 +2,11 @@
 //!
 //! Pure: bytes in, values out. Reads the sidecars of the Python codex-manager 1.0.0 to 23.0.0 too.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::NaiveDateTime;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
@@ -421,6 +423,11 @@ impl BackupName {
         Some(Self(base.to_owned()))
     }
 
+    /// Whether `base` is of this form.
+    pub fn is_base(base: &str) -> bool {
+        Self::split(base).is_some()
+    }
+
     fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
         let rest = base.strip_suffix("-codex")?;
         let (clock, email) = (rest.get(..17)?, rest.get(17..)?);
@@ -474,11 +481,21 @@ fn safe_part(text: &str) -> String {
     }
 }
 
+/// A text that is copied only where it is kept, or where it holds an escape.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Python sidecars write `"unknown"` where a value is missing.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+    let text = Option::<Text>::deserialize(deserializer)?;
+    Ok(text.filter(|Text(text)| {
+        !text.is_empty() && !matches!(text.as_ref(), "unknown" | "None" | "null")
+    }))
+}
+
+/// A text, or null for one of Python's words for "missing".
 fn known_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text
-        .filter(|text| !text.is_empty() && !matches!(text.as_str(), "unknown" | "None" | "null")))
+    Ok(known(deserializer)?.map(|Text(text)| text.into_owned()))
 }
 
 /// A time, or null for one of Python's words for "missing".
@@ -487,9 +504,9 @@ where
     D: Deserializer<'de>,
     T: From<Stamp>,
 {
-    match known_text(deserializer)? {
+    match known(deserializer)? {
         None => Ok(None),
-        Some(text) => text
+        Some(Text(text)) => text
             .parse::<Stamp>()
             .map(|stamp| Some(T::from(stamp)))
             .map_err(serde::de::Error::custom),
@@ -508,12 +525,9 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let word = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    let parse = |word: std::borrow::Cow<'de, str>| {
-        T::deserialize(serde::de::value::CowStrDeserializer::<
-            serde::de::value::Error,
-        >::new(word))
-        .ok()
+    let word = Option::<Text>::deserialize(deserializer)?;
+    let parse = |Text(word): Text| {
+        T::deserialize(StrDeserializer::<serde::de::value::Error>::new(&word)).ok()
     };
     Ok(word.and_then(parse))
 }

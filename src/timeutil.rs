@@ -10,7 +10,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone,
+    Timelike, Utc,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -96,13 +97,61 @@ impl Stamp {
 
     /// `2026-04-14 15:55`: for tables.
     pub fn table_form(self) -> String {
-        self.0.format("%Y-%m-%d %H:%M").to_string()
+        let mut text = String::with_capacity("2026-04-14 15:55".len());
+        self.push_date(&mut text);
+        text.push(' ');
+        self.push_minute(&mut text);
+        text
+    }
+
+    /// `2026-04-14`: chrono's own formatting reads a pattern each time, which a long list would wait for.
+    fn push_date(self, text: &mut String) {
+        let date = self.date();
+        let year = date.year().unsigned_abs(); // four digits, see YEARS
+        push_two(text, year / 100);
+        push_two(text, year % 100);
+        text.push('-');
+        push_two(text, date.month());
+        text.push('-');
+        push_two(text, date.day());
+    }
+
+    /// `15:55`.
+    fn push_minute(self, text: &mut String) {
+        let clock = self.wall_clock();
+        push_two(text, clock.hour());
+        text.push(':');
+        push_two(text, clock.minute());
+    }
+
+    /// `2026-04-14T15:55:00+05:30`.
+    fn rfc3339(self) -> String {
+        let mut text = String::with_capacity("2026-04-14T15:55:00+05:30".len());
+        self.push_date(&mut text);
+        text.push('T');
+        self.push_minute(&mut text);
+        text.push(':');
+        push_two(&mut text, self.wall_clock().second());
+        let offset = self.0.offset().local_minus_utc();
+        text.push(if offset < 0 { '-' } else { '+' });
+        let minutes = offset.unsigned_abs() / 60;
+        push_two(&mut text, minutes / 60);
+        text.push(':');
+        push_two(&mut text, minutes % 60);
+        text
+    }
+}
+
+/// A number below 100 in two digits.
+fn push_two(text: &mut String, number: u32) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.push(char::from_digit(digit, 10).unwrap_or('?'));
     }
 }
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%:z"))
+        f.write_str(&self.rfc3339())
     }
 }
 
@@ -124,14 +173,28 @@ impl FromStr for Stamp {
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.rfc3339())
     }
 }
 
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(InText)
+    }
+}
+
+/// Reads a [`Stamp`] where it stands, without a copy of the text.
+struct InText;
+
+impl serde::de::Visitor<'_> for InText {
+    type Value = Stamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Stamp, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -242,7 +305,29 @@ impl SessionStart {
 
 /// The local wall clock in an archive name: `2026-04-14-155500`.
 pub fn parse_file_name_form(text: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok()
+    parse_plain_form(text).or_else(|| NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok())
+}
+
+/// The same for a clock of digits only, which nearly all are: chrono reads its pattern anew for each name.
+fn parse_plain_form(text: &str) -> Option<NaiveDateTime> {
+    let digits = |from: usize, to: usize| -> Option<u32> {
+        let part = text.as_bytes().get(from..to)?;
+        part.iter().try_fold(0, |number, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    };
+    let dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
+    if text.len() != "2026-04-14-155500".len() || !(dash(4) && dash(7) && dash(10)) {
+        return None;
+    }
+    let year = i32::try_from(digits(0, 4)?).ok()?;
+    NaiveDate::from_ymd_opt(year, digits(5, 7)?, digits(8, 10)?)?.and_hms_opt(
+        digits(11, 13)?,
+        digits(13, 15)?,
+        digits(15, 17)?,
+    )
 }
 
 /// The month of an English three-letter name in any case: `apr` is 4.

@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::path::Path;
 
 use serde::Serialize;
 
-use crate::accounts::{self, Known};
+use crate::accounts::{self, Finder, Known, Row};
 use crate::archive::read;
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
@@ -21,27 +22,33 @@ use crate::ui::{Page, Report};
 pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     let evidence = ctx.evidence(args.backup_dir.as_deref(), None, true)?;
     let known = evidence.accounts();
-    let nobody = Known::default();
-    let mut shown: Vec<(&Snapshot, &Known)> = Vec::new();
+    let finder = Finder::new(&known);
+    let rows: Vec<Row> = known
+        .iter()
+        .map(|known| accounts::row(known, ctx.now, &ctx.zone))
+        .collect();
+    let nobody = accounts::row(&Known::default(), ctx.now, &ctx.zone);
+    let mut shown: Vec<(&Snapshot, &Row, Option<usize>)> = Vec::new();
     for snapshot in &evidence.snapshots {
-        let account = accounts::find(&known, &snapshot.sidecar.account());
-        shown.push((snapshot, account.unwrap_or(&nobody)));
+        let account = finder.of_snapshot(snapshot);
+        let row = account.and_then(|account| rows.get(account));
+        shown.push((snapshot, row.unwrap_or(&nobody), account));
     }
     if let Some(email) = &args.email {
-        shown.retain(|(snapshot, known)| {
+        shown.retain(|(snapshot, row, _)| {
             let is = |text: &Option<String>| {
                 text.as_deref()
                     .is_some_and(|text| text.eq_ignore_ascii_case(email))
             };
-            is(&snapshot.sidecar.email) || is(&known.alias)
+            is(&snapshot.sidecar.email) || is(&row.alias)
         });
     }
     if args.latest_per_email {
-        keep_latest(&mut shown);
+        keep_latest(&mut shown, &known);
     }
     let mut entries: Vec<Entry> = shown
         .iter()
-        .map(|(snapshot, known)| Entry::of(snapshot, known, ctx))
+        .map(|(snapshot, row, _)| Entry::of(snapshot, row, ctx))
         .collect();
     if args.ready {
         entries.retain(|entry| entry.status != Status::Cooldown);
@@ -89,17 +96,22 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
 }
 
 /// The newest whole or login snapshot of each account.
-fn keep_latest(shown: &mut Vec<(&Snapshot, &Known)>) {
-    shown.sort_by_key(|(snapshot, _)| {
+fn keep_latest(shown: &mut Vec<(&Snapshot, &Row, Option<usize>)>, known: &[Known]) {
+    fn key(snapshot: &Snapshot) -> (bool, Reverse<Option<Stamp>>, &Path) {
         let sidecar = &snapshot.sidecar;
         (
             sidecar.mode() == BackupMode::SessionOnly,
             Reverse(sidecar.content_time()),
-            snapshot.archive.clone(),
+            &snapshot.archive,
         )
-    });
+    }
+    shown.sort_by(|(a, ..), (b, ..)| key(a).cmp(&key(b)));
+    let nobody = Account::default();
     let mut seen: HashSet<&Account> = HashSet::new();
-    shown.retain(|(_, known)| seen.insert(&known.account));
+    shown.retain(|(_, _, account)| {
+        let known = account.and_then(|account| known.get(account));
+        seen.insert(known.map_or(&nobody, |known| &known.account))
+    });
 }
 
 fn sort(entries: &mut [Entry], by: SortBy) {
@@ -137,16 +149,15 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(snapshot: &Snapshot, known: &Known, ctx: &Ctx) -> Self {
+    fn of(snapshot: &Snapshot, row: &Row, ctx: &Ctx) -> Self {
         let sidecar = &snapshot.sidecar;
-        let row = accounts::row(known, ctx.now, &ctx.zone);
         let shown = |stamp: Stamp| stamp.in_zone(&ctx.zone);
         Self {
             archive_name: snapshot.archive_name(),
             archive: snapshot.archive.clone(),
             email: sidecar.email.clone(),
             account_id: sidecar.account_id.clone(),
-            alias: row.alias,
+            alias: row.alias.clone(),
             session_start_at: sidecar
                 .session_start_at
                 .map(|start| SessionStart(shown(start.0))),

@@ -168,7 +168,7 @@ pub fn list_kept(backup_dir: &Path, part: &str, zone: &Zone) -> Result<Listing> 
 }
 
 fn is_flat(base: &str) -> bool {
-    BackupName::of_file(&format!("{base}{ARCHIVE_SUFFIX}")).is_some()
+    BackupName::is_base(base)
 }
 
 fn is_python_auth(base: &str) -> bool {
@@ -349,13 +349,9 @@ pub fn newest<'a>(
     snapshots: impl Iterator<Item = &'a Snapshot>,
     auth_only: bool,
 ) -> Option<&'a Snapshot> {
-    let rank = |snapshot: &Snapshot| -> (bool, Option<Stamp>, PathBuf) {
+    let rank = |snapshot: &'a Snapshot| -> (bool, Option<Stamp>, &'a Path) {
         let whole = auth_only || snapshot.sidecar.mode() == BackupMode::Full;
-        (
-            whole,
-            snapshot.sidecar.content_time(),
-            snapshot.archive.clone(),
-        )
+        (whole, snapshot.sidecar.content_time(), &snapshot.archive)
     };
     snapshots
         .filter(|snapshot| snapshot.sidecar.mode() != BackupMode::SessionOnly)
