@@ -276,7 +276,7 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
     let mut accounts: Vec<Named> = Vec::new();
     accounts.extend(sources.active.map(|(account, _)| Named::of(account)));
     accounts.extend(registry.iter().map(|entry| Named::of(&entry.account)));
-    let sidecars = sources.snapshots.iter().map(|snapshot| &snapshot.sidecar);
+    let sidecars = sources.snapshots.iter().map(|snapshot| &*snapshot.sidecar);
     accounts.extend(sidecars.map(Named::of_sidecar));
     accounts.extend(sources.records.iter().map(Named::of_record));
     // The surest first, so that what is known by email alone finds the account it belongs to.
@@ -567,7 +567,7 @@ pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::Sidecar;
+    use proptest::prelude::*;
 
     fn snapshot(email: &str, ids: Option<(&str, &str)>, created_at: &str, percent: u8) -> Snapshot {
         let stamp = Stamp::parse(created_at).expect("a time");
@@ -586,9 +586,9 @@ mod tests {
         };
         Snapshot {
             archive: format!("/b/{created_at}.tar.gz").into(),
-            sidecar,
+            sidecar: Box::new(sidecar),
+            depth: snapshots::Depth::Whole,
             is_complete: true,
-            size_bytes: 1,
         }
     }
 
@@ -709,6 +709,109 @@ mod tests {
             ..Sources::default()
         });
         assert_eq!(known.len(), 3);
+    }
+
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+        let email = prop::sample::select(vec![None, Some("a"), Some("A"), Some("b"), Some("c")]);
+        let user = prop::sample::select(vec![None, None, Some("user-a"), Some("user-b")]);
+        let workspace = prop::sample::select(vec![None, Some("ws-1"), Some("ws-2")]);
+        let source = prop::sample::select(vec![
+            None,
+            Some(StatusSource::Panel),
+            Some(StatusSource::Offline),
+            Some(StatusSource::Legacy),
+        ]);
+        let times = (0..4_u8, 0..4_u8, any::<bool>());
+        let rest = (source, times, any::<bool>(), prop::option::of("[ab]"));
+        let whole = (email, user, workspace, rest, any::<u32>());
+        whole.prop_map(|(email, user_id, account_id, rest, number)| {
+            let (status_source, (seen, made, has_window), is_guess, plan_type) = rest;
+            let day = |day: u8| match day {
+                0 => None,
+                day => Stamp::parse(&format!("2026-04-1{day}T00:00:00Z")),
+            };
+            let owned = |text: &str| text.to_owned();
+            let sidecar = Sidecar {
+                email: email.map(|name| format!("{name}@example.com")),
+                user_id: user_id.map(owned),
+                account_id: account_id.map(owned),
+                plan_type,
+                status_source,
+                observed_at: day(seen),
+                created_at: day(made),
+                session_start_at: day(3).filter(|_| has_window).map(SessionStart),
+                inference_basis: is_guess.then(|| "a guess".to_owned()),
+                quota_text: Some(number.to_string()),
+                schema_version: Some(1),
+                ..Sidecar::default()
+            };
+            Snapshot {
+                archive: format!("/b/{number}.tar.gz").into(),
+                sidecar: Box::new(sidecar),
+                depth: snapshots::Depth::Whole,
+                is_complete: true,
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Evidence is weighed before it is copied: the same counts as when one after the other is asked.
+        #[test]
+        fn weighed_evidence_is_the_evidence_that_outranks(
+            snapshots in prop::collection::vec(any_snapshot(), 0..24),
+            latest in 0..4_u8,
+        ) {
+            let latest = Stamp::parse(&format!("2026-04-1{latest}T00:00:00Z"));
+            let sources = Sources { snapshots: &snapshots, latest, ..Sources::default() };
+            let known = gather(&sources);
+            let finder = Finder::new(&known);
+            let mut expected = vec![(None::<Observation>, None::<Observation>, None); known.len()];
+            for snapshot in &snapshots {
+                let place = finder.of_snapshot(snapshot);
+                let found = find(&known, &snapshot.sidecar.account());
+                let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
+                prop_assert_eq!(place, found);
+                let (Some(place), Some(seen)) = (place, Observation::of_sidecar(&snapshot.sidecar)) else {
+                    continue;
+                };
+                let (newest, reported, plan_type) = &mut expected[place];
+                let outranks = |old: &Option<Observation>| {
+                    old.as_ref().is_none_or(|old| seen.outranks(old, latest))
+                };
+                if !seen.is_guess && outranks(reported) {
+                    *reported = Some(seen.clone());
+                }
+                let counts = outranks(newest);
+                if seen.plan_type.is_some() && (counts || plan_type.is_none()) {
+                    plan_type.clone_from(&seen.plan_type);
+                }
+                if counts {
+                    *newest = Some(seen);
+                }
+            }
+            let gathered: Vec<_> = known
+                .into_iter()
+                .map(|known| (known.observation, known.reported, known.plan_type))
+                .collect();
+            prop_assert_eq!(gathered, expected);
+        }
+
+        /// Whoever is asked for, be it somebody of whom there is no evidence.
+        #[test]
+        fn many_are_found_where_one_is(
+            snapshots in prop::collection::vec(any_snapshot(), 0..16),
+            others in prop::collection::vec(any_snapshot(), 1..8),
+        ) {
+            let known = gather(&Sources { snapshots: &snapshots, ..Sources::default() });
+            let finder = Finder::new(&known);
+            for other in &others {
+                let found = find(&known, &other.sidecar.account());
+                let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
+                prop_assert_eq!(finder.of_snapshot(other), found);
+            }
+        }
     }
 
     #[test]

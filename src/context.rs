@@ -26,6 +26,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
+use crate::snapshots::Depth;
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -408,9 +409,10 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
     ) -> Result<Evidence> {
-        self.evidence_with(backup_dir, inventory, may_write, None)
+        self.evidence_with(backup_dir, inventory, depth, may_write, None)
     }
 
     /// The same for a command that holds the lock.
@@ -418,11 +420,12 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, depth, may_write, held)?;
         evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
@@ -456,8 +459,8 @@ impl Ctx {
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
             .transpose()?;
         let may_write = refresh != Some(true);
-        let mut evidence =
-            self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
+        let inventory = legacy.inventory_path.as_deref();
+        let mut evidence = self.evidence(backup_dir, inventory, Depth::Window, may_write)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }

@@ -488,6 +488,25 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_a_reset_in_it_was_reported() {
+        let is_report = |text| is_python_report(Some(text));
+        assert!(is_python_report(None));
+        assert!(is_report("[██░░] 7% left (resets 12:00 on 21 Apr)") && is_report("RESETS 3:00"));
+        assert!(is_report("é resets soon, resets 9:00"));
+        for text in [
+            "",
+            "resets ",
+            "resets",
+            "resets soon",
+            "7% left",
+            "resets  3",
+            "resets é",
+        ] {
+            assert!(!is_report(text), "{text}");
+        }
+    }
+
+    #[test]
     fn resets_ten_minutes_apart_are_one_window() {
         let known = seen(Some(40));
         let settle = |reset| settle_start(stamp(reset), WindowState::Running, Some(&known), &utc());

@@ -546,6 +546,22 @@ mod tests {
             prop_assert_eq!(SessionStart::from_reset(next, &zone), start);
         }
 
+        /// What is written and read by hand is what chrono's patterns say.
+        #[test]
+        fn forms_are_those_of_their_patterns(seconds in -30_000_000_000_i64..253_000_000_000, tz in any_zone()) {
+            let stamp = Stamp::from_unix(seconds, &zone(tz.name())).expect("in range");
+            prop_assert_eq!(stamp.table_form(), stamp.0.format("%Y-%m-%d %H:%M").to_string());
+            prop_assert_eq!(stamp.to_string(), stamp.0.format("%Y-%m-%dT%H:%M:%S%:z").to_string());
+            let name = stamp.file_name_form();
+            prop_assert_eq!(parse_plain_form(&name), Some(stamp.wall_clock()));
+        }
+
+        #[test]
+        fn clocks_in_names_are_read_as_their_pattern_says(text in "[0-9+ -]{4}[-0][0-9 ]{2}-[0-9+]{2}[- ][0-2][0-9 ][0-6][0-9][0-6][0-9-]?") {
+            let by_pattern = NaiveDateTime::parse_from_str(&text, FILE_NAME_FORM).ok();
+            prop_assert_eq!(parse_file_name_form(&text), by_pattern);
+        }
+
         #[test]
         fn json_round_trips(seconds in -9_000_000_000_i64..100_000_000_000, tz in any_zone()) {
             let stamp = Stamp::from_unix(seconds, &zone(tz.name())).expect("in range");

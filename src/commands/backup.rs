@@ -22,7 +22,7 @@ use crate::metadata::{
     BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
-use crate::snapshots::make;
+use crate::snapshots::{Depth, make};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::size_words;
 use crate::ui::{Page, Report};
@@ -44,6 +44,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
+        Depth::Whole,
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;

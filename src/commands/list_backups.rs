@@ -13,14 +13,14 @@ use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
-use crate::snapshots::Snapshot;
+use crate::snapshots::{self, Depth, Snapshot};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::{Table, Tone, column, count, number, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
-    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, true)?;
+    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, Depth::Window, true)?;
     let known = evidence.accounts();
     let finder = Finder::new(&known);
     let rows: Vec<Row> = known
@@ -46,13 +46,15 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     if args.latest_per_email {
         keep_latest(&mut shown, &known);
     }
+    if args.ready {
+        shown.retain(|(_, row, _)| row.status != Status::Cooldown);
+    }
+    let listed: Vec<&Snapshot> = shown.iter().map(|(snapshot, ..)| *snapshot).collect();
     let mut entries: Vec<Entry> = shown
         .iter()
-        .map(|(snapshot, row, _)| Entry::of(snapshot, row, ctx))
+        .zip(snapshots::lengths(&listed))
+        .map(|((snapshot, row, _), length)| Entry::of(snapshot, row, length, ctx))
         .collect();
-    if args.ready {
-        entries.retain(|entry| entry.status != Status::Cooldown);
-    }
     sort(&mut entries, args.sort);
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     let mut outcome = Outcome::Done;
@@ -142,14 +144,15 @@ struct Entry {
     created_at: Option<Stamp>,
     quota_percent_left: Option<u8>,
     backup_mode: BackupMode,
-    size_bytes: u64,
+    /// None where the archive is gone since.
+    size_bytes: Option<u64>,
     status: Status,
     usable_at: Option<Stamp>,
     verified: Option<bool>,
 }
 
 impl Entry {
-    fn of(snapshot: &Snapshot, row: &Row, ctx: &Ctx) -> Self {
+    fn of(snapshot: &Snapshot, row: &Row, size_bytes: Option<u64>, ctx: &Ctx) -> Self {
         let sidecar = &snapshot.sidecar;
         let shown = |stamp: Stamp| stamp.in_zone(&ctx.zone);
         Self {
@@ -169,7 +172,7 @@ impl Entry {
             created_at: sidecar.created_at.map(shown),
             quota_percent_left: sidecar.quota_percent_left,
             backup_mode: sidecar.mode(),
-            size_bytes: snapshot.size_bytes,
+            size_bytes,
             status: row.status,
             usable_at: row.usable_at,
             verified: None,
@@ -229,7 +232,7 @@ impl Report for Answer {
                     time(entry.reset_at.or(entry.next_available_at)),
                     time(entry.created_at),
                     mode.to_owned(),
-                    size_words(entry.size_bytes),
+                    entry.size_bytes.map_or_else(|| "-".to_owned(), size_words),
                     entry
                         .verified
                         .map_or("-", |sound| if sound { "sound" } else { "damaged" })

@@ -18,7 +18,7 @@ use crate::metadata::{
     Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource, ValidationStatus,
     WindowState,
 };
-use crate::snapshots::{self, Snapshot, make};
+use crate::snapshots::{self, Depth, Snapshot, make};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count};
 use crate::ui::{Page, Report};
@@ -36,7 +36,7 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     after.merge(&scan);
     let mut made = 0_usize;
     let current = if args.write_metadata {
-        snapshots::list(&backup_dir, &ctx.zone)?.snapshots
+        snapshots::list(&backup_dir, &ctx.zone, Depth::Whole)?.snapshots
     } else {
         Vec::new()
     };
