@@ -158,6 +158,8 @@ struct Groups<'a> {
     known: Vec<Known>,
     found: HashMap<Named<'a>, usize>,
     by_trait: ByTrait<'a>,
+    /// Whether of any of them no user was known when it was made.
+    has_userless: bool,
 }
 
 impl<'a> Groups<'a> {
@@ -169,6 +171,26 @@ impl<'a> Groups<'a> {
         let index = self.place(account);
         self.found.insert(account, index);
         index
+    }
+
+    /// The groups of `named`, in its order, and of whoever is `active`.
+    ///
+    /// The surest are placed first, so that what is known by email alone finds the account it belongs to; of those that
+    /// are as sure, whoever is active.
+    fn of_all(&mut self, active: Option<Named<'a>>, named: &[Named<'a>]) -> Vec<usize> {
+        let active = active.map(|account| (account, None));
+        let named = named.iter().enumerate();
+        let others = named.map(|(place, account)| (*account, Some(place)));
+        let mut order: Vec<(Named, Option<usize>)> = active.into_iter().chain(others).collect();
+        order.sort_by_key(|(account, _)| account.doubt());
+        let mut groups = vec![0; order.len()];
+        for (account, place) in order {
+            let group = self.of(account);
+            if let Some(place) = place.and_then(|place| groups.get_mut(place)) {
+                *place = group;
+            }
+        }
+        groups
     }
 
     fn place(&mut self, named: Named<'a>) -> usize {
@@ -185,6 +207,7 @@ impl<'a> Groups<'a> {
             _ => candidates.iter().find(same),
         };
         let index = only.copied().unwrap_or_else(|| {
+            self.has_userless |= named.user_id.is_none();
             self.known.push(Known::default());
             self.known.len() - 1
         });
@@ -209,8 +232,11 @@ impl<'a> Groups<'a> {
 
     /// The groups that `account` may belong to.
     fn candidates(&self, named: Named, account: &Account) -> Vec<usize> {
+        // Two users are never one account: where all have one, only that can agree. One email may have many workspaces.
+        let by_user = named.user_id.is_some() && !self.has_userless;
         let mut candidates: Vec<usize> = named
             .traits()
+            .filter(|(what, _)| !by_user || *what == Trait::User)
             .filter_map(|key| self.by_trait.get(&key))
             .flatten()
             .copied()
@@ -273,46 +299,46 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         .registry
         .map(|registry| registry.entries.as_slice())
         .unwrap_or_default();
-    let mut accounts: Vec<Named> = Vec::new();
-    accounts.extend(sources.active.map(|(account, _)| Named::of(account)));
-    accounts.extend(registry.iter().map(|entry| Named::of(&entry.account)));
+    let mut named: Vec<Named> = Vec::new();
+    named.extend(registry.iter().map(|entry| Named::of(&entry.account)));
     let sidecars = sources.snapshots.iter().map(|snapshot| &*snapshot.sidecar);
-    accounts.extend(sidecars.map(Named::of_sidecar));
-    accounts.extend(sources.records.iter().map(Named::of_record));
-    // The surest first, so that what is known by email alone finds the account it belongs to.
-    accounts.sort_by_key(|account| account.doubt());
-    for account in accounts {
-        groups.of(account);
-    }
+    named.extend(sidecars.map(Named::of_sidecar));
+    named.extend(sources.records.iter().map(Named::of_record));
+    let place_of = groups.of_all(
+        sources.active.map(|(account, _)| Named::of(account)),
+        &named,
+    );
+    let (of_entries, rest) = place_of.split_at(registry.len());
+    let (of_snapshots, of_records) = rest.split_at(sources.snapshots.len());
 
     let latest = sources.latest;
     let mut best: Vec<Best> = vec![Best::default(); groups.known.len()];
     let mut snapshots_of: Vec<Vec<&Snapshot>> = vec![Vec::new(); groups.known.len()];
-    for record in sources.records {
+    for (record, place) in sources.records.iter().zip(of_records) {
         // An API key has no window.
         if is_of_key(record) {
             continue;
         }
         let rank = Rank::new(record.quota_end_detected_at, StatusSource::Legacy, latest);
-        best[groups.of(Named::of_record(record))].take(rank, true, None, Seen::Record(record));
+        best[*place].take(rank, true, None, Seen::Record(record));
     }
-    for snapshot in sources.snapshots {
+    for (snapshot, place) in sources.snapshots.iter().zip(of_snapshots) {
         let sidecar = &snapshot.sidecar;
-        let index = groups.of(Named::of_sidecar(sidecar));
-        snapshots_of[index].push(snapshot);
+        snapshots_of[*place].push(snapshot);
         if let Some((observed_at, source)) = Observation::seen_in_sidecar(sidecar) {
             let rank = Rank::new(observed_at, source, latest);
             let is_guess = Observation::is_guess_of_sidecar(sidecar);
             let plan_type = sidecar.plan_type.as_deref();
-            best[index].take(rank, is_guess, plan_type, Seen::Snapshot(sidecar));
+            best[*place].take(rank, is_guess, plan_type, Seen::Snapshot(sidecar));
         }
     }
-    for entry in registry {
+    for (entry, place) in registry.iter().zip(of_entries) {
         let seen = &entry.observation;
-        best[groups.of(Named::of(&entry.account))].take(
+        let plan_type = seen.plan_type.as_deref();
+        best[*place].take(
             seen.rank(latest),
             seen.is_guess,
-            seen.plan_type.as_deref(),
+            plan_type,
             Seen::Entry(seen),
         );
     }

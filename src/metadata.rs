@@ -361,9 +361,9 @@ impl Sidecar {
     /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where a Python wrote
     /// it, since it tells whether the window was reported. None where `parse` fails, and it may be where it does not.
     pub fn parse_window(bytes: &[u8]) -> Option<Self> {
-        let window: Window = serde_json::from_slice(bytes).ok()?;
+        let brief: Brief = serde_json::from_slice(bytes).ok()?;
         let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        (is_object && window.product.0 == "codex").then(|| window.into_sidecar())
+        (is_object && brief.product.0 == "codex").then(|| brief.into_sidecar())
     }
 
     /// Whose snapshot it is.
@@ -391,7 +391,7 @@ impl Sidecar {
 
 /// The fields of a [`Sidecar`], of which only those of the window are kept.
 #[derive(Deserialize)]
-struct Window<'a> {
+struct Brief<'a> {
     #[serde(borrow, default = "codex")]
     product: Text<'a>,
     #[serde(default)]
@@ -480,7 +480,7 @@ fn codex() -> Text<'static> {
     Text(Cow::Borrowed("codex"))
 }
 
-impl Window<'_> {
+impl Brief<'_> {
     fn into_sidecar(self) -> Sidecar {
         Sidecar {
             schema_version: self.schema_version,

@@ -185,24 +185,23 @@ pub fn list_kept(backup_dir: &Path, part: &str, zone: &Zone) -> Result<Listing> 
     Ok(listing)
 }
 
-/// The lengths of their archives now, in bytes, in their order. None for one that is gone since it was listed.
-pub fn lengths(snapshots: &[&Snapshot]) -> Vec<Option<u64>> {
-    fn length<'a>(snapshot: &'a Snapshot, last: &mut Option<(&'a Path, OpenDir)>) -> Option<u64> {
+/// Tells the lengths of many archives, one after the other.
+#[derive(Default)]
+pub struct Lengths<'a> {
+    /// Where the last one was.
+    last: Option<(&'a Path, OpenDir)>,
+}
+
+impl<'a> Lengths<'a> {
+    /// The length of the archive now, in bytes. None where it is gone since it was listed.
+    pub fn of(&mut self, snapshot: &'a Snapshot) -> Option<u64> {
         let dir = snapshot.archive.parent()?;
-        if last.as_ref().is_none_or(|(open, _)| *open != dir) {
-            *last = Some((dir, OpenDir::open(dir).ok()?));
+        if self.last.as_ref().is_none_or(|(last, _)| *last != dir) {
+            self.last = Some((dir, OpenDir::open(dir).ok()?));
         }
-        let (_, open) = last.as_ref()?;
+        let (_, open) = self.last.as_ref()?;
         open.length(snapshot.archive.file_name()?.to_str()?).ok()
     }
-    let mut lengths = threads::share(snapshots.iter().copied().enumerate(), |part| {
-        let mut last = None;
-        let part = part.into_iter();
-        part.map(|(place, snapshot)| (place, length(snapshot, &mut last)))
-            .collect()
-    });
-    lengths.sort_unstable_by_key(|(place, _)| *place);
-    lengths.into_iter().map(|(_, length)| length).collect()
 }
 
 fn is_flat(base: &str) -> bool {
@@ -232,33 +231,49 @@ fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(dirs)
 }
 
-/// A name in a directory, without its suffix.
+/// A file's name in a directory.
 struct Name {
     /// Its first bytes, so that nearly all comparisons are of two numbers.
     head: u128,
-    base: String,
+    file: String,
+    /// How long it is without its suffix.
+    base: usize,
     /// Whether the directory says that it is a regular file: then nobody else need be asked.
     is_file: bool,
 }
 
 impl Name {
-    fn new(base: &str, is_file: bool) -> Self {
+    fn new(file: &str, base: &str, is_file: bool) -> Self {
         let mut head = [0; size_of::<u128>()];
         for (place, byte) in head.iter_mut().zip(base.bytes()) {
             *place = byte;
         }
         Self {
             head: u128::from_be_bytes(head),
-            base: base.to_owned(),
+            file: file.to_owned(),
+            base: base.len(),
             is_file,
         }
+    }
+
+    /// Without its suffix.
+    fn base(&self) -> &str {
+        self.file.get(..self.base).unwrap_or_default()
     }
 
     /// As their bases compare.
     fn compare(&self, other: &Self) -> Ordering {
         self.head
             .cmp(&other.head)
-            .then_with(|| self.base.cmp(&other.base))
+            .then_with(|| self.base().cmp(other.base()))
+    }
+
+    /// Its path in `dir`.
+    fn path(&self, dir: &Path) -> PathBuf {
+        let mut path = PathBuf::with_capacity(dir.as_os_str().len() + 1 + self.file.len());
+        path.push(dir);
+        path.push(&self.file);
+        path
     }
 }
 
@@ -290,12 +305,12 @@ fn read_dir_into(
             let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
             if let Some(base) = name.strip_suffix(ARCHIVE_SUFFIX) {
                 if wanted(base) {
-                    archives.push(Name::new(base, is_file()));
+                    archives.push(Name::new(name, base, is_file()));
                 }
             } else if let Some(base) = name.strip_suffix(SIDECAR_SUFFIX)
                 && wanted(base)
             {
-                return Some(Name::new(base, is_file()));
+                return Some(Name::new(name, base, is_file()));
             }
         }
     });
@@ -305,7 +320,7 @@ fn read_dir_into(
         let mut buffer = Vec::new();
         let read = |name: Name| {
             let open = open.as_ref().filter(|_| name.is_file);
-            let sidecar = open.and_then(|open| read_plain(open, &name.base, depth, &mut buffer));
+            let sidecar = open.and_then(|open| read_plain(open, &name.file, depth, &mut buffer));
             (name, sidecar)
         };
         part.into_iter().map(read).collect()
@@ -317,14 +332,14 @@ fn read_dir_into(
     sidecars.sort_unstable_by(|(a, _), (b, _)| a.compare(b));
     listing.snapshots.reserve(archives.len());
     let mut sidecars = sidecars.into_iter().peekable();
-    let mut orphans: Vec<String> = Vec::new();
+    let mut orphans: Vec<Name> = Vec::new();
     for name in archives {
         while let Some((orphan, _)) = sidecars.next_if(|(other, _)| other.compare(&name).is_lt()) {
-            orphans.push(orphan.base);
+            orphans.push(orphan);
         }
         let sidecar = sidecars.next_if(|(other, _)| other.compare(&name).is_eq());
         let has_sidecar = sidecar.is_some();
-        let archive = dir.join(name.base + ARCHIVE_SUFFIX);
+        let archive = name.path(dir);
         match sidecar.and_then(|(_, sidecar)| sidecar) {
             Some(sidecar) if name.is_file => listing.snapshots.push(Snapshot {
                 archive,
@@ -344,9 +359,9 @@ fn read_dir_into(
             },
         }
     }
-    orphans.extend(sidecars.map(|(orphan, _)| orphan.base));
-    for base in orphans {
-        let path = dir.join(base + SIDECAR_SUFFIX);
+    orphans.extend(sidecars.map(|(orphan, _)| orphan));
+    for orphan in orphans {
+        let path = orphan.path(dir);
         listing.problems.push(format!(
             "the sidecar `{}` has no archive beside it",
             path.display()
@@ -358,13 +373,12 @@ fn read_dir_into(
 /// Reads a sidecar that is a regular file. None where anything is odd: [`read_one`] says what, or finds that it is not.
 fn read_plain(
     dir: &OpenDir,
-    base: &str,
+    name: &str,
     depth: Depth,
     buffer: &mut Vec<u8>,
 ) -> Option<Box<Sidecar>> {
     let most = usize::try_from(MOST_BYTES).unwrap_or(usize::MAX);
-    let bytes = dir.read(&format!("{base}{SIDECAR_SUFFIX}"), buffer, most);
-    let bytes = bytes.ok()??;
+    let bytes = dir.read(name, buffer, most).ok()??;
     match depth {
         Depth::Whole => Sidecar::parse(bytes).ok().map(Box::new),
         Depth::Window => Sidecar::parse_window(bytes).map(Box::new),
@@ -630,10 +644,10 @@ mod tests {
                 snapshots.map(of).collect()
             };
             assert_eq!(seen(&listing), seen(&alone));
-            let all: Vec<&Snapshot> = listing.snapshots.iter().collect();
-            for (snapshot, length) in all.iter().zip(lengths(&all)) {
+            let mut lengths = Lengths::default();
+            for snapshot in &listing.snapshots {
                 let meta = fs::metadata(&snapshot.archive).expect("stands");
-                assert_eq!(length, Some(meta.len()));
+                assert_eq!(lengths.of(snapshot), Some(meta.len()));
             }
         }
     }

@@ -74,11 +74,12 @@ impl<'a> Table<'a> {
     }
 
     /// Adds a row, one cell a column; what is beyond the last column is left out.
-    pub fn row<const N: usize>(&mut self, tone: Tone, cells: [String; N]) {
+    pub fn row<C: AsRef<str>, const N: usize>(&mut self, tone: Tone, cells: [C; N]) {
         self.tones.push(tone);
-        let mut cells = cells.iter();
+        let mut cells = cells.into_iter();
         for widest in &mut self.widths {
-            let cell = printable(cells.next().map_or("", String::as_str));
+            let cell = cells.next();
+            let cell = printable(cell.as_ref().map_or("", C::as_ref));
             *widest = width(&cell).max(*widest);
             self.text.push_str(&cell);
             self.ends.push(self.text.len());
