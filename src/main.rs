@@ -26,6 +26,7 @@ mod registry;
 mod settings;
 mod snapshots;
 mod stop;
+mod threads;
 mod timeutil;
 mod ui;
 
