@@ -385,7 +385,10 @@ impl Sidecar {
     pub fn parse_window(bytes: &[u8]) -> Option<Self> {
         let brief: Brief = serde_json::from_slice(bytes).ok()?;
         let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        (is_object && brief.product.0 == "codex").then(|| brief.into_sidecar())
+        let is_known = is_object && brief.product.0 == "codex";
+        let sidecar = is_known.then(|| brief.into_sidecar())?;
+        let is_later = sidecar.schema_version > Some(SCHEMA_VERSION);
+        (!is_later).then_some(sidecar)
     }
 
     /// Whose snapshot it is.
