@@ -16,6 +16,7 @@ use clap::ValueEnum as _;
 use crate::accounts::{self, Row};
 use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
+use crate::codex::home;
 use crate::codex::program::{Program, Search};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
@@ -235,6 +236,18 @@ impl Ctx {
     /// The Codex home, given a command's own flag for it.
     pub fn codex_home(&self, flag: Option<&Path>) -> Result<PathBuf> {
         flag.map_or_else(|| Ok(self.paths.codex_home.clone()), absolute)
+    }
+
+    /// Where Codex keeps the databases of a home: as its settings say, or CODEX_SQLITE_HOME; None where that is the home
+    /// itself.
+    pub fn sqlite_home(&self, codex_home: &Path) -> Option<PathBuf> {
+        let named = home::sqlite_home(codex_home, self.paths.home.as_deref());
+        named.or_else(|| {
+            // Without a tilde, and from the working directory: as Codex takes it.
+            let value = env::var("CODEX_SQLITE_HOME").ok()?;
+            let value = Some(value.trim()).filter(|value| !value.is_empty())?;
+            std::path::absolute(value).ok()
+        })
     }
 
     /// Where snapshots are kept, given the flag.

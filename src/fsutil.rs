@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -228,14 +229,7 @@ fn is_mine(_: &fs::Metadata) -> bool {
 pub fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(false)
-        }
+        Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(Error::io("look at", path, error)),
     }
 }
@@ -262,6 +256,45 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         ));
     }
     Ok(file)
+}
+
+/// Whether an error says that nothing stands there, or not any more.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Which file it is, among those of one file system; 0 where the system does not tell.
+pub fn inode(meta: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::ino(meta);
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        0
+    }
+}
+
+/// When anything about it was changed last, in seconds and nanoseconds: nobody can set that time back. Always the same
+/// where the system does not tell.
+pub fn changed_at(meta: &fs::Metadata) -> (i64, i64) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (meta.ctime(), meta.ctime_nsec())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        (0, 0)
+    }
+}
+
+/// Whether its content was written longer ago than `age`; None where its time says nothing, or is still to come.
+pub fn is_older_than(meta: &fs::Metadata, age: Duration) -> Option<bool> {
+    Some(meta.modified().ok()?.elapsed().ok()? > age)
 }
 
 /// Fills `buffer` with the file's bytes from `offset` on, without moving the place where others read. A file that ends

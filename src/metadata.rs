@@ -278,6 +278,10 @@ pub struct Sidecar {
     /// The databases, and how each was captured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<Database>,
+    /// The directory outside of the home that its `sqlite_home` named, whose databases the archive holds below
+    /// `.codex-manager-sqlite-home/`; None where it holds none of such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlite_home: Option<String>,
     /// Patterns that were left out on request; a restore leaves what they match in place.
     pub excluded_patterns: Vec<String>,
     /// What stood in the home and could not be captured, each with its reason.
@@ -335,6 +339,7 @@ impl Default for Sidecar {
             captured_files: Vec::new(),
             databases: Vec::new(),
             archive_format: None,
+            sqlite_home: None,
             excluded_patterns: Vec::new(),
             not_captured: Vec::new(),
             source_codex_home: None,

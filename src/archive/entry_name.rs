@@ -5,6 +5,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::metadata::MANIFEST_SUFFIX;
+
 /// The longest name, in bytes: PATH_MAX of Linux, the largest of the three systems.
 const LONGEST: usize = 4096;
 
@@ -131,6 +133,11 @@ pub fn is_metadata(path: &str) -> bool {
     !path.contains('/') && path.ends_with(METADATA_SUFFIX)
 }
 
+/// Whether a file of this path may be an archive's manifest, which is a description by its name as well.
+pub fn is_manifest(path: &str) -> bool {
+    !path.contains('/') && path.ends_with(MANIFEST_SUFFIX)
+}
+
 /// A name from an archive as it may be shown: nothing in it can steer a terminal, and it has an end.
 pub fn shown(name: &[u8]) -> String {
     const MOST: usize = 120;
@@ -153,6 +160,25 @@ pub fn shown(name: &[u8]) -> String {
     if text.chars().count() > MOST {
         text = text.chars().take(MOST).collect();
         text.push('…');
+    }
+    text
+}
+
+/// A name of any bytes as text that no other name is written as: what is no UTF-8, control characters and backslashes
+/// are escaped. A name that passes [`check`] is written as it is.
+pub fn escaped(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() || letter == '\\' {
+                text.extend(letter.escape_default());
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.extend(std::ascii::escape_default(*byte).map(char::from));
+        }
     }
     text
 }
@@ -248,7 +274,29 @@ mod tests {
         assert!(shown(&[b'x'; 5000]).chars().count() <= 121);
     }
 
+    #[test]
+    fn an_escaped_name_is_readable() {
+        for (name, text) in [
+            (&b"gr\xc3\xb6\xc3\x9fe's \"x\".md"[..], "größe's \"x\".md"),
+            (b"bad\xff", "bad\\xff"),
+            (b"bad\\xff", "bad\\\\xff"),
+            (b"two\nlines\x1b", "two\\nlines\\u{1b}"),
+        ] {
+            assert_eq!(escaped(name), text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_two_names_are_escaped_alike(names in proptest::collection::vec("[\\\\xfn0-9a\u{80}]{0,6}", 2)) {
+            // As bytes, so that some of them are no UTF-8.
+            let bytes: Vec<Vec<u8>> = names
+                .iter()
+                .map(|name| name.chars().map(|letter| if letter == '\u{80}' { 0xff } else { letter as u8 }).collect())
+                .collect();
+            prop_assert_eq!(bytes[0] == bytes[1], escaped(&bytes[0]) == escaped(&bytes[1]));
+        }
+
         #[test]
         fn what_passes_stays_below_and_passes_again(name in proptest::collection::vec(any::<u8>(), 0..40)) {
             if let Ok(path) = check(&name) {
@@ -257,6 +305,7 @@ mod tests {
                     .components()
                     .all(|part| matches!(part, std::path::Component::Normal(_)));
                 prop_assert!(plain);
+                prop_assert_eq!(escaped(path.as_bytes()), path);
             }
             prop_assert!(!shown(&name).chars().any(char::is_control));
         }

@@ -114,6 +114,11 @@ impl Head {
         })
     }
 
+    /// Whether `bytes`, too few for a header, may be the begin of one.
+    pub fn may_begin(bytes: &[u8]) -> bool {
+        bytes.iter().zip(FIXED).all(|(one, fixed)| *one == fixed)
+    }
+
     /// As it stands in the archive.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD);
@@ -210,6 +215,24 @@ impl Unpacker {
     /// Puts what `member` holds in place of what `out` holds. All of the member is looked at: its length, its CRC, both
     /// of its hashes. Nothing of `out` counts where it is damaged.
     pub fn unpack(&mut self, head: &Head, member: &[u8], out: &mut Vec<u8>) -> Result<(), Damaged> {
+        let tail = self.unpack_again(head, member, out)?;
+        let mut crc = Crc::new();
+        crc.update(out);
+        let expected = [crc.sum().to_le_bytes(), head.key.plain.to_le_bytes()].concat();
+        if tail != expected || file_hash::of_block(out, head.key.part) != head.key.hash {
+            return Err(Damaged);
+        }
+        Ok(())
+    }
+
+    /// Does so with a member that passed before, by that very `head`: the hash of the packed bytes tells that they are
+    /// the same, and so what they hold. Gives the CRC and the length behind them.
+    pub fn unpack_again<'m>(
+        &mut self,
+        head: &Head,
+        member: &'m [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<&'m [u8], Damaged> {
         if !is_untouched(head, member) {
             return Err(Damaged);
         }
@@ -233,13 +256,7 @@ impl Unpacker {
             return Err(Damaged);
         }
         out.truncate(plain);
-        let mut crc = Crc::new();
-        crc.update(out);
-        let expected = [crc.sum().to_le_bytes(), head.key.plain.to_le_bytes()].concat();
-        if tail != expected || file_hash::of_block(out, head.key.part) != head.key.hash {
-            return Err(Damaged);
-        }
-        Ok(())
+        Ok(tail)
     }
 }
 
@@ -341,6 +358,33 @@ mod tests {
         assert_eq!(lie(head.key, hiding), Err(Damaged));
         let tail = [body, vec![0; 4]].concat();
         assert_eq!(lie(head.key, tail), Err(Damaged));
+    }
+
+    /// What earlier archives hold is taken over as if it had been made now, so another outcome is another [`FORM`].
+    #[test]
+    fn the_form_tells_what_the_compressor_gives() {
+        let mut state: u64 = 1;
+        let mut text = Vec::new();
+        while text.len() < 200_000 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            text.extend_from_slice(
+                format!("{{\"id\":{},\"text\":\"word\"}}\n", state >> 44).as_bytes(),
+            );
+        }
+        let mut all = blake3::Hasher::new();
+        for level in LEVELS {
+            all.update(&packed(&text, None, level).1);
+        }
+        assert_eq!(
+            (FORM, all.finalize().to_hex().as_str()),
+            (
+                1,
+                "525b746b1497fca49e40ba5edcea2fc1dcb1c72f5d0ec913e107d519a59ba06e"
+            ),
+            "another outcome needs another form"
+        );
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! are whole, is not asked here.
 
 mod entries;
+mod holes;
+mod listing;
+mod packed;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -17,16 +20,24 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use self::entries::{Entries, quoted};
-use self::stream::with_stream;
+use self::listing::{Complaint, Listing};
+use self::stream::{Stream, with_start, with_stream};
 use super::entry_name::{self, collision_key};
+use super::file_hash;
+use super::member::Head;
+use super::ordered;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
+use crate::metadata::Account;
 
 /// The login's own file; the only one that may be named so, in any case.
 const AUTH: &str = "auth.json";
 
 /// The most bytes of `auth.json` and of a snapshot's description: real ones have a few thousand.
 const MOST_TO_KEEP: u64 = 1024 * 1024;
+
+/// The most bytes of a manifest: a million files have some 200 bytes each.
+const MOST_OF_A_MANIFEST: u64 = 256 * 1024 * 1024;
 
 /// Below this many inflated bytes the ratio is not asked: little harm is done, and small files of zeros are real.
 pub const RATIO_FROM: u64 = 64 * 1024 * 1024;
@@ -115,6 +126,9 @@ pub struct Checked {
     pub auth_json: Option<Vec<u8>>,
     /// The content of the first `*.metadata.json` at the top.
     pub metadata_json: Option<Vec<u8>>,
+    /// Whose snapshot the manifest says it is; None where there is no manifest. What the manifest says of the files was
+    /// found to be so.
+    pub manifest_of: Option<Account>,
     /// Of the compressed file, in hex.
     pub sha256: String,
     /// Of the compressed file.
@@ -123,8 +137,21 @@ pub struct Checked {
     pub total_bytes: u64,
     /// How many files would be restored.
     pub file_count: u64,
+    /// Where the content of each entry is.
+    places: Vec<Place>,
+    /// What its members say of themselves; None where it is not made of ours.
+    members: Option<Vec<Head>>,
     /// What the second pass may inflate at most.
     second: Caps,
+}
+
+/// Where an entry's content is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Where it begins, in inflated bytes.
+    offset: u64,
+    /// How many of its bytes are written: all but long runs of zeros, as far as they were looked for.
+    solid: u64,
 }
 
 impl fmt::Debug for Checked {
@@ -143,55 +170,160 @@ impl fmt::Debug for Checked {
 /// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
 /// so, and with the system's own words when the file cannot be read.
 pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
-    let mut kept = Vec::new();
-    let mut auth_json = None;
-    let mut metadata_json = None;
-    let mut total_bytes = 0;
-    let mut file_count = 0;
-    let (stream_bytes, seal) = with_stream(path, caps, stop, |stream| {
+    check_by(ordered::threads(None), path, maker, caps, stop)
+}
+
+/// [`check`] with that many threads at work.
+fn check_by(
+    threads: usize,
+    path: &Path,
+    maker: Maker,
+    caps: &Caps,
+    stop: &dyn Fn() -> bool,
+) -> Result<Checked> {
+    let (found, seal) = with_stream(path, caps, threads, stop, |stream| {
+        let mut found = Found::new(path, maker, caps, &stream);
         let mut entries = Entries::new(stream, maker, caps);
-        let mut names = Names::new(caps.name_bytes);
         while let Some(entry) = entries.next()? {
-            let refuse = |reason: &str| damaged(path, Some(entry.path.as_bytes()), reason);
-            names.add(&entry).map_err(refuse)?;
-            let metadata = entry.is_metadata();
-            let keep = metadata || entry.path == AUTH;
-            if keep && entry.size > MOST_TO_KEEP {
-                return Err(refuse("it is larger than 1 MiB"));
-            }
-            if metadata {
-                let content = entries.content()?;
-                metadata_json.get_or_insert(content);
-            } else if entry.kind == EntryKind::File {
-                total_bytes += entry.size;
-                file_count += 1;
-                if keep {
-                    auth_json = Some(entries.content()?);
-                }
-            }
-            kept.push(entry);
+            found.take(entry, &mut entries)?;
         }
-        if let Some((link, reason)) = names.bad_link(&kept, maker) {
-            return Err(damaged(path, Some(link.as_bytes()), reason));
-        }
-        if kept.is_empty() {
-            return Err(damaged(path, None, "it is empty"));
-        }
-        Ok(entries.total())
+        found.end(maker)?;
+        Ok((found, entries.total()))
     })?;
+    let (found, stream_bytes) = found;
     Ok(Checked {
-        entries: kept,
-        auth_json,
-        metadata_json,
+        entries: found.entries,
+        auth_json: found.auth_json,
+        metadata_json: found.metadata_json,
+        manifest_of: found.manifest_of,
         sha256: seal.sha256,
         size_bytes: seal.size,
-        total_bytes,
-        file_count,
+        total_bytes: found.total_bytes,
+        file_count: found.file_count,
+        places: found.places,
+        members: seal.members,
         second: Caps {
             total_bytes: stream_bytes,
             ..*caps
         },
     })
+}
+
+/// What was found up to now.
+struct Found<'a> {
+    path: &'a Path,
+    names: Names,
+    listing: Listing,
+    entries: Vec<Entry>,
+    places: Vec<Place>,
+    auth_json: Option<Vec<u8>>,
+    metadata_json: Option<Vec<u8>>,
+    manifest_of: Option<Account>,
+    total_bytes: u64,
+    file_count: u64,
+}
+
+impl<'a> Found<'a> {
+    fn new(path: &'a Path, maker: Maker, caps: &Caps, stream: &Stream) -> Self {
+        Self {
+            path,
+            names: Names::new(caps.name_bytes),
+            listing: Listing::new(matches!(maker, Maker::Ours) || stream.is_of_members()),
+            entries: Vec::new(),
+            places: Vec::new(),
+            auth_json: None,
+            metadata_json: None,
+            manifest_of: None,
+            total_bytes: 0,
+            file_count: 0,
+        }
+    }
+
+    fn take(&mut self, entry: Entry, content: &mut Entries<'_>) -> Result<()> {
+        let path = self.path;
+        let refuse = |reason: &str| damaged(path, Some(entry.path.as_bytes()), reason);
+        if self.listing.is_over() {
+            return Err(refuse("it follows the manifest"));
+        }
+        self.names.add(&entry).map_err(refuse)?;
+        let is_file = entry.kind == EntryKind::File;
+        let is_manifest = is_file && entry_name::is_manifest(&entry.path) && self.listing.is_on();
+        let is_kept = is_manifest || entry.is_metadata() || entry.path == AUTH;
+        if is_manifest && entry.size > MOST_OF_A_MANIFEST {
+            return Err(refuse("it is larger than 256 MiB"));
+        }
+        if is_kept && !is_manifest && entry.size > MOST_TO_KEEP {
+            return Err(refuse("it is larger than 1 MiB"));
+        }
+        let offset = content.position();
+        let mut solid = entry.size;
+        if is_kept {
+            let bytes = content.content()?;
+            if is_manifest {
+                self.listing
+                    .manifest(&bytes, &self.entries)
+                    .map_err(|complaint| self.complain(&complaint))?;
+            } else if entry.is_metadata() {
+                if self.entries.is_empty() {
+                    self.listing.description(&bytes);
+                }
+                self.metadata_json.get_or_insert(bytes);
+            } else {
+                if self.listing.is_on() {
+                    self.listing.file(file_hash::of_block(&bytes, None));
+                }
+                self.auth_json = Some(bytes);
+            }
+        } else if is_file && self.listing.is_on() {
+            let (hash, written) = content.hash(entry.size)?;
+            self.listing.file(hash);
+            solid = written;
+        }
+        if is_file && !entry.is_metadata() {
+            self.total_bytes += entry.size;
+            self.file_count += 1;
+        }
+        self.places.push(Place { offset, solid });
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn end(&mut self, maker: Maker) -> Result<()> {
+        let link = self.names.bad_link(&self.entries, maker);
+        if let Some((link, reason)) = link {
+            return Err(damaged(self.path, Some(link.as_bytes()), reason));
+        }
+        if self.entries.is_empty() {
+            return Err(damaged(self.path, None, "it is empty"));
+        }
+        let told = self.listing.end();
+        self.manifest_of = told.map_err(|complaint| self.complain(&complaint))?;
+        Ok(())
+    }
+
+    fn complain(&self, complaint: &Complaint) -> Error {
+        let name = complaint.path.as_ref().map(String::as_bytes);
+        damaged(self.path, name, &complaint.reason)
+    }
+}
+
+/// The content of the description that the archive at `path` begins with, read without the rest; None where it begins
+/// with something else (archives of the Python tool have theirs at the end), or its begin is damaged.
+///
+/// Nothing is checked but these bytes: it is good to be shown.
+pub fn description(path: &Path) -> Option<Vec<u8>> {
+    let caps = Caps::default();
+    let read = with_start(path, &caps, |stream| {
+        let mut entries = Entries::new(stream, Maker::Foreign(|_| false), &caps);
+        let first = entries.next()?;
+        let is_one = |entry: &Entry| {
+            entry.is_metadata()
+                && !entry_name::is_manifest(&entry.path)
+                && entry.size <= MOST_TO_KEEP
+        };
+        first.filter(is_one).map(|_| entries.content()).transpose()
+    });
+    read.ok().flatten()
 }
 
 /// Writes the entries that are `wanted`, and the directories they stand in, below `dest`.
@@ -211,7 +343,7 @@ pub fn extract(
     let mut tree = Tree::new(dest);
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, stop, |stream| {
+    let ((), seal) = with_stream(path, caps, ordered::threads(None), stop, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
@@ -265,11 +397,11 @@ struct Names {
 struct Seen {
     /// Where it differs from its key.
     spelling: Option<Box<str>>,
-    place: Place,
+    place: Taken,
 }
 
 #[derive(PartialEq, Eq)]
-enum Place {
+enum Taken {
     /// A directory that only the names of its entries tell of.
     Implied,
     Dir,
@@ -290,13 +422,13 @@ impl Names {
         let path = entry.path.as_str();
         for (slash, _) in path.match_indices('/') {
             if let Some(parent) = path.get(..slash) {
-                self.take(parent, Place::Implied)?;
+                self.take(parent, Taken::Implied)?;
             }
         }
         let place = if entry.kind == EntryKind::Dir {
-            Place::Dir
+            Taken::Dir
         } else {
-            Place::Leaf
+            Taken::Leaf
         };
         self.take(path, place)?;
         let key = collision_key(path);
@@ -314,20 +446,20 @@ impl Names {
         Ok(())
     }
 
-    fn take(&mut self, path: &str, place: Place) -> std::result::Result<(), &'static str> {
+    fn take(&mut self, path: &str, place: Taken) -> std::result::Result<(), &'static str> {
         let key = collision_key(path);
         if let Some(seen) = self.seen.get_mut(&key) {
             if seen.spelling.as_deref().unwrap_or(&key) != path {
                 return Err("on macOS and Windows it has the name of another entry");
             }
             return match (&seen.place, place) {
-                (Place::Implied | Place::Dir, Place::Implied) => Ok(()),
-                (Place::Implied, Place::Dir) => {
-                    seen.place = Place::Dir;
+                (Taken::Implied | Taken::Dir, Taken::Implied) => Ok(()),
+                (Taken::Implied, Taken::Dir) => {
+                    seen.place = Taken::Dir;
                     Ok(())
                 }
-                (Place::Dir, Place::Dir) | (Place::Leaf, Place::Leaf) => Err("it is there twice"),
-                (Place::Leaf, _) | (_, Place::Leaf) => {
+                (Taken::Dir, Taken::Dir) | (Taken::Leaf, Taken::Leaf) => Err("it is there twice"),
+                (Taken::Leaf, _) | (_, Taken::Leaf) => {
                     Err("it is a directory for one entry and none for another")
                 }
             };

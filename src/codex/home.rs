@@ -53,6 +53,13 @@ pub const STAGE_DIR: &str = ".codex-manager-restore";
 /// Where a restore keeps what came to stand in its way.
 pub const KEPT_DIR: &str = ".codex-manager-kept";
 
+/// Where archives hold the databases that Codex keeps outside of its home: no path of a home is captured as one below it,
+/// and no restore puts anything there.
+pub const SQLITE_HOME_DIR: &str = ".codex-manager-sqlite-home";
+
+/// The largest settings of Codex's that are read.
+const MOST_SETTINGS: u64 = 4 << 20;
+
 /// Whether `path` (relative, `/` between parts) is never captured and so never touched by a restore.
 ///
 /// `include_tmp` says whether scratch directories count as captured.
@@ -75,9 +82,24 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
 /// Whether `path` is what a restore works with, in any case of letters: on some systems they are one.
 fn is_ours(path: &str) -> bool {
     let top = path.split('/').next().unwrap_or_default();
-    [STAGE_DIR, KEPT_DIR]
+    [STAGE_DIR, KEPT_DIR, SQLITE_HOME_DIR]
         .iter()
         .any(|dir| top.eq_ignore_ascii_case(dir))
+}
+
+/// Whether a file of that name, or path, is one of Codex's databases. What stands before the ending carries the version of
+/// its schema.
+pub fn is_database(name: &str) -> bool {
+    const SUFFIX: &str = ".sqlite";
+    let start = name.len().checked_sub(SUFFIX.len());
+    let suffix = start.and_then(|start| name.get(start..));
+    suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SUFFIX))
+}
+
+/// Whether `path` is where archives hold what stands outside of the home, in any case of letters.
+pub fn is_sqlite_home(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    top.eq_ignore_ascii_case(SQLITE_HOME_DIR)
 }
 
 /// Whether the top-level entry `name` belongs to the login half of the Python 23.0.0's layout.
@@ -98,12 +120,31 @@ pub fn database_beside(path: &str) -> Option<&str> {
     let database = ["-wal", "-shm", "-journal"]
         .iter()
         .find_map(|suffix| path.strip_suffix(suffix));
-    database.filter(|database| database.ends_with(".sqlite"))
+    database.filter(|database| is_database(database))
 }
 
 /// Where the login of `home` stands.
 pub fn auth_path(home: &Path) -> PathBuf {
     home.join(AUTH_JSON)
+}
+
+/// The directory of the databases that `sqlite_home` in the settings of `home` names; None where they name none, or cannot
+/// be read, as Codex does not start with them either.
+///
+/// A relative one starts at the home, and `~` is the home of the `person`. Source: openai/codex, config_toml.rs and
+/// utils/absolute-path of 0.145.
+pub fn sqlite_home(home: &Path, person: Option<&Path>) -> Option<PathBuf> {
+    let settings = fsutil::read_if_present(&home.join("config.toml"), MOST_SETTINGS);
+    let settings = String::from_utf8(settings.ok()??).ok()?;
+    let table: toml::Table = settings.parse().ok()?;
+    let named = table.get("sqlite_home")?.as_str()?;
+    let below = named
+        .strip_prefix('~')
+        .filter(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator));
+    Some(match (below, person) {
+        (Some(rest), Some(person)) => person.join(rest.trim_start_matches(std::path::is_separator)),
+        _ => home.join(named),
+    })
 }
 
 /// The login as bytes and as what it says. None where there is no auth.json.
@@ -159,6 +200,7 @@ mod tests {
             ".codex-manager-restore/new",
             ".Codex-Manager-Restore/journal.json",
             ".codex-manager-kept/1/auth.json",
+            ".codex-manager-sqlite-home/state_5.sqlite",
         ] {
             assert!(is_passing(path, false), "{path}");
         }
@@ -181,6 +223,36 @@ mod tests {
             assert!(!is_passing(path, false), "{path}");
         }
         assert!(!is_passing("tmp/x", true));
+    }
+
+    #[test]
+    fn sqlite_home_is_read_as_codex_reads_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let person = Path::new("/home/alice");
+        let named = |settings: &str| {
+            std::fs::write(dir.path().join("config.toml"), settings).expect("writes");
+            sqlite_home(dir.path(), Some(person))
+        };
+        for (settings, expected) in [
+            (
+                "sqlite_home = \"/fast/db\"",
+                Some(PathBuf::from("/fast/db")),
+            ),
+            ("sqlite_home = 'db'", Some(dir.path().join("db"))),
+            ("sqlite_home = '../db'", Some(dir.path().join("../db"))),
+            ("sqlite_home = '~/db'", Some(person.join("db"))),
+            ("sqlite_home = '~//db'", Some(person.join("db"))),
+            ("sqlite_home = '~'", Some(person.to_owned())),
+            ("sqlite_home = '~db'", Some(dir.path().join("~db"))),
+            ("[profiles.work]\nsqlite_home = '/fast'", None),
+            ("sqlite_home = 7", None),
+            ("sqlite_home = [", None),
+            ("", None),
+        ] {
+            assert_eq!(named(settings), expected, "{settings}");
+        }
+        std::fs::remove_file(dir.path().join("config.toml")).expect("removes");
+        assert_eq!(sqlite_home(dir.path(), Some(person)), None);
     }
 
     #[test]

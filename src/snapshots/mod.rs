@@ -36,7 +36,7 @@ pub const SAFETY: &str = "safety";
 pub struct Snapshot {
     /// The archive.
     pub archive: PathBuf,
-    /// What its sidecar says; what its name says where it has none.
+    /// What its sidecar says. Where it has none, what the archive begins with says of it, else what its name says.
     pub sidecar: Sidecar,
     /// Whether it has a sidecar.
     pub is_complete: bool,
@@ -103,6 +103,7 @@ impl Snapshot {
             return Err(self.damaged(&why));
         }
         self.check_login(&checked, &sidecar)?;
+        self.check_manifest(&checked, &sidecar)?;
         let is_as_told = sidecar.archive_format.is_none()
             || [
                 (sidecar.file_count, checked.file_count),
@@ -123,6 +124,27 @@ impl Snapshot {
             && inside.plan_sha256 != self.sidecar.plan_sha256
             && inside.archive_name == self.sidecar.archive_name
             && inside.account() == self.sidecar.account()
+    }
+
+    /// What the manifest says of the files was compared when the archive was read.
+    fn check_manifest(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {
+        let Some(told) = &checked.manifest_of else {
+            return if sidecar.archive_format >= Some(ARCHIVE_FORMAT) {
+                Err(self.damaged("its sidecar tells of a manifest, and it has none"))
+            } else {
+                Ok(())
+            };
+        };
+        let account = sidecar.account();
+        // A sidecar of another program may know less of the account.
+        let may_be = !account.is_exact() && (account == Account::default() || account.may_be(told));
+        if *told == account || may_be {
+            Ok(())
+        } else {
+            Err(self.damaged(&format!(
+                "its manifest is of {told}, its sidecar names {account}"
+            )))
+        }
     }
 
     fn check_login(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {
@@ -314,11 +336,19 @@ fn read_one(
             None,
         )
     } else {
+        let inside = read::description(archive);
+        let inside = inside.and_then(|inside| Sidecar::parse(&inside).ok());
         let problem = format!(
-            "the archive `{}` has no sidecar: it is unfinished or foreign, and what its name says is shown",
-            archive.display()
+            "the archive `{}` has no sidecar: it is unfinished or foreign, and what {} is shown",
+            archive.display(),
+            if inside.is_some() {
+                "it says of itself"
+            } else {
+                "its name says"
+            }
         );
-        (sidecar_of_name(archive, zone), Some(problem))
+        let sidecar = inside.unwrap_or_else(|| sidecar_of_name(archive, zone));
+        (sidecar, Some(problem))
     };
     Ok((
         Snapshot {
@@ -465,6 +495,163 @@ mod tests {
         put(dir.path(), "notes.txt", "x");
         let listing = list(dir.path(), &utc()).expect("lists");
         assert_eq!((listing.snapshots.len(), listing.problems), (3, Vec::new()));
+    }
+
+    /// The archive `name` in `dir` as the writer makes it of one file, which says of itself what `inside` says.
+    fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> PathBuf {
+        use crate::archive::reuse::Reuse;
+        use crate::archive::write::{self, Content, Entry, Frame, How, Outcome};
+        let frame = Frame {
+            name: "x-codex.metadata.json",
+            description: &serde_json::to_vec(inside).expect("writes"),
+            manifest_name: "x-codex.manifest.metadata.json",
+            account,
+            absent: &[],
+        };
+        let entry = Entry {
+            path: "config.toml".to_owned(),
+            content: Content::Bytes(b"{}".to_vec()),
+            nature: crate::archive::manifest::Nature::Plain,
+            executable: false,
+            mtime: 0,
+            mtime_nanos: 0,
+        };
+        let how = How {
+            level: 1,
+            threads: 1,
+            reuse: &Reuse::default(),
+        };
+        let path = dir.join(name);
+        let mut file = fs::File::create_new(&path).expect("makes");
+        let outcome = write::write(&mut file, &path, &frame, &[entry], &how, &|| false);
+        assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+        path
+    }
+
+    const ALICE: &str = "2026-04-14-155500-alice@example.com-codex.tar.gz";
+
+    fn sidecar_of(name: &str, format: Option<u32>) -> Sidecar {
+        Sidecar {
+            email: Some(format!("{name}@example.com")),
+            schema_version: Some(1),
+            archive_format: format,
+            backup_mode: Some(BackupMode::SessionOnly),
+            ..Sidecar::default()
+        }
+    }
+
+    #[test]
+    fn an_archive_without_sidecar_says_of_itself_what_it_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = Sidecar {
+            backup_mode: Some(BackupMode::AuthOnly),
+            quota_percent_left: Some(42),
+            ..sidecar_of("bob", Some(ARCHIVE_FORMAT))
+        };
+        let archive = put_archive(dir.path(), ALICE, &inside, &inside.account());
+        let listing = list(dir.path(), &utc()).expect("lists");
+        let [snapshot] = listing.snapshots.as_slice() else {
+            panic!("{listing:?}");
+        };
+        assert_eq!((&snapshot.sidecar, snapshot.is_complete), (&inside, false));
+        let problem = listing.problems.concat();
+        assert!(
+            problem.contains(
+                "has no sidecar: it is unfinished or foreign, and what it says of itself is shown"
+            ),
+            "{problem}"
+        );
+        // What begins with no sound description is known by its name.
+        let sound = fs::read(&archive).expect("reads");
+        for damaged in [&sound[..100], &sound[1..], b""] {
+            fs::write(&archive, damaged).expect("writes");
+            let listing = list(dir.path(), &utc()).expect("lists");
+            let sidecar = &listing.snapshots[0].sidecar;
+            assert_eq!(sidecar.email.as_deref(), Some("alice@example.com"));
+            assert!(
+                listing
+                    .problems
+                    .concat()
+                    .contains("what its name says is shown")
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_of_the_account_that_the_sidecar_names() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = sidecar_of("bob", Some(ARCHIVE_FORMAT));
+        let archive = put_archive(dir.path(), ALICE, &inside, &inside.account());
+        let why = |sidecar: Sidecar| {
+            let snapshot = Snapshot {
+                archive: archive.clone(),
+                sidecar,
+                is_complete: true,
+                size_bytes: 0,
+            };
+            let checked = snapshot.check(&Limits::default(), &|| false);
+            checked.map_or_else(
+                |error| {
+                    assert_eq!(error.kind(), Kind::ArchiveDamaged);
+                    error.to_string()
+                },
+                |_| String::new(),
+            )
+        };
+        let text = why(sidecar_of("alice", Some(ARCHIVE_FORMAT)));
+        let wanted = "its manifest is of bob@example.com, its sidecar names alice@example.com";
+        assert!(text.contains(wanted), "{text}");
+        // One that knows less, or nothing, contradicts nothing.
+        let nobody = Sidecar {
+            email: None,
+            ..inside.clone()
+        };
+        for sidecar in [inside.clone(), sidecar_of("BOB", None), nobody] {
+            assert_eq!(why(sidecar), "");
+        }
+        let exact = Sidecar {
+            user_id: Some("u".to_owned()),
+            account_id: Some("w".to_owned()),
+            ..inside
+        };
+        assert!(why(exact).contains("its manifest is of"));
+    }
+
+    #[test]
+    fn a_sidecar_that_tells_of_a_manifest_is_of_no_archive_without_one() {
+        use std::io::Write;
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(2);
+        header.set_mode(0o600);
+        let added = tar.append_data(&mut header, "auth.json", b"{}".as_slice());
+        added.expect("appends");
+        let gzip = flate2::Compression::default();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), gzip);
+        let tar = tar.into_inner().expect("ends");
+        gzip.write_all(&tar).expect("compresses");
+        let archive = dir.path().join(ALICE);
+        fs::write(&archive, gzip.finish().expect("compresses")).expect("writes");
+        let mut snapshot = Snapshot {
+            archive,
+            sidecar: Sidecar {
+                archive_format: Some(ARCHIVE_FORMAT),
+                ..Sidecar::default()
+            },
+            is_complete: true,
+            size_bytes: 0,
+        };
+        let error = snapshot.check(&Limits::default(), &|| false);
+        let text = error.expect_err("refuses").to_string();
+        assert!(
+            text.contains("tells of a manifest, and it has none"),
+            "{text}"
+        );
+        snapshot.sidecar.archive_format = None;
+        let checked = snapshot.check(&Limits::default(), &|| false);
+        checked.expect("archives of before have none");
     }
 
     #[test]

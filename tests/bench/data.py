@@ -18,15 +18,20 @@ WEEK = datetime.timedelta(days=7)
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
-def login(name):
-    """Bytes of an auth.json of `name`@example.com; nothing in it opens anything."""
+def login(name, issued=1776169500, refreshed="2026-04-14T12:25:00.431097103Z", token=None):
+    """Bytes of an auth.json of `name`@example.com; nothing in it opens anything.
+
+    `issued` is in Unix seconds, `refreshed` is when Codex got it. `token` stands for the parts that only the service
+    could read, where their length matters.
+    """
+    token = token or "made-up"
 
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
     claims = {
         "email": f"{name}@example.com",
-        "iat": 1776169500,
+        "iat": issued,
         "https://api.openai.com/auth": {
             "chatgpt_user_id": f"user-{name}",
             "chatgpt_account_id": f"ws-{name}",
@@ -37,12 +42,12 @@ def login(name):
         "auth_mode": "chatgpt",
         "OPENAI_API_KEY": None,
         "tokens": {
-            "id_token": f"{part({'alg': 'none'})}.{part(claims)}.made-up",
-            "access_token": f"made-up-access-{name}",
-            "refresh_token": f"made-up-refresh-{name}",
+            "id_token": f"{part({'alg': 'none'})}.{part(claims)}.{token}",
+            "access_token": f"{token}-access-{name}",
+            "refresh_token": f"{token}-refresh-{name}",
             "account_id": f"ws-{name}",
         },
-        "last_refresh": "2026-04-14T12:25:00.431097103Z",
+        "last_refresh": refreshed,
     }
     return json.dumps(auth, indent=2).encode()
 

@@ -1,5 +1,8 @@
 //! The gate against archives made by hand: good ones of both makers, and one for each refusal.
 
+mod manifests;
+mod members;
+
 use std::io::Read;
 use std::path::PathBuf;
 

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use super::steady::{self, Open, Taken};
+use super::steady::{self, Asked, Found, Open, Rests, Taken};
 use super::{Content, Done, Entry, Frame};
+use crate::archive::entry_name;
 use crate::archive::file_hash;
-use crate::archive::manifest::{Listed, Nature};
+use crate::archive::manifest::{Absent, Cause, Listed, Nature, What};
 use crate::archive::member::BLOCK;
 use crate::archive::ordered::{Feed, Pool};
 use crate::fsutil;
 
 /// A file of that many bytes has members of its own.
-pub(super) const LARGE: u64 = 256 << 10;
+pub const LARGE: u64 = 256 << 10;
 
 /// From so many bytes on, a directory begins a new member: what is added to one does not move the others'.
 const ROUND: usize = 64 << 10;
@@ -42,8 +43,10 @@ pub(super) struct Layout {
     /// In the archive's order. A large file's hash is not known yet.
     pub listed: Vec<Listed>,
     pub vanished: Vec<String>,
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Absent>,
+    pub shorter: Vec<String>,
     pub unsteady: Vec<String>,
+    rests: Rests,
 }
 
 /// The description, alone in its member, and all entries.
@@ -90,7 +93,7 @@ pub(super) fn listed(entry: &Entry, size: u64, bytes: Option<&[u8]>) -> Listed {
 
 impl Layout {
     fn entry(&mut self, stream: &mut Stream, place: usize, entry: &Entry) {
-        let (source, size, is_lines) = match &entry.content {
+        match &entry.content {
             Content::Dir => {
                 if stream.pack.len() >= ROUND {
                     stream.flush();
@@ -105,17 +108,17 @@ impl Layout {
                     .push(listed(entry, bytes.len() as u64, Some(bytes)));
                 return;
             }
-            Content::File { source, size } => (source, *size, false),
-            Content::Lines { source, size } => (source, *size, true),
+            Content::File { .. } | Content::Lines { .. } => {}
+        }
+        let Some(asked) = Asked::of(entry) else {
+            return;
         };
-        match steady::take(source, is_lines.then_some(size)) {
+        match steady::take(&asked, &mut self.rests) {
             Taken::Vanished => self.vanished.push(entry.path.clone()),
-            Taken::Unreadable(why) => self.unreadable.push(format!("{}: {why}", entry.path)),
+            Taken::Unreadable(why) => self.unreadable.push(unreadable(entry, why)),
             Taken::Small(bytes, found) => {
                 let nature = found.over(entry.nature);
-                if found == steady::Found::Moving {
-                    self.unsteady.push(entry.path.clone());
-                }
+                self.tell(entry, found);
                 stream.small(entry, &bytes);
                 self.listed.push(Listed {
                     kind: nature,
@@ -124,6 +127,7 @@ impl Layout {
             }
             Taken::Large(mut open, found) => {
                 let nature = found.over(entry.nature);
+                self.tell(entry, found);
                 open.place = place;
                 open.listing = self.listed.len();
                 self.listed.push(Listed {
@@ -133,6 +137,26 @@ impl Layout {
                 stream.large(entry, open);
             }
         }
+    }
+
+    fn tell(&mut self, entry: &Entry, found: Found) {
+        if found.is_shorter {
+            self.shorter.push(entry.path.clone());
+        }
+        if found.is_moving {
+            self.unsteady.push(entry.path.clone());
+        }
+    }
+}
+
+/// A file of the plan that cannot be read.
+pub fn unreadable(entry: &Entry, reason: String) -> Absent {
+    Absent {
+        path: entry_name::escaped(entry.path.as_bytes()),
+        kind: What::File,
+        cause: Cause::Error,
+        reason,
+        target: None,
     }
 }
 
