@@ -2,7 +2,7 @@
 
 use super::super::description as description_of;
 use super::*;
-use crate::archive::manifest::{Absent, Nature};
+use crate::archive::manifest::{Absent, Cause, Nature, What};
 use crate::archive::member::{BLOCK, HEAD, Head, Key, Packer};
 use crate::archive::reuse::Reuse;
 use crate::archive::write::{self, Content, Frame, How, Outcome};
@@ -14,7 +14,8 @@ pub(super) fn written(entries: &[write::Entry]) -> Vec<u8> {
     let description = description(&account);
     let absent = Absent {
         path: "control".to_owned(),
-        kind: "socket".to_owned(),
+        kind: What::Socket,
+        cause: Cause::Kind,
         reason: "it is a socket".to_owned(),
         target: None,
     };
