@@ -831,11 +831,15 @@ fn a_sidecar_that_is_not_the_archives_refuses_it() {
             "its length is not the one its sidecar has",
         ),
         (
+            json!({"archive_format": 2}),
+            "its sidecar tells of a manifest, and it has none",
+        ),
+        (
             json!({"archive_format": 3}),
             "it is of a later form than this program knows",
         ),
         (
-            json!({"archive_format": 2, "file_count": 7, "total_bytes": 1}),
+            json!({"file_count": 7, "total_bytes": 1}),
             "it does not hold as much as its sidecar tells",
         ),
     ] {

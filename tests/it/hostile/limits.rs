@@ -64,7 +64,7 @@ fn a_sidecar_vouches_for_zeros_and_must_tell_the_truth() {
     let below = format!("{BACKUPS}/{BASE}.metadata.json");
     let login = super::alice().len();
     let tell = |bytes: usize| {
-        let told = json!({"archive_format": 2, "file_count": 2, "total_bytes": bytes});
+        let told = json!({"file_count": 2, "total_bytes": bytes});
         put(&env, BASE, &bomb, Beside::Nothing);
         env.write(&below, &sidecar(&bomb, told).to_string());
     };
