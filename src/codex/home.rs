@@ -120,7 +120,7 @@ pub fn database_beside(path: &str) -> Option<&str> {
     let database = ["-wal", "-shm", "-journal"]
         .iter()
         .find_map(|suffix| path.strip_suffix(suffix));
-    database.filter(|database| database.ends_with(".sqlite"))
+    database.filter(|database| is_database(database))
 }
 
 /// Where the login of `home` stands.

@@ -123,13 +123,12 @@ impl Snapshot {
         }
         self.check_login(&checked, &sidecar)?;
         self.check_manifest(&checked, &sidecar)?;
-        let is_as_told = sidecar.archive_format.is_none()
-            || [
-                (sidecar.file_count, checked.file_count),
-                (sidecar.total_bytes, checked.total_bytes),
-            ]
-            .iter()
-            .all(|(told, found)| told.is_none_or(|told| told == *found));
+        let is_as_told = [
+            (sidecar.file_count, checked.file_count),
+            (sidecar.total_bytes, checked.total_bytes),
+        ]
+        .iter()
+        .all(|(told, found)| told.is_none_or(|told| told == *found));
         if !is_as_told {
             return Err(self.damaged("it does not hold as much as its sidecar tells"));
         }

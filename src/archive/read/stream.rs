@@ -16,7 +16,7 @@ use flate2::bufread::GzDecoder;
 
 use super::packed::Packed;
 use super::{Caps, damaged};
-use crate::archive::member::{HEAD, Head, Key, Unpacker};
+use crate::archive::member::{BLOCK, HEAD, Head, Key, Unpacker};
 use crate::archive::ordered::{Feed, Lost, Pool, Results, ordered};
 use crate::error::{Error, Result};
 
@@ -91,7 +91,11 @@ pub(super) fn with_stream<T>(
         .map_err(|error| unreadable(path, error))?
         .is_some();
     let (result, seal) = if is_ours {
-        let most = caps.entries.saturating_mul(MEMBERS_EACH);
+        // And one for each block of a large file.
+        let most = caps
+            .entries
+            .saturating_mul(MEMBERS_EACH)
+            .saturating_add(caps.total_bytes / BLOCK as u64);
         let pool = Pool::default();
         let ran = ordered(
             threads,
@@ -536,7 +540,9 @@ impl<'a> Stream<'a> {
             Broken::Damaged => {
                 self.refuse("its compressed data is damaged, or bytes follow its end")
             }
-            Broken::Crowded => self.refuse("it holds more members than are allowed"),
+            Broken::Crowded => {
+                self.refuse("it holds more members than `archive.max_entries` allows")
+            }
             Broken::Lost => lost(self.path),
         }
     }
