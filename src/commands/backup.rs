@@ -413,6 +413,9 @@ impl Report for Answer {
             window_words(snapshot),
             snapshot.file_count.unwrap_or_default(),
         );
+        if let Some(absent) = names(&snapshot.not_captured) {
+            text.push_str(&format!("absent    {absent}\n"));
+        }
         if let Some(earlier) = &self.earlier {
             text.push_str(&format!("earlier   {earlier}\n"));
         }
@@ -421,6 +424,17 @@ impl Report for Answer {
         }
         text
     }
+}
+
+/// How many things a snapshot lacks, and what the first of them are called. Warnings and its sidecar tell why.
+fn names(not_captured: &[String]) -> Option<String> {
+    const MOST: usize = 5;
+    let names = not_captured.iter().map(|line| Absent::path_of_line(line));
+    let mut shown: Vec<&str> = names.take(MOST).collect();
+    if not_captured.len() > MOST {
+        shown.push("…");
+    }
+    (!shown.is_empty()).then(|| format!("{}: {}", not_captured.len(), shown.join(", ")))
 }
 
 fn window_words(snapshot: &Sidecar) -> String {
