@@ -9,6 +9,7 @@ use chrono::NaiveDateTime;
 use serde::de::Visitor;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
 
@@ -380,13 +381,13 @@ impl Sidecar {
     }
 
     /// What [`Sidecar::parse`] reads, but only whose snapshot it is, its account's window, its mode and its times: the
-    /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where a Python wrote
-    /// it, since it tells whether the window was reported. None where `parse` fails, and it may be where it does not.
+    /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where it tells that the
+    /// window was made up, see [`is_python_report`]. None where `parse` fails, and it may be where it does not.
     pub fn parse_window(bytes: &[u8]) -> Option<Self> {
         let brief: Brief = serde_json::from_slice(bytes).ok()?;
         let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let is_known = is_object && brief.product.0 == "codex";
-        let sidecar = is_known.then(|| brief.into_sidecar())?;
+        let sidecar = is_known.then(|| brief.into_sidecar()).flatten()?;
         let is_later = sidecar.schema_version > Some(SCHEMA_VERSION);
         (!is_later).then_some(sidecar)
     }
@@ -451,8 +452,8 @@ struct Brief<'a> {
     _legacy_quota_day_token: Option<Unkept>,
     #[serde(default, deserialize_with = "known_percent")]
     quota_percent_left: Option<u8>,
-    #[serde(borrow, default, deserialize_with = "known")]
-    quota_text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    quota_text: Option<&'a RawValue>,
     #[serde(default)]
     limits: Vec<Limit>,
     #[serde(default)]
@@ -506,8 +507,13 @@ fn codex() -> Text<'static> {
 }
 
 impl Brief<'_> {
-    fn into_sidecar(self) -> Sidecar {
-        Sidecar {
+    fn into_sidecar(self) -> Option<Sidecar> {
+        let is_python = self.schema_version.is_none();
+        let quota_text = match self.quota_text {
+            Some(raw) => made_up(raw.get(), is_python)?,
+            None => None,
+        };
+        Some(Sidecar {
             schema_version: self.schema_version,
             email: self.email,
             account_id: self.account_id,
@@ -520,10 +526,7 @@ impl Brief<'_> {
             quota_end_detected_at: self.quota_end_detected_at,
             inference_basis: self.inference_basis,
             quota_percent_left: self.quota_percent_left,
-            quota_text: self
-                .quota_text
-                .filter(|_| self.schema_version.is_none())
-                .map(|Text(text)| text.into_owned()),
+            quota_text,
             limits: self.limits,
             usage_refused: self.usage_refused,
             status_source: self.status_source,
@@ -532,8 +535,23 @@ impl Brief<'_> {
             backup_mode: self.backup_mode,
             created_at: self.created_at,
             ..Sidecar::default()
-        }
+        })
     }
+}
+
+/// The status row `raw`, as it stands in the JSON, where it tells that the window was made up. None where it is no text.
+fn made_up(raw: &str, is_python: bool) -> Option<Option<String>> {
+    // Python escapes each block of the bar that Codex draws, and to read twenty of them takes as long as all the rest. No
+    // other escape may be passed over: it could stand for a letter, or for nothing.
+    let mut escapes = memchr::memchr_iter(b'\\', raw.as_bytes());
+    let is_block = |escape| raw.as_bytes().get(escape + 1..escape + 3) == Some(b"u2");
+    let is_plain = raw.starts_with('"') && escapes.all(is_block);
+    if is_plain && (!is_python || is_python_report(Some(raw))) {
+        return Some(None);
+    }
+    let text = known(&mut serde_json::Deserializer::from_str(raw)).ok()?;
+    let text = text.filter(|Text(text)| is_python && !is_python_report(Some(text)));
+    Some(text.map(|Text(text)| text.into_owned()))
 }
 
 /// A text that must be one, and is not kept.
@@ -575,6 +593,22 @@ impl ValidationStatus {
             Self::Mismatch => "mismatch",
         }
     }
+}
+
+/// Whether the window beside this text was reported, in what the Python codex-manager wrote: where its 23.0.0 could not
+/// ask Codex, it made a window up, a week from that moment, and the text has no reset in it.
+pub fn is_python_report(quota_text: Option<&str>) -> bool {
+    const RESETS: &[u8] = b"resets";
+    quota_text.is_none_or(|text| {
+        let text = text.as_bytes();
+        memchr::memchr_iter(b' ', text).any(|space| {
+            let word = space
+                .checked_sub(RESETS.len())
+                .and_then(|start| text.get(start..space));
+            word.is_some_and(|word| word.eq_ignore_ascii_case(RESETS))
+                && text.get(space + 1).is_some_and(u8::is_ascii_digit)
+        })
+    })
 }
 
 /// A snapshot's base name: `YYYY-MM-DD-HHMMSS-<email>-codex`.
@@ -809,7 +843,9 @@ mod tests {
     fn window_of(whole: &Sidecar) -> Sidecar {
         let whole = whole.clone();
         Sidecar {
-            quota_text: whole.quota_text.filter(|_| whole.schema_version.is_none()),
+            quota_text: whole
+                .quota_text
+                .filter(|text| whole.schema_version.is_none() && !is_python_report(Some(text))),
             auth_mode: None,
             inferred_session_duration_seconds: None,
             legacy_auth_filename: None,
@@ -887,7 +923,11 @@ mod tests {
 
     #[track_caller]
     fn reads_alike(document: &serde_json::Map<String, serde_json::Value>) -> bool {
-        let text = serde_json::to_string(document).expect("serializes");
+        is_read_alike(&serde_json::to_string(document).expect("serializes"))
+    }
+
+    #[track_caller]
+    fn is_read_alike(text: &str) -> bool {
         let whole = Sidecar::parse(text.as_bytes()).ok();
         let window = Sidecar::parse_window(text.as_bytes());
         assert_eq!(window, whole.as_ref().map(window_of), "{text}");
@@ -941,6 +981,51 @@ mod tests {
             read > 200 && refused > 200,
             "{read} read, {refused} refused"
         );
+    }
+
+    #[test]
+    fn a_status_row_is_read_as_it_stands_or_in_full() {
+        for (row, is_text) in [
+            (r#""[\u2588\u2591] 0% left (resets 04:04 on 02 May)""#, true),
+            (r#""[\u2588] 5% left (unknown)""#, true),
+            (r#""\resets 9""#, true),
+            (r#""resets \u0039""#, true),
+            (r#""\u0072esets 9""#, true),
+            (r#""\ud83d\ude00 resets 9""#, true),
+            (r#""\ud83d resets 9""#, false),
+            (r#""\u258 resets 9""#, false),
+            (r#""\\u2588 resets 9""#, true),
+            ("\"resets\t9\"", false),
+            (r#""unknown""#, true),
+            (r#""""#, true),
+            ("null", true),
+            ("9", false),
+            (r#"["resets 9"]"#, false),
+        ] {
+            for rest in ["", r#", "schema_version": 1"#] {
+                let text = format!(r#"{{"email": "a@example.com", "quota_text": {row}{rest}}}"#);
+                assert_eq!(is_read_alike(&text), is_text, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_with_a_reset_in_it_was_reported() {
+        let is_report = |text| is_python_report(Some(text));
+        assert!(is_python_report(None));
+        assert!(is_report("[██░░] 7% left (resets 12:00 on 21 Apr)") && is_report("RESETS 3:00"));
+        assert!(is_report("é resets soon, resets 9:00"));
+        for text in [
+            "",
+            "resets ",
+            "resets",
+            "resets soon",
+            "7% left",
+            "resets  3",
+            "resets é",
+        ] {
+            assert!(!is_report(text), "{text}");
+        }
     }
 
     #[test]

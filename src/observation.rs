@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metadata::{Limit, Sidecar, StatusSource, ValidationStatus, WindowState};
+use crate::metadata::{
+    Limit, Sidecar, StatusSource, ValidationStatus, WindowState, is_python_report,
+};
 use crate::timeutil::{JITTER, SessionStart, Stamp, WEEK, Zone};
 
 /// What one source said of one account's window at one moment.
@@ -274,20 +276,6 @@ impl Limit {
     }
 }
 
-/// Whether the window beside this text was reported, in what the Python codex-manager wrote: where its 23.0.0 could not
-/// ask Codex, it made a window up, a week from that moment, and the text has no reset in it.
-pub fn is_python_report(quota_text: Option<&str>) -> bool {
-    const RESETS: &[u8] = b"resets ";
-    quota_text.is_none_or(|text| {
-        text.as_bytes()
-            .windows(RESETS.len() + 1)
-            .any(|window| match window.split_last() {
-                Some((digit, word)) => digit.is_ascii_digit() && word.eq_ignore_ascii_case(RESETS),
-                None => false,
-            })
-    })
-}
-
 /// The start of the window that resets at `reset_at`, given what is known so far: resets at most ten minutes apart are
 /// one window, which keeps its first start, so that names do not drift.
 ///
@@ -485,25 +473,6 @@ mod tests {
         // A clock that was ahead does not count for ever.
         let latest = Some(stamp("2026-04-14T12:00:00Z"));
         assert!(older.outranks(&live, latest) && !live.outranks(&older, latest));
-    }
-
-    #[test]
-    fn a_row_with_a_reset_in_it_was_reported() {
-        let is_report = |text| is_python_report(Some(text));
-        assert!(is_python_report(None));
-        assert!(is_report("[██░░] 7% left (resets 12:00 on 21 Apr)") && is_report("RESETS 3:00"));
-        assert!(is_report("é resets soon, resets 9:00"));
-        for text in [
-            "",
-            "resets ",
-            "resets",
-            "resets soon",
-            "7% left",
-            "resets  3",
-            "resets é",
-        ] {
-            assert!(!is_report(text), "{text}");
-        }
     }
 
     #[test]
