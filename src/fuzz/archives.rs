@@ -230,7 +230,7 @@ fn packed(mutator: &mut Mutator, tar: &[u8]) -> Vec<u8> {
         rest = behind;
         let is_ours = kind == 1 || (kind == 2 && mutator.one_of(2));
         if is_ours && piece.len() <= BLOCK {
-            let part = mutator.one_of(8).then(|| 0);
+            let part = mutator.one_of(8).then_some(0);
             let mut member = Vec::new();
             packer
                 .pack(Key::of(piece, part, 1), piece, &mut member)
