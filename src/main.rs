@@ -13,6 +13,8 @@ mod databases;
 mod error;
 mod evidence;
 mod fsutil;
+#[cfg(test)]
+mod fuzz;
 mod hint;
 mod install;
 mod inventory;

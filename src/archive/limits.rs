@@ -13,12 +13,15 @@ pub const MAX_ENTRIES: u64 = 100_000;
 /// Entries of an archive whose sidecar tells how many files there are: each costs some 400 bytes of memory.
 const MAX_ENTRIES_TOLD: u64 = 1_000_000;
 
-/// Inflated bytes. An archive that reaches it is read for some minutes, and can be interrupted.
+/// Inflated bytes of any archive.
 pub const MAX_BYTES: u64 = 1 << 40;
 
 /// How many times its own length an archive that nobody vouches for may hold. Text of sessions reaches 30; what is
 /// denser than this is hardly anything but zeros.
 pub const MAX_RATIO: u64 = 200;
+
+/// How many inflated bytes a sidecar can vouch for, whatever their ratio: reading as many zeros takes a minute.
+const MAX_BYTES_TOLD: u64 = 256 << 30;
 
 /// From how many inflated bytes on a ratio that was set is asked for.
 const RATIO_FROM_SET: u64 = 1 << 20;
@@ -59,7 +62,8 @@ impl Limits {
                 // The headers of as many files, and of the directories they lie in, come on top.
                 None => told.bytes.map_or(RATIO_FROM, |bytes| {
                     let headers = told.files.unwrap_or_default().saturating_mul(4096);
-                    bytes.saturating_add(headers).saturating_add(RATIO_FROM)
+                    let told = bytes.saturating_add(headers).saturating_add(RATIO_FROM);
+                    told.min(MAX_BYTES_TOLD)
                 }),
             },
             name_bytes: most_of_names(entries),
@@ -106,6 +110,10 @@ mod tests {
             files: Some(u64::MAX),
             bytes: Some(u64::MAX),
         };
-        assert_eq!(unset.caps(lies).total_bytes, MAX_BYTES);
+        let caps = unset.caps(lies);
+        assert_eq!(
+            (caps.total_bytes, caps.ratio_from),
+            (MAX_BYTES, MAX_BYTES_TOLD)
+        );
     }
 }

@@ -55,7 +55,7 @@ fn hash(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn sidecar(archive: &[u8], changes: Value) -> Value {
+fn sidecar(archive: &[u8], changes: &Value) -> Value {
     let mut sidecar = json!({
         "product": "codex",
         "schema_version": 1,
@@ -78,7 +78,7 @@ fn put(env: &Env, base: &str, archive: &[u8], beside: Beside) {
     let below = format!("{BACKUPS}/{base}.metadata.json");
     match beside {
         Beside::Ours => {
-            env.write(&below, &sidecar(archive, json!({})).to_string());
+            env.write(&below, &sidecar(archive, &json!({})).to_string());
         }
         Beside::Foreign => {
             env.write(&below, r#"{"product":"codex","email":"alice@example.com"}"#);
@@ -210,6 +210,7 @@ fn what_is_sound_is_restored_so_that_refusals_mean_something() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn unsafe_names_are_refused_wherever_they_stand() {
     let env = world();
     let outside = env.path("outside/pwned").display().to_string();
@@ -400,6 +401,7 @@ fn no_entry_reaches_the_place_of_another() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn links_and_special_files_are_refused() {
     let env = world();
     let out = env.path("outside").display().to_string();
@@ -533,6 +535,7 @@ fn links_and_special_files_are_refused() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn tricks_of_headers_are_refused() {
     let env = world();
     let mut negative = gnu(b'0', b"n", 0);
@@ -844,7 +847,7 @@ fn a_sidecar_that_is_not_the_archives_refuses_it() {
         ),
     ] {
         put(&env, BASE, &archive, Beside::Nothing);
-        env.write(&below, &sidecar(&archive, changes).to_string());
+        env.write(&below, &sidecar(&archive, &changes).to_string());
         let ran = refused(&env, why);
         assert!(ran.stderr.contains(why), "{why}: {}", ran.stderr);
     }

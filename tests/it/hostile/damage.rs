@@ -144,7 +144,7 @@ fn a_snapshot_of_ours_cut_or_flipped_at_any_byte_is_refused() {
 #[test]
 fn a_snapshot_of_the_python_tool_cut_or_flipped_at_any_byte_is_refused() {
     let archive = of_python();
-    let sidecar = super::sidecar(&archive, serde_json::json!({"schema_version": null}));
+    let sidecar = super::sidecar(&archive, &serde_json::json!({"schema_version": null}));
     check(&archive, &sidecar.to_string());
 }
 
@@ -155,7 +155,7 @@ fn a_sidecar_that_vouches_for_damage_does_not_help() {
     let plain = inflated(&archive);
     for damaged in [cuts(&archive), flips(&archive)] {
         let sound = taken_for_sound(&damaged, |bytes| {
-            Some(super::sidecar(bytes, serde_json::json!({})).to_string())
+            Some(super::sidecar(bytes, &serde_json::json!({})).to_string())
         });
         for number in &sound {
             assert!(inflated(&damaged[*number]) == plain, "{number}");

@@ -66,7 +66,7 @@ fn a_sidecar_vouches_for_zeros_and_must_tell_the_truth() {
     let tell = |bytes: usize| {
         let told = json!({"file_count": 2, "total_bytes": bytes});
         put(&env, BASE, &bomb, Beside::Nothing);
-        env.write(&below, &sidecar(&bomb, told).to_string());
+        env.write(&below, &sidecar(&bomb, &told).to_string());
     };
     tell((66 << 20) + login);
     assert!(refused_or_equal(&env, "told", &bomb));
