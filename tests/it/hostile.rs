@@ -7,6 +7,7 @@ mod members;
 mod raw;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -52,7 +53,10 @@ fn alice() -> String {
 
 fn hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writes");
+        text
+    })
 }
 
 fn sidecar(archive: &[u8], changes: &Value) -> Value {
