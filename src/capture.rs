@@ -1,23 +1,29 @@
 //! What of a Codex home goes into a snapshot: a plan, made before anything is written, that `--dry-run` shows as it is.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+use std::{fs, io};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use sha2::{Digest, Sha256};
 
 use crate::archive::entry_name;
-use crate::archive::manifest::{Absent, Nature};
+use crate::archive::manifest::{Absent, Cause, Nature, What};
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 
-/// Why a link is not captured. Unlike the other reasons it is by design.
-pub const IS_A_LINK: &str = "it is a link, which is not followed";
+/// Why what can be looked at is not captured.
+const IS_A_LINK: &str = "it is a link, which is not followed";
+const IS_A_SOCKET: &str = "it is a socket";
+const IS_A_FIFO: &str = "it is a named pipe";
+const IS_A_DEVICE: &str = "it is a device";
+const IS_NO_FILE: &str = "it is no file, directory or link";
+const IS_OURS: &str = "snapshots use that name themselves";
+const IS_A_TWIN: &str = "another name differs from it only by case";
 
 /// What to capture.
 #[derive(Debug)]
@@ -41,14 +47,14 @@ pub struct Wanted<'a> {
 pub struct Plan {
     /// In archive order: by path.
     pub entries: Vec<Entry>,
-    /// What stands in the home and cannot be captured, each with its reason.
-    pub not_captured: Vec<String>,
-    /// What could not be looked at, each with the system's reason.
-    pub failed: Vec<String>,
-    /// What stands in the home and is not among the entries, for the manifest.
+    /// What else stands in the home, by path. What Codex makes anew and what was left out on request is not named.
     pub absent: Vec<Absent>,
-    /// What is not captured by design, for those who want to know.
+    /// Paths that were there and gone a moment later.
+    pub vanished: Vec<String>,
+    /// What Codex makes anew and what was left out on request, for those who want to know.
     pub left_out: Vec<String>,
+    /// Where Codex keeps databases that are captured and stand outside of the home.
+    pub sqlite_home: Option<String>,
 }
 
 impl Plan {
@@ -66,7 +72,7 @@ impl Plan {
     /// must come back as it was.
     pub fn with_all_bytes(mut self) -> Self {
         for entry in &mut self.entries {
-            if let Content::Lines { source, size } = &mut entry.content {
+            if let Content::Lines { source, size, .. } = &mut entry.content {
                 let (source, size) = (std::mem::take(source), *size);
                 entry.content = Content::File { source, size };
             }
@@ -90,6 +96,35 @@ impl Plan {
         fsutil::hex(&hash.finalize())
     }
 
+    /// Looks once more how long the texts are that others append to, one right after the other, so that what is taken of
+    /// them is of one moment. What has come since is not taken up, and what has gone is told at its turn.
+    pub fn at_this_moment(&mut self) {
+        for entry in &mut self.entries {
+            let Content::Lines {
+                source,
+                size,
+                inode,
+            } = &mut entry.content
+            else {
+                continue;
+            };
+            if let Ok(meta) = fs::metadata(source) {
+                (*size, *inode) = (meta.len(), fsutil::inode(&meta));
+                (entry.mtime, entry.mtime_nanos) = mtime(&meta);
+            }
+        }
+    }
+
+    /// As [`first_unseen`].
+    pub fn unseen(&self) -> Option<&Absent> {
+        first_unseen(&self.absent)
+    }
+
+    /// What is absent, as a sidecar names it.
+    pub fn not_captured(&self) -> Vec<String> {
+        self.absent.iter().map(Absent::line).collect()
+    }
+
     /// Top-level names; directories end in `/`.
     pub fn top_level(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -106,6 +141,13 @@ impl Plan {
         names.dedup();
         names
     }
+}
+
+/// The first thing that could not be looked at or read, though a restore might replace it.
+pub fn first_unseen(absent: &[Absent]) -> Option<&Absent> {
+    // A link stays where it is, whatever it leads to.
+    let is_unseen = |one: &&Absent| one.cause == Cause::Error && one.kind != What::Symlink;
+    absent.iter().find(is_unseen)
 }
 
 /// Patterns as one matcher. A pattern that is none is a usage error.
@@ -127,6 +169,11 @@ pub fn patterns(globs: &[String]) -> Result<GlobSet> {
 
 /// Plans a snapshot of the Codex home `dir`.
 pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
+    plan_with(dir, wanted, None)
+}
+
+/// The same with the databases in `sqlite_home`, where Codex keeps them if not in the home.
+pub fn plan_with(dir: &Path, wanted: &Wanted, sqlite_home: Option<&Path>) -> Result<Plan> {
     let auth_mtime = fs::metadata(home::auth_path(dir))
         .map(|meta| mtime(&meta))
         .unwrap_or_default();
@@ -154,7 +201,11 @@ pub fn plan(dir: &Path, wanted: &Wanted) -> Result<Plan> {
     };
     if !wanted.auth_only {
         walk.dir(dir, "")?;
+        if let Some(sqlite_home) = sqlite_home {
+            walk.sqlite_home(sqlite_home, dir);
+        }
         walk.plan.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        walk.plan.absent.sort_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(walk.plan)
 }
@@ -174,13 +225,17 @@ impl Walk<'_> {
             Ok(children) => children,
             Err(error) if under.is_empty() => return Err(Error::io("list", dir, error)),
             Err(error) => {
-                let why = crate::error::describe(&error);
-                self.plan.failed.push(format!("{under}: {why}"));
+                let found = Found {
+                    path: under.into(),
+                    place: dir,
+                    what: What::Dir,
+                };
+                self.fail(&found, &error);
                 return Ok(());
             }
         };
         if !under.is_empty() {
-            self.push(dir, under, Content::Dir);
+            self.push(under, fs::metadata(dir).ok().as_ref(), Content::Dir);
         }
         for child in children {
             self.child(&child, under)?;
@@ -189,106 +244,183 @@ impl Walk<'_> {
     }
 
     fn child(&mut self, child: &Child, under: &str) -> Result<()> {
-        let shown = |name: &str| {
-            if under.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{under}/{name}")
-            }
-        };
-        let Some(name) = child.name.to_str() else {
-            let name = shown(&child.name.to_string_lossy());
-            self.plan
-                .not_captured
-                .push(format!("{name}: its name is no UTF-8"));
-            return Ok(());
-        };
-        let path = shown(name);
-        if path == home::AUTH_JSON {
+        let found = Found::of(child, under);
+        if found.path.to_str().is_some_and(home::is_sqlite_home) {
+            self.miss(&found, Cause::Name, IS_OURS);
             return Ok(());
         }
-        let is_anothers =
-            under.is_empty() && home::is_anothers_legacy_login(name, self.wanted.email);
-        if home::is_passing(&path, self.wanted.include_tmp)
-            || is_anothers
-            || self.exclude.is_match(&path)
-        {
-            self.plan.left_out.push(path);
+        if found.path == home::AUTH_JSON || self.is_left_out(&found, under) {
             return Ok(());
         }
-        let kind = match &child.kind {
-            Ok(kind) => *kind,
-            Err(why) => {
-                self.plan.failed.push(format!("{path}: {why}"));
-                return Ok(());
+        if let Err(error) = &child.kind {
+            self.fail(&found, error);
+            return Ok(());
+        }
+        match found.what {
+            What::Dir => {
+                if let Some(path) = self.take(&found) {
+                    self.dir(&child.path, &path)?;
+                }
             }
-        };
-        if kind.is_dir() {
-            if self.is_own_dir(child) {
-                self.plan.left_out.push(path);
-            } else if self.take(&path) {
-                self.dir(&child.path, &path)?;
+            What::File => {
+                if let Some(path) = self.take(&found) {
+                    // Where there is none any more, its turn will tell.
+                    let meta = fs::metadata(&child.path).ok();
+                    let content = content_of(child.path.clone(), meta.as_ref());
+                    self.push(&path, meta.as_ref(), content);
+                }
             }
-        } else if kind.is_file() {
-            if self.take(&path) {
-                let size = fs::metadata(&child.path)
-                    .map(|meta| meta.len())
-                    .unwrap_or_default();
-                self.push(&child.path, &path, content_of(child.path.clone(), size));
-            }
-        } else if kind.is_symlink() {
-            self.link(&child.path, &path, under);
-        } else {
-            self.plan.left_out.push(path);
+            What::Symlink => self.link(&found, under.is_empty()),
+            What::Socket => self.miss(&found, Cause::Kind, IS_A_SOCKET),
+            What::Fifo => self.miss(&found, Cause::Kind, IS_A_FIFO),
+            What::Device => self.miss(&found, Cause::Kind, IS_A_DEVICE),
+            What::Unknown => self.miss(&found, Cause::Kind, IS_NO_FILE),
         }
         Ok(())
     }
 
-    fn is_own_dir(&self, child: &Child) -> bool {
+    /// Whether it is none of what a snapshot is of; then it is noted as such.
+    fn is_left_out(&mut self, found: &Found, under: &str) -> bool {
+        let is_odd = matches!(found.what, What::Socket | What::Fifo | What::Device);
+        let is_passing = |path: &str| {
+            // What is no file is named, whatever its name ends with.
+            home::is_passing(path, self.wanted.include_tmp) && !is_odd
+        };
+        let is_anothers = |path: &str| {
+            under.is_empty() && home::is_anothers_legacy_login(path, self.wanted.email)
+        };
+        let text = found.path.to_str();
+        let is_left_out = self.is_excluded(Path::new(&found.path))
+            || text.is_some_and(|path| is_passing(path) || is_anothers(path))
+            || (found.what == What::Dir && self.is_own_dir(found.place));
+        if is_left_out {
+            self.plan.left_out.push(escaped(&found.path));
+        }
+        is_left_out
+    }
+
+    /// Whether somebody asked for it to be left out. What stands beside a database goes where the database goes: the log of
+    /// another moment would spoil it.
+    fn is_excluded(&self, path: &Path) -> bool {
+        let database = path.to_str().and_then(home::database_beside);
+        self.exclude.is_match(path) || database.is_some_and(|path| self.exclude.is_match(path))
+    }
+
+    /// Captures the databases in `dir`, unless the walk through the home, `home_dir`, meets them.
+    fn sqlite_home(&mut self, dir: &Path, home_dir: &Path) {
+        let (there, here) = (fsutil::real(dir), fsutil::real(home_dir));
+        if let Ok(below) = there.strip_prefix(here) {
+            let below = below.to_string_lossy().replace('\\', "/");
+            if !home::is_passing(&below, self.wanted.include_tmp) {
+                return;
+            }
+        }
+        let children = match children_of(&there) {
+            Ok(children) => children,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                let (dir, why) = (there.display(), crate::error::describe(&error));
+                let found = Found {
+                    path: home::SQLITE_HOME_DIR.into(),
+                    place: &there,
+                    what: What::Dir,
+                };
+                let reason = format!("cannot list `{dir}`: {why}");
+                self.miss(&found, Cause::Error, &reason);
+                return;
+            }
+        };
+        for child in children {
+            let name = child.name.to_string_lossy();
+            let meta = fs::metadata(&child.path);
+            if !home::is_database(&name) || meta.as_ref().is_ok_and(|meta| !meta.is_file()) {
+                continue;
+            }
+            let found = Found::of(&child, home::SQLITE_HOME_DIR);
+            // A pattern for databases of a home means these too.
+            let is_left_out = self.is_excluded(Path::new(&child.name))
+                || self.is_excluded(Path::new(&found.path));
+            if is_left_out {
+                self.plan.left_out.push(escaped(&found.path));
+                continue;
+            }
+            match meta {
+                Ok(meta) => {
+                    if let Some(path) = self.take(&found) {
+                        self.plan.sqlite_home = Some(dir.display().to_string());
+                        let (source, size) = (child.path.clone(), meta.len());
+                        self.push(&path, Some(&meta), Content::File { source, size });
+                    }
+                }
+                Err(error) => self.fail(&found, &error),
+            }
+        }
+    }
+
+    fn is_own_dir(&self, dir: &Path) -> bool {
         // The name first: asking the system for every directory's real path would be slow.
         self.own_dirs.iter().any(|own| {
-            own.file_name() == Some(child.name.as_os_str())
-                && child.path.canonicalize().is_ok_and(|path| path == *own)
+            own.file_name() == dir.file_name() && dir.canonicalize().is_ok_and(|path| path == *own)
         })
     }
 
     /// A linked file at the top is a setting kept elsewhere: its content is captured. Any other link is named.
-    fn link(&mut self, source: &Path, path: &str, under: &str) {
-        match fs::metadata(source) {
-            Ok(meta) if meta.is_file() && under.is_empty() => {
-                if self.take(path) {
-                    let content = content_of(source.to_owned(), meta.len());
-                    self.push(source, path, content);
+    fn link(&mut self, found: &Found, is_at_top: bool) {
+        match fs::metadata(found.place) {
+            Ok(meta) if meta.is_file() && is_at_top => {
+                if let Some(path) = self.take(found) {
+                    let content = content_of(found.place.to_owned(), Some(&meta));
+                    self.push(&path, Some(&meta), content);
                 }
             }
-            _ => self.plan.not_captured.push(format!("{path}: {IS_A_LINK}")),
+            // It may be a setting, too.
+            Err(error) if is_at_top && error.kind() == io::ErrorKind::PermissionDenied => {
+                self.fail(found, &error);
+            }
+            _ => self.miss(found, Cause::Kind, IS_A_LINK),
         }
     }
 
-    /// Whether an archive can hold that name, beside those it holds already.
-    fn take(&mut self, path: &str) -> bool {
-        let reason = match entry_name::check(path.as_bytes()) {
+    /// The path, where an archive can hold it beside those it holds already.
+    fn take(&mut self, found: &Found) -> Option<String> {
+        let reason = match entry_name::check(found.path.as_encoded_bytes()) {
             Err(reason) => reason,
-            Ok(_) if entry_name::is_metadata(path) => "snapshots use that name themselves",
-            Ok(_) if !self.taken.insert(entry_name::collision_key(path)) => {
-                "another name differs from it only by case"
-            }
-            Ok(_) => return true,
+            Ok(path) if entry_name::is_metadata(&path) => IS_OURS,
+            Ok(path) if !self.taken.insert(entry_name::collision_key(&path)) => IS_A_TWIN,
+            Ok(path) => return Some(path),
         };
-        self.plan
-            .not_captured
-            .push(format!("{}: {reason}", path.escape_debug()));
-        false
+        self.miss(found, Cause::Name, reason);
+        None
     }
 
-    fn push(&mut self, source: &Path, path: &str, content: Content) {
-        let meta = fs::metadata(source);
-        let (mtime, mtime_nanos) = meta.as_ref().map(mtime).unwrap_or_default();
+    fn fail(&mut self, found: &Found, error: &io::Error) {
+        if fsutil::is_gone(error) {
+            self.plan.vanished.push(escaped(&found.path));
+        } else {
+            self.miss(found, Cause::Error, &crate::error::describe(error));
+        }
+    }
+
+    fn miss(&mut self, found: &Found, cause: Cause, reason: &str) {
+        let target = (found.what == What::Symlink)
+            .then(|| fs::read_link(found.place).ok())
+            .flatten();
+        self.plan.absent.push(Absent {
+            path: escaped(&found.path),
+            kind: found.what,
+            cause,
+            reason: reason.to_owned(),
+            target: target.map(|target| escaped(target.as_os_str())),
+        });
+    }
+
+    fn push(&mut self, path: &str, meta: Option<&fs::Metadata>, content: Content) {
+        let (mtime, mtime_nanos) = meta.map(mtime).unwrap_or_default();
         self.plan.entries.push(Entry {
             path: path.to_owned(),
             content,
             nature: Nature::Plain,
-            executable: meta.as_ref().is_ok_and(is_executable),
+            executable: meta.is_some_and(is_executable),
             mtime,
             mtime_nanos,
         });
@@ -296,11 +428,70 @@ impl Walk<'_> {
 }
 
 /// Session files and histories only grow, line by line.
-fn content_of(source: PathBuf, size: u64) -> Content {
+fn content_of(source: PathBuf, meta: Option<&fs::Metadata>) -> Content {
+    let size = meta.map(fs::Metadata::len).unwrap_or_default();
     if source.extension().is_some_and(|end| end == "jsonl") {
-        Content::Lines { source, size }
+        let inode = meta.map(fsutil::inode).unwrap_or_default();
+        Content::Lines {
+            source,
+            size,
+            inode,
+        }
     } else {
         Content::File { source, size }
+    }
+}
+
+fn what_is(kind: fs::FileType) -> What {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_socket() {
+            return What::Socket;
+        } else if kind.is_fifo() {
+            return What::Fifo;
+        } else if kind.is_block_device() || kind.is_char_device() {
+            return What::Device;
+        }
+    }
+    if kind.is_file() {
+        What::File
+    } else if kind.is_dir() {
+        What::Dir
+    } else if kind.is_symlink() {
+        What::Symlink
+    } else {
+        What::Unknown
+    }
+}
+
+fn escaped(path: &OsStr) -> String {
+    entry_name::escaped(path.as_encoded_bytes())
+}
+
+/// What stands somewhere below the home.
+struct Found<'a> {
+    /// Below the home, `/` between its parts; not always text.
+    path: OsString,
+    place: &'a Path,
+    what: What,
+}
+
+impl<'a> Found<'a> {
+    fn of(child: &'a Child, under: &str) -> Self {
+        let mut path = OsString::from(under);
+        if !under.is_empty() {
+            path.push("/");
+        }
+        path.push(&child.name);
+        Self {
+            path,
+            place: &child.path,
+            what: child
+                .kind
+                .as_ref()
+                .map_or(What::Unknown, |kind| what_is(*kind)),
+        }
     }
 }
 
@@ -308,19 +499,17 @@ fn content_of(source: PathBuf, size: u64) -> Content {
 struct Child {
     name: OsString,
     path: PathBuf,
-    kind: Result<fs::FileType, String>,
+    kind: io::Result<fs::FileType>,
 }
 
-fn children_of(dir: &Path) -> std::io::Result<Vec<Child>> {
+fn children_of(dir: &Path) -> io::Result<Vec<Child>> {
     let mut children = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         children.push(Child {
             name: entry.file_name(),
             path: entry.path(),
-            kind: entry
-                .file_type()
-                .map_err(|error| crate::error::describe(&error)),
+            kind: entry.file_type(),
         });
     }
     children.sort_by(|a, b| a.name.cmp(&b.name));
@@ -423,7 +612,7 @@ mod tests {
                 "skills/"
             ]
         );
-        assert_eq!((plan.file_count(), plan.not_captured.len()), (5, 0));
+        assert_eq!((plan.file_count(), plan.absent.len()), (5, 0));
     }
 
     #[test]
@@ -445,32 +634,61 @@ mod tests {
     }
 
     #[cfg(unix)]
+    fn os(name: &[u8]) -> &OsStr {
+        std::os::unix::ffi::OsStrExt::from_bytes(name)
+    }
+
+    /// Path, kind, cause, reason and target of all that is absent.
+    #[cfg(unix)]
+    fn absent(plan: &Plan) -> Vec<(&str, What, Cause, &str, Option<&str>)> {
+        let absent = plan.absent.iter();
+        absent
+            .map(|one| {
+                let target = one.target.as_deref();
+                (&*one.path, one.kind, one.cause, &*one.reason, target)
+            })
+            .collect()
+    }
+
+    #[cfg(unix)]
     #[test]
-    fn links_names_and_sockets_that_cannot_be_captured_are_named() {
-        use std::os::unix::ffi::OsStrExt;
+    fn what_is_no_file_or_cannot_be_named_is_absent_by_name_and_reason() {
+        use std::os::unix::fs::symlink;
+        use std::os::unix::net::UnixListener;
         let dir = home(&[
             "auth.json",
             "elsewhere.toml",
             "skills/mine/s",
-            "a:b",
             "Case",
             "case",
+            "twin/a",
+            "TWIN",
+            "a: b",
+            "con",
+            "two\nlines",
+            "x.metadata.json",
         ]);
-        std::os::unix::fs::symlink("elsewhere.toml", dir.path().join("config.toml"))
-            .expect("links");
-        std::os::unix::fs::symlink("/etc", dir.path().join("memories")).expect("links");
-        fs::write(
-            dir.path().join(std::ffi::OsStr::from_bytes(b"bad\xff")),
-            "x",
-        )
-        .expect("writes");
-        let _listener =
-            std::os::unix::net::UnixListener::bind(dir.path().join("control")).expect("binds");
+        let at = |name: &str| dir.path().join(name);
+        symlink("elsewhere.toml", at("config.toml")).expect("links");
+        symlink("/etc", at("memories")).expect("links");
+        symlink("nowhere", at("AGENTS.md")).expect("links");
+        symlink("loop", at("loop")).expect("links");
+        symlink("/dev/null", at("null")).expect("links");
+        symlink("../../elsewhere.toml", at("skills/mine/linked")).expect("links");
+        symlink(os(b"dir\xff"), at("to-bad")).expect("links");
+        fs::write(dir.path().join(os(b"bad\xff")), "x").expect("writes");
+        fs::create_dir(dir.path().join(os(b"dir\xff"))).expect("makes");
+        fs::write(dir.path().join(os(b"dir\xff/inside")), "x").expect("writes");
+        let _listeners = ["control", "skills/mine/x.sock"]
+            .map(|name| UnixListener::bind(at(name)).expect("binds"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), 0o600.into()).expect("makes");
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("x.sqlite"), 0o600.into()).expect("makes");
         let plan = planned(dir.path(), &[]);
         assert_eq!(
             paths(&plan),
             [
                 "Case",
+                "TWIN",
                 "auth.json",
                 "config.toml",
                 "elsewhere.toml",
@@ -479,7 +697,71 @@ mod tests {
                 "skills/mine/s"
             ]
         );
-        assert_eq!(plan.not_captured.len(), 4, "{:?}", plan.not_captured);
-        assert_eq!(plan.left_out, ["control"]);
+        let not_utf8 = "its name is not UTF-8";
+        let colon = "its name holds a colon, which names a drive or a stream on Windows";
+        let device = "a part of its name is a device on Windows";
+        let control = "its name holds a control character";
+        let link = |path, target| (path, What::Symlink, Cause::Kind, IS_A_LINK, Some(target));
+        let named = |path, what, reason| (path, what, Cause::Name, reason, None);
+        let odd = |path, what, reason| (path, what, Cause::Kind, reason, None);
+        assert_eq!(
+            absent(&plan),
+            [
+                link("AGENTS.md", "nowhere"),
+                named("a: b", What::File, colon),
+                named("bad\\xff", What::File, not_utf8),
+                named("case", What::File, IS_A_TWIN),
+                named("con", What::File, device),
+                odd("control", What::Socket, IS_A_SOCKET),
+                named("dir\\xff", What::Dir, not_utf8),
+                link("loop", "loop"),
+                link("memories", "/etc"),
+                link("null", "/dev/null"),
+                odd("pipe", What::Fifo, IS_A_FIFO),
+                link("skills/mine/linked", "../../elsewhere.toml"),
+                odd("skills/mine/x.sock", What::Socket, IS_A_SOCKET),
+                link("to-bad", "dir\\xff"),
+                named("twin", What::Dir, IS_A_TWIN),
+                named("two\\nlines", What::File, control),
+                named("x.metadata.json", What::File, IS_OURS),
+                odd("x.sqlite", What::Fifo, IS_A_FIFO),
+            ]
+        );
+        assert_eq!((plan.left_out.len(), plan.unseen()), (0, None));
+        let lines = plan.not_captured();
+        assert_eq!(lines[1], format!("a:\\u{{20}}b: {colon}"));
+        assert_eq!(lines[15], format!("two\\nlines: {control}"));
+        // A pattern silences what cannot be named, too.
+        let plan = planned(dir.path(), &["*d*".to_owned()]);
+        assert!(!absent(&plan).iter().any(|one| one.0.contains('d')));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_told_from_files() {
+        let kind = |path: &str| fs::metadata(path).expect("stands").file_type();
+        assert_eq!(what_is(kind("/dev/null")), What::Device);
+        assert_eq!(what_is(kind("/")), What::Dir);
+    }
+
+    #[test]
+    fn the_moment_is_when_lengths_are_looked_at_last() {
+        let dir = home(&["auth.json", "history.jsonl", "config.toml", "gone.jsonl"]);
+        let mut plan = planned(dir.path(), &[]);
+        let before = plan.entries.clone();
+        fs::write(dir.path().join("history.jsonl"), "longer than it was").expect("writes");
+        fs::write(dir.path().join("config.toml"), "longer than it was").expect("writes");
+        fs::write(dir.path().join("new.jsonl"), "x").expect("writes");
+        fs::remove_file(dir.path().join("gone.jsonl")).expect("removes");
+        plan.at_this_moment();
+        let size = |plan: &[Entry], path: &str| {
+            let entry = plan.iter().find(|entry| entry.path == path);
+            entry.map(Entry::size)
+        };
+        assert_eq!(size(&before, "history.jsonl"), Some(13));
+        assert_eq!(size(&plan.entries, "history.jsonl"), Some(18));
+        assert_eq!(size(&plan.entries, "config.toml"), Some(11));
+        assert_eq!(size(&plan.entries, "gone.jsonl"), Some(10));
+        assert_eq!(size(&plan.entries, "new.jsonl"), None);
     }
 }

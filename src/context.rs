@@ -14,7 +14,9 @@ use serde_json::Value;
 use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
+use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
+use crate::codex::home;
 use crate::codex::program::{Program, Search};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places};
@@ -26,7 +28,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
-use crate::snapshots::make;
+use crate::snapshots::{Depth, make};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -236,6 +238,18 @@ impl Ctx {
         flag.map_or_else(|| Ok(self.paths.codex_home.clone()), absolute)
     }
 
+    /// Where Codex keeps the databases of a home: as its settings say, or CODEX_SQLITE_HOME; None where that is the home
+    /// itself.
+    pub fn sqlite_home(&self, codex_home: &Path) -> Option<PathBuf> {
+        let named = home::sqlite_home(codex_home, self.paths.home.as_deref());
+        named.or_else(|| {
+            // Without a tilde, and from the working directory: as Codex takes it.
+            let value = env::var("CODEX_SQLITE_HOME").ok()?;
+            let value = Some(value.trim()).filter(|value| !value.is_empty())?;
+            std::path::absolute(value).ok()
+        })
+    }
+
     /// Where snapshots are kept, given the flag.
     pub fn backup_dir(&self, flag: Option<&Path>) -> Result<PathBuf> {
         self.path_setting(flag, "backup.dir", || {
@@ -314,6 +328,19 @@ impl Ctx {
     /// Whether scratch directories are captured, given the flag.
     pub fn include_tmp(&self, flag: bool) -> bool {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
+    }
+
+    /// How much an archive may hold.
+    pub fn limits(&self) -> Limits {
+        let setting = |name| {
+            let number = self.settings.integer(name)?;
+            u64::try_from(number).ok()
+        };
+        Limits {
+            entries: setting("archive.max_entries"),
+            bytes: setting("archive.max_bytes"),
+            ratio: setting("archive.max_ratio"),
+        }
     }
 
     /// How hard to compress, given the flag.
@@ -416,9 +443,10 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
     ) -> Result<Evidence> {
-        self.evidence_with(backup_dir, inventory, may_write, None)
+        self.evidence_with(backup_dir, inventory, depth, may_write, None)
     }
 
     /// The same for a command that holds the lock.
@@ -426,11 +454,12 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, depth, may_write, held)?;
         evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
@@ -464,8 +493,8 @@ impl Ctx {
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
             .transpose()?;
         let may_write = refresh != Some(true);
-        let mut evidence =
-            self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
+        let inventory = legacy.inventory_path.as_deref();
+        let mut evidence = self.evidence(backup_dir, inventory, Depth::Window, may_write)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }
@@ -475,6 +504,8 @@ impl Ctx {
             evidence.registry.record(&account, observation, latest);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
+        // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
+        std::mem::forget(evidence);
         if rows.is_empty() {
             return Err(self.no_accounts());
         }
@@ -629,6 +660,9 @@ impl Ctx {
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
             "backup.level" => make::LEVEL.into(),
+            "archive.max_entries" => limits::MAX_ENTRIES.into(),
+            "archive.max_bytes" => limits::MAX_BYTES.into(),
+            "archive.max_ratio" => limits::MAX_RATIO.into(),
             "normalize.source_dir" => path(self.legacy_dir(None)?),
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),

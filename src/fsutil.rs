@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -196,6 +197,82 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A directory held open, to look at many of its files: a name in it is found sooner than a whole path.
+pub struct OpenDir {
+    #[cfg(unix)]
+    dir: rustix::fd::OwnedFd,
+    #[cfg(not(unix))]
+    dir: PathBuf,
+}
+
+impl OpenDir {
+    /// Opens the directory at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let dir = {
+            use rustix::fs::{Mode, OFlags, open};
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(path, flags, Mode::empty())?
+        };
+        #[cfg(not(unix))]
+        let dir = path.to_owned();
+        Ok(Self { dir })
+    }
+
+    /// Reads the file `name` into `buffer`, which grows as it must and is never emptied; the part that was read. None
+    /// for one larger than `most` bytes. It must have been a regular file a moment ago: what a pipe would say is not
+    /// waited for, and a read that gives less than was asked for is taken for the last. Some file systems of networks
+    /// break off sooner: where a whole file is needed and this is none, read it with [`read_limited`].
+    pub fn read<'b>(
+        &self,
+        name: &str,
+        buffer: &'b mut Vec<u8>,
+        most: usize,
+    ) -> io::Result<Option<&'b [u8]>> {
+        const FIRST: usize = 1 << 16;
+        #[cfg(unix)]
+        let mut file = {
+            use rustix::fs::{Mode, OFlags, openat};
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            File::from(openat(&self.dir, name, flags, Mode::empty())?)
+        };
+        #[cfg(not(unix))]
+        let mut file = File::open(self.dir.join(name))?;
+        let mut length = 0;
+        loop {
+            if length == buffer.len() {
+                buffer.resize((2 * length).max(FIRST), 0);
+            }
+            let rest = buffer.get_mut(length..).unwrap_or_default();
+            let free = rest.len();
+            match file.read(rest) {
+                Ok(read) if read < free => {
+                    let read = length + read;
+                    return Ok(buffer.get(..read).filter(|_| read <= most));
+                }
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if length > most {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The length of the file `name` in bytes, links followed.
+    pub fn length(&self, name: &str) -> io::Result<u64> {
+        #[cfg(unix)]
+        {
+            use rustix::fs::{AtFlags, statat};
+            let stat = statat(&self.dir, name, AtFlags::empty())?;
+            Ok(u64::try_from(stat.st_size).unwrap_or_default())
+        }
+        #[cfg(not(unix))]
+        Ok(fs::metadata(self.dir.join(name))?.len())
+    }
+}
+
 /// [`read_limited`], or None where there is no such file.
 pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     match read_limited(path, most) {
@@ -282,14 +359,7 @@ fn is_mine(_: &fs::Metadata) -> bool {
 pub fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(false)
-        }
+        Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(Error::io("look at", path, error)),
     }
 }
@@ -316,6 +386,45 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         ));
     }
     Ok(file)
+}
+
+/// Whether an error says that nothing stands there, or not any more.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Which file it is, among those of one file system; 0 where the system does not tell.
+pub fn inode(meta: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::ino(meta);
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        0
+    }
+}
+
+/// When anything about it was changed last, in seconds and nanoseconds: nobody can set that time back. Always the same
+/// where the system does not tell.
+pub fn changed_at(meta: &fs::Metadata) -> (i64, i64) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (meta.ctime(), meta.ctime_nsec())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        (0, 0)
+    }
+}
+
+/// Whether its content was written longer ago than `age`; None where its time says nothing, or is still to come.
+pub fn is_older_than(meta: &fs::Metadata, age: Duration) -> Option<bool> {
+    Some(meta.modified().ok()?.elapsed().ok()? > age)
 }
 
 /// Fills `buffer` with the file's bytes from `offset` on, without moving the place where others read. A file that ends

@@ -3,6 +3,8 @@
 //! Reader and writer ask the same [`check`], so that nothing is archived that could not be restored on another
 //! system. The rule is the narrowest of Linux, macOS and Windows: a snapshot may move between them.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::metadata::MANIFEST_SUFFIX;
 
 /// The longest name, in bytes: PATH_MAX of Linux, the largest of the three systems.
@@ -106,24 +108,24 @@ fn is_reserved(part: &str) -> bool {
         && letters.next().is_none()
 }
 
-/// What two names share when macOS or Windows take them for one: the name without its case.
+/// What two names share when macOS or Windows take them for one: the name without its case, accents as letters of
+/// their own.
 ///
-/// Composed and decomposed accents are not made one (that takes Unicode's tables); a file system for which they are
-/// one fails the restore in its staging directory, since every file there must be new.
+/// Source: the Unicode standard, 3.13, canonical caseless matching.
 pub fn collision_key(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
     // Upper case first: `ſ` and `s` differ in lower case only.
-    name.chars()
-        .flat_map(|letter| {
-            let mut upper = letter.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(upper), None) => upper.to_lowercase(),
-                _ => letter.to_lowercase(),
-            }
-        })
-        .collect()
+    let caseless = name.nfd().flat_map(|letter| {
+        let mut upper = letter.to_uppercase();
+        match (upper.next(), upper.next()) {
+            (Some(upper), None) => upper.to_lowercase(),
+            _ => letter.to_lowercase(),
+        }
+    });
+    // Again, since a letter may have been exchanged for one that is composed.
+    caseless.nfd().collect()
 }
 
 /// Whether a file of this path is the snapshot's own description, which is never restored.
@@ -158,6 +160,25 @@ pub fn shown(name: &[u8]) -> String {
     if text.chars().count() > MOST {
         text = text.chars().take(MOST).collect();
         text.push('…');
+    }
+    text
+}
+
+/// A name of any bytes as text that no other name is written as: what is no UTF-8, control characters and backslashes
+/// are escaped. A name that passes [`check`] is written as it is.
+pub fn escaped(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() || letter == '\\' {
+                text.extend(letter.escape_default());
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.extend(std::ascii::escape_default(*byte).map(char::from));
+        }
     }
     text
 }
@@ -236,6 +257,9 @@ mod tests {
             ("auth.jſon", "auth.json"),
             ("GRÖSSE", "grösse"),
             ("\u{212a}", "k"),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("CAF\u{c9}", "cafe\u{301}"),
+            ("\u{1e69}", "s\u{307}\u{323}"),
         ] {
             assert_eq!(collision_key(one), collision_key(other));
         }
@@ -250,7 +274,29 @@ mod tests {
         assert!(shown(&[b'x'; 5000]).chars().count() <= 121);
     }
 
+    #[test]
+    fn an_escaped_name_is_readable() {
+        for (name, text) in [
+            (&b"gr\xc3\xb6\xc3\x9fe's \"x\".md"[..], "größe's \"x\".md"),
+            (b"bad\xff", "bad\\xff"),
+            (b"bad\\xff", "bad\\\\xff"),
+            (b"two\nlines\x1b", "two\\nlines\\u{1b}"),
+        ] {
+            assert_eq!(escaped(name), text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_two_names_are_escaped_alike(names in proptest::collection::vec("[\\\\xfn0-9a\u{80}]{0,6}", 2)) {
+            // As bytes, so that some of them are no UTF-8.
+            let bytes: Vec<Vec<u8>> = names
+                .iter()
+                .map(|name| name.chars().map(|letter| if letter == '\u{80}' { 0xff } else { letter as u8 }).collect())
+                .collect();
+            prop_assert_eq!(bytes[0] == bytes[1], escaped(&bytes[0]) == escaped(&bytes[1]));
+        }
+
         #[test]
         fn what_passes_stays_below_and_passes_again(name in proptest::collection::vec(any::<u8>(), 0..40)) {
             if let Ok(path) = check(&name) {
@@ -259,6 +305,7 @@ mod tests {
                     .components()
                     .all(|part| matches!(part, std::path::Component::Normal(_)));
                 prop_assert!(plain);
+                prop_assert_eq!(escaped(path.as_bytes()), path);
             }
             prop_assert!(!shown(&name).chars().any(char::is_control));
         }

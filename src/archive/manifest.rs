@@ -48,15 +48,75 @@ pub struct Listed {
 /// What stands in the home and is not in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absent {
-    /// Its path, where it is no text as it may be shown.
+    /// Its path as [`escaped`](super::entry_name::escaped) writes it.
     pub path: String,
-    /// What it is: `symlink`, `socket`, `fifo`, `device`, `file`, `dir`.
-    pub kind: String,
-    /// Why it is not in the archive.
+    /// What it is.
+    pub kind: What,
+    /// Whether that is as it should be.
+    pub cause: Cause,
+    /// Why it is not in the archive, in words.
     pub reason: String,
-    /// Where a link leads.
+    /// Where a link leads, written as the path is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// What something in a home is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// A regular file.
+    File,
+    /// A directory, with all that is in it.
+    Dir,
+    /// A symbolic link.
+    Symlink,
+    /// A socket.
+    Socket,
+    /// A named pipe.
+    Fifo,
+    /// A device.
+    Device,
+    /// What the system did not tell, and what a later version tells.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why something is not in an archive, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// By design: snapshots hold nothing of its kind.
+    Kind,
+    /// No archive can hold its name and be restored everywhere.
+    Name,
+    /// It could not be looked at or read.
+    Error,
+    /// What a later version tells.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Absent {
+    /// It as one line of a sidecar: `path: reason`. No path in it holds `: `.
+    pub fn line(&self) -> String {
+        format!("{}: {}", unbroken(&self.path), self.reason)
+    }
+
+    /// The path in such a line, as [`path_in_line`] writes it.
+    pub fn path_of_line(line: &str) -> &str {
+        line.split_once(": ").map_or(line, |(path, _)| path)
+    }
+}
+
+/// A path of an archive as [`Absent::line`] writes it.
+pub fn path_in_line(path: &str) -> String {
+    unbroken(&super::entry_name::escaped(path.as_bytes()))
+}
+
+/// The path with nothing in it that ends a path in a line.
+fn unbroken(path: &str) -> String {
+    path.replace(": ", ":\\u{20}")
 }
 
 /// All of it.
@@ -134,7 +194,8 @@ mod tests {
             ],
             not_captured: vec![Absent {
                 path: "control".to_owned(),
-                kind: "socket".to_owned(),
+                kind: What::Socket,
+                cause: Cause::Kind,
                 reason: "it is a socket".to_owned(),
                 target: None,
             }],

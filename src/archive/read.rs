@@ -41,22 +41,22 @@ const MOST_TO_KEEP: u64 = 1024 * 1024;
 const MOST_OF_A_MANIFEST: u64 = 256 * 1024 * 1024;
 
 /// Below this many inflated bytes the ratio is not asked: little harm is done, and small files of zeros are real.
-const RATIO_FROM: u64 = 64 * 1024 * 1024;
+pub const RATIO_FROM: u64 = 64 * 1024 * 1024;
 
 /// Limits of one archive, against those made to exhaust memory, disk or patience.
 ///
-/// They are far above any real home, since the writer knows none: a snapshot of ours must never be refused. Against
-/// a full disk [`extract`] asks for the free space before it writes.
+/// [`Limits`](super::limits::Limits) makes those of an archive of a person's. Against a full disk [`extract`] asks for the
+/// free space before it writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
-    /// The most headers. A heavy home has some thousand files; each costs an inode.
+    /// The most headers.
     pub entries: u64,
     /// The most inflated bytes, headers and padding included.
     pub total_bytes: u64,
-    /// The most inflated bytes for one of the file, asked from 64 MiB on. Deflate itself ends at 1032, so the
-    /// default refuses nothing that gzip can hold: a home of sparse databases must come back. Lower it for archives
-    /// of strangers.
+    /// The most inflated bytes for one of the file. Deflate itself ends at 1032.
     pub ratio: u64,
+    /// From how many inflated bytes on the ratio is asked.
+    pub ratio_from: u64,
     /// The most bytes of one long name or pax header. Names end at 4096 bytes; the rest is room for attributes.
     pub header_bytes: u64,
     /// The most bytes of all names together, which are held in memory.
@@ -64,11 +64,13 @@ pub struct Caps {
 }
 
 impl Default for Caps {
+    /// What gzip and memory can bear: refuses none of ours.
     fn default() -> Self {
         Self {
             entries: 1_000_000,
             total_bytes: 1 << 40,
             ratio: 1032,
+            ratio_from: RATIO_FROM,
             header_bytes: 64 * 1024,
             name_bytes: 512 * 1024 * 1024,
         }
@@ -540,7 +542,7 @@ impl Names {
         self.room = self
             .room
             .checked_sub(bytes as u64)
-            .ok_or("all names together are longer than is allowed")?;
+            .ok_or("all names together are longer than `archive.max_entries` allows")?;
         self.seen.insert(key, Seen { spelling, place });
         Ok(())
     }

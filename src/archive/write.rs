@@ -26,7 +26,8 @@ use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::Account;
 
-pub use self::steady::copy as copy_steady;
+pub use self::layout::{LARGE, unreadable};
+pub use self::steady::{Asked, Uncopied, copy as copy_steady};
 pub use self::verify::{Verdict, verify};
 
 /// What an entry holds.
@@ -47,6 +48,8 @@ pub enum Content {
         source: PathBuf,
         /// Its length at the moment of the snapshot, in bytes.
         size: u64,
+        /// Which file it was at that moment; 0 where that is not known.
+        inode: u64,
     },
     /// Bytes already read: the login, which is read once and judged by what was read.
     Bytes(Vec<u8>),
@@ -124,8 +127,8 @@ pub struct How<'a> {
 pub enum Outcome {
     /// All is written.
     Done(Written),
-    /// Nothing counts: the entry with that number changed while it was read. It is to be written from a copy.
-    Changing(usize),
+    /// Nothing counts: the entries with these numbers changed while they were read. They are to be written from copies.
+    Changing(Vec<usize>),
     /// Nothing counts: an earlier archive could not be read where a member was to be taken from it.
     Rotten,
 }
@@ -141,8 +144,10 @@ pub struct Written {
     pub file_count: u64,
     /// Paths that were gone when their turn came.
     pub vanished: Vec<String>,
-    /// Paths that could not be read, each with the reason.
-    pub unreadable: Vec<String>,
+    /// What stands in the home and is not in the archive: what was planned to be so, and what could not be read. By path.
+    pub absent: Vec<Absent>,
+    /// Paths of texts of which there was less than at their moment: captured as they stood.
+    pub shorter: Vec<String>,
     /// Paths that did not hold still: captured as they were last read.
     pub unsteady: Vec<String>,
     /// The members, in order, for [`verify`].
@@ -178,17 +183,26 @@ pub fn write(
         members: Vec::new(),
         hashes: HashMap::new(),
         parts: Vec::new(),
+        changing: Vec::new(),
     };
     let walked = sink.run(how, |feed| layout::entries(feed, &pool, frame, entries));
     let Layout {
         mut listed,
         vanished,
         unreadable,
+        shorter,
         unsteady,
+        ..
     } = match walked {
         Ok(layout) => layout,
         Err(early) => return early.outcome(),
     };
+    if !sink.changing.is_empty() {
+        return Ok(Outcome::Changing(sink.changing));
+    }
+    let mut absent = frame.absent.to_vec();
+    absent.extend(unreadable);
+    absent.sort_by(|a, b| a.path.cmp(&b.path));
     for (place, hash) in &sink.hashes {
         if let Some(listed) = listed.get_mut(*place) {
             listed.blake3 = Some(fsutil::hex(hash));
@@ -199,7 +213,8 @@ pub fn write(
         total_bytes: listed.iter().map(|file| file.size).sum(),
         file_count: listed.iter().filter(|file| file.blake3.is_some()).count() as u64,
         vanished,
-        unreadable,
+        absent,
+        shorter,
         unsteady,
         members: Vec::new(),
     };
@@ -207,7 +222,7 @@ pub fn write(
         schema_version: manifest::SCHEMA_VERSION,
         account: frame.account.clone(),
         files: listed,
-        not_captured: frame.absent.to_vec(),
+        not_captured: written.absent.clone(),
     };
     let manifest = manifest.bytes().map_err(anyhow::Error::from)?;
     match sink.run(how, |feed| {
@@ -249,7 +264,6 @@ fn content_sha256(listed: &[Listed]) -> String {
 /// Why writing ended before its end.
 enum Early {
     Failed(Error),
-    Changing(usize),
     Rotten,
 }
 
@@ -257,7 +271,6 @@ impl Early {
     fn outcome(self) -> Result<Outcome> {
         match self {
             Self::Failed(error) => Err(error),
-            Self::Changing(place) => Ok(Outcome::Changing(place)),
             Self::Rotten => Ok(Outcome::Rotten),
         }
     }
@@ -332,6 +345,9 @@ struct Sink<'a> {
     hashes: HashMap<usize, Hash>,
     /// Of the file under way.
     parts: Vec<Hash>,
+    /// Numbers of the entries that did not hold still. The rest is gone through all the same: each that does not is found
+    /// in one run.
+    changing: Vec<usize>,
 }
 
 impl Sink<'_> {
@@ -374,7 +390,15 @@ impl Sink<'_> {
                 }
                 Made::Standing(standing) => self.take_over(&standing)?,
                 Made::Unread => {
-                    return Err(of.map_or(Early::Rotten, |(file, _)| Early::Changing(file.place)));
+                    if let Some((file, is_last)) = of {
+                        if self.changing.last() != Some(&file.place) {
+                            self.changing.push(file.place);
+                        }
+                        if is_last {
+                            self.parts.clear();
+                        }
+                    }
+                    continue;
                 }
                 Made::Unpacked => return Err(Early::Failed(lost(self.shown))),
             };
@@ -382,7 +406,7 @@ impl Sink<'_> {
             if let Some((file, is_last)) = of {
                 self.parts.push(placed.head.key.hash);
                 if is_last {
-                    self.finish(&file)?;
+                    self.finish(&file);
                 }
             }
         }
@@ -408,14 +432,17 @@ impl Sink<'_> {
     }
 
     /// Notes the hash of a large file, once it is sure that its blocks are of one moment.
-    fn finish(&mut self, file: &Open) -> Result<(), Early> {
+    fn finish(&mut self, file: &Open) {
         let hash = file_hash::of_parts(&self.parts);
         self.parts.clear();
-        if !file.holds_still(&hash) {
-            return Err(Early::Changing(file.place));
+        if self.changing.last() == Some(&file.place) {
+            return;
         }
-        self.hashes.insert(file.listing, hash);
-        Ok(())
+        if file.holds_still(&hash, self.stop) {
+            self.hashes.insert(file.listing, hash);
+        } else {
+            self.changing.push(file.place);
+        }
     }
 
     fn failed(&self, error: io::Error) -> Early {

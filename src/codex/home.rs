@@ -53,6 +53,13 @@ pub const STAGE_DIR: &str = ".codex-manager-restore";
 /// Where a restore keeps what came to stand in its way.
 pub const KEPT_DIR: &str = ".codex-manager-kept";
 
+/// Where archives hold the databases that Codex keeps outside of its home: no path of a home is captured as one below it,
+/// and no restore puts anything there.
+pub const SQLITE_HOME_DIR: &str = ".codex-manager-sqlite-home";
+
+/// The largest settings of Codex's that are read.
+const MOST_SETTINGS: u64 = 4 << 20;
+
 /// Whether `path` (relative, `/` between parts) is never captured and so never touched by a restore.
 ///
 /// `include_tmp` says whether scratch directories count as captured.
@@ -75,9 +82,24 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
 /// Whether `path` is what a restore works with, in any case of letters: on some systems they are one.
 fn is_ours(path: &str) -> bool {
     let top = path.split('/').next().unwrap_or_default();
-    [STAGE_DIR, KEPT_DIR]
+    [STAGE_DIR, KEPT_DIR, SQLITE_HOME_DIR]
         .iter()
         .any(|dir| top.eq_ignore_ascii_case(dir))
+}
+
+/// Whether a file of that name, or path, is one of Codex's databases. What stands before the ending carries the version of
+/// its schema.
+pub fn is_database(name: &str) -> bool {
+    const SUFFIX: &str = ".sqlite";
+    let start = name.len().checked_sub(SUFFIX.len());
+    let suffix = start.and_then(|start| name.get(start..));
+    suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SUFFIX))
+}
+
+/// Whether `path` is where archives hold what stands outside of the home, in any case of letters.
+pub fn is_sqlite_home(path: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    top.eq_ignore_ascii_case(SQLITE_HOME_DIR)
 }
 
 /// Whether the top-level entry `name` belongs to the login half of the Python 23.0.0's layout.
@@ -93,33 +115,82 @@ pub fn is_anothers_legacy_login(name: &str, owner: Option<&str>) -> bool {
         .is_some_and(|email| !owner.is_some_and(|owner| owner.eq_ignore_ascii_case(email)))
 }
 
+/// The database that `path` stands beside, as SQLite's log, its index or its journal; None for any other file.
+pub fn database_beside(path: &str) -> Option<&str> {
+    let database = ["-wal", "-shm", "-journal"]
+        .iter()
+        .find_map(|suffix| path.strip_suffix(suffix));
+    database.filter(|database| is_database(database))
+}
+
 /// Where the login of `home` stands.
 pub fn auth_path(home: &Path) -> PathBuf {
     home.join(AUTH_JSON)
+}
+
+/// The directory of the databases that `sqlite_home` in the settings of `home` names; None where they name none, or cannot
+/// be read, as Codex does not start with them either.
+///
+/// A relative one starts at the home, and `~` is the home of the `person`. Source: openai/codex, config_toml.rs and
+/// utils/absolute-path of 0.145.
+pub fn sqlite_home(home: &Path, person: Option<&Path>) -> Option<PathBuf> {
+    let settings = fsutil::read_if_present(&home.join("config.toml"), MOST_SETTINGS);
+    let settings = String::from_utf8(settings.ok()??).ok()?;
+    let table: toml::Table = settings.parse().ok()?;
+    let named = table.get("sqlite_home")?.as_str()?;
+    let below = named
+        .strip_prefix('~')
+        .filter(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator));
+    Some(match (below, person) {
+        (Some(rest), Some(person)) => person.join(rest.trim_start_matches(std::path::is_separator)),
+        _ => home.join(named),
+    })
 }
 
 /// The login as bytes and as what it says. None where there is no auth.json.
 ///
 /// Codex up to 0.166 rewrites the file in place: one that cannot be read is read again for half a second.
 pub fn read_login(home: &Path) -> Result<Option<(Vec<u8>, Login)>> {
-    const TRIES: u32 = 10;
     let path = auth_path(home);
-    for attempt in 1.. {
-        let Some(bytes) = fsutil::read_if_present(&path, auth::MOST_BYTES)? else {
+    let mut read = || fsutil::read_if_present(&path, auth::MOST_BYTES);
+    let rest = || std::thread::sleep(Duration::from_millis(50));
+    match settled_login(&mut read, &rest)? {
+        None => Ok(None),
+        Some((bytes, Ok(login))) => Ok(Some((bytes, login))),
+        Some((_, Err(reason))) => Err(unreadable(&path, &reason)),
+    }
+}
+
+/// What a login says, or why it says nothing.
+type Said = std::result::Result<Login, String>;
+
+/// A login that was read twice as the same: of one longer than a page, one reading may have the beginning of the old one
+/// and the end of the new one.
+fn settled_login(
+    read: &mut dyn FnMut() -> Result<Option<Vec<u8>>>,
+    rest: &dyn Fn(),
+) -> Result<Option<(Vec<u8>, Said)>> {
+    const TRIES: u32 = 10;
+    let mut last = None;
+    for attempt in 1..=TRIES {
+        if attempt > 1 {
+            rest();
+        }
+        let Some(bytes) = read()? else {
             return Ok(None);
         };
-        match auth::parse(&bytes) {
-            Ok(login) => return Ok(Some((bytes, login))),
-            Err(_)
-                if attempt < TRIES
-                    && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() =>
-            {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Err(reason) => return Err(unreadable(&path, &reason)),
+        let said = auth::parse(&bytes);
+        let is_torn = match &said {
+            Ok(_) => read()?.as_ref() != Some(&bytes),
+            Err(_) => serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err(),
+        };
+        if !is_torn {
+            return Ok(Some((bytes, said)));
         }
+        let said = said.and(Err("it changed each time it was read".to_owned()));
+        last = Some((bytes, said));
     }
-    Ok(None)
+    Ok(last)
 }
 
 /// A login that cannot be told whose it is.
@@ -151,6 +222,7 @@ mod tests {
             ".codex-manager-restore/new",
             ".Codex-Manager-Restore/journal.json",
             ".codex-manager-kept/1/auth.json",
+            ".codex-manager-sqlite-home/state_5.sqlite",
         ] {
             assert!(is_passing(path, false), "{path}");
         }
@@ -176,6 +248,36 @@ mod tests {
     }
 
     #[test]
+    fn sqlite_home_is_read_as_codex_reads_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let person = Path::new("/home/alice");
+        let named = |settings: &str| {
+            std::fs::write(dir.path().join("config.toml"), settings).expect("writes");
+            sqlite_home(dir.path(), Some(person))
+        };
+        for (settings, expected) in [
+            (
+                "sqlite_home = \"/fast/db\"",
+                Some(PathBuf::from("/fast/db")),
+            ),
+            ("sqlite_home = 'db'", Some(dir.path().join("db"))),
+            ("sqlite_home = '../db'", Some(dir.path().join("../db"))),
+            ("sqlite_home = '~/db'", Some(person.join("db"))),
+            ("sqlite_home = '~//db'", Some(person.join("db"))),
+            ("sqlite_home = '~'", Some(person.to_owned())),
+            ("sqlite_home = '~db'", Some(dir.path().join("~db"))),
+            ("[profiles.work]\nsqlite_home = '/fast'", None),
+            ("sqlite_home = 7", None),
+            ("sqlite_home = [", None),
+            ("", None),
+        ] {
+            assert_eq!(named(settings), expected, "{settings}");
+        }
+        std::fs::remove_file(dir.path().join("config.toml")).expect("removes");
+        assert_eq!(sqlite_home(dir.path(), Some(person)), None);
+    }
+
+    #[test]
     fn other_peoples_login_copies_are_told() {
         let alice = Some("alice@example.com");
         assert!(is_anothers_legacy_login(
@@ -191,6 +293,31 @@ mod tests {
             None
         ));
         assert!(!is_anothers_legacy_login("auth.json", alice));
+    }
+
+    #[test]
+    fn a_login_is_taken_once_it_reads_the_same_twice() {
+        let key = |key: &str| format!(r#"{{"OPENAI_API_KEY":"sk-{key}"}}"#).into_bytes();
+        let settled = |reads: &[&[u8]]| {
+            let mut reads = reads.iter();
+            let mut read = || Ok(reads.next().map(|bytes| bytes.to_vec()));
+            let login = settled_login(&mut read, &|| ()).expect("reads");
+            login.map(|(bytes, said)| (bytes, said.is_ok()))
+        };
+        let (old, new, both) = (key("old"), key("new"), key("oew"));
+        assert_eq!(settled(&[&old, &old]), Some((old.clone(), true)));
+        assert_eq!(
+            settled(&[&both, &new, &new, &new]),
+            Some((new.clone(), true))
+        );
+        assert_eq!(
+            settled(&[b"", &old[..9], &new, &new]),
+            Some((new.clone(), true))
+        );
+        assert_eq!(settled(&[b"[]", &new]), Some((b"[]".to_vec(), false)));
+        let restless: Vec<&[u8]> = [&*old, &*new].repeat(10);
+        assert_eq!(settled(&restless), Some((old.clone(), false)));
+        assert_eq!(settled(&[&both]), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::archive::manifest::{Absent, Cause, What};
 use crate::capture::{self, Plan, Wanted};
 use crate::cli::BackupArgs;
 use crate::codex::auth::Login;
@@ -24,10 +25,10 @@ use crate::metadata::{
     ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
-use crate::snapshots;
 use crate::snapshots::make::{self, Making};
+use crate::snapshots::{self, Depth};
 use crate::timeutil::{SessionStart, Stamp};
-use crate::ui::table::size_words;
+use crate::ui::table::{count, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -47,6 +48,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
+        Depth::Whole,
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;
@@ -62,7 +64,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let plan = capture::plan(&source, &wanted)?;
+    let plan = capture::plan_with(&source, &wanted, ctx.sqlite_home(&source).as_deref())?;
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
@@ -88,12 +90,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let start = sidecar.session_start_at.map_or(ctx.now, |start| start.0);
     let base = make::name_for(&backup_dir, start, who, &sidecar, &evidence.snapshots);
     ctx.check_stop()?;
-    let mut not_captured: Vec<String> = plan
-        .not_captured
-        .iter()
-        .chain(&plan.failed)
-        .cloned()
-        .collect();
+    let mut absent = plan.absent.clone();
     let mut is_raw = false;
     let answer = if lock.is_some() {
         let making = Making {
@@ -105,31 +102,17 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &|| {
             ctx.stopped()
         })?;
+        is_raw = warn_of_moving(ctx, &made);
+        absent.clone_from(&made.absent);
         ctx.ui.detail(&format!(
             "taken over from earlier snapshots: {} of {} members",
             made.taken_over, made.members
         ));
-        for path in &made.vanished {
-            ctx.ui
-                .warn(&format!("`{path}` was gone when its turn came"));
-        }
-        for database in &made.raw {
-            ctx.ui.warn(database);
-        }
-        for path in &made.unsteady {
-            ctx.ui.warn(&format!(
-                "`{path}` changed each time it was read: captured as it was read last"
-            ));
-        }
-        is_raw = !made.raw.is_empty() || !made.unsteady.is_empty();
-        not_captured.extend(made.unreadable.iter().cloned());
         Answer::made(ctx, made)
     } else {
         Answer::planned(ctx, &backup_dir, &base, sidecar, &plan)
     };
-    for entry in &not_captured {
-        ctx.ui.warn(&format!("not captured: {entry}"));
-    }
+    warn_of_absent(ctx, &absent);
     let told = if args.dry_run {
         ctx.ui.data(&answer)
     } else {
@@ -146,16 +129,57 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         })?;
     }
     told?;
-    Ok(outcome(&not_captured, is_raw))
+    // What is not captured by design is no failure.
+    let is_whole = !is_raw && absent.iter().all(|one| one.cause == Cause::Kind);
+    Ok(if is_whole {
+        Outcome::Done
+    } else {
+        Outcome::Partial
+    })
 }
 
-/// Whether all of it is in the snapshot, as it should be.
-fn outcome(not_captured: &[String], is_raw: bool) -> Outcome {
-    let by_design = |entry: &String| entry.ends_with(capture::IS_A_LINK);
-    if is_raw || !not_captured.iter().all(by_design) {
-        Outcome::Partial
-    } else {
-        Outcome::Done
+/// Tells what did not hold still. Whether something is captured as it lies.
+fn warn_of_moving(ctx: &Ctx, made: &make::Made) -> bool {
+    warn_of_vanished(ctx, &made.vanished);
+    for path in &made.shorter {
+        ctx.ui.warn(&format!(
+            "`{path}` was made shorter meanwhile: captured as it stood then"
+        ));
+    }
+    for database in &made.raw {
+        ctx.ui.warn(database);
+    }
+    for path in &made.unsteady {
+        ctx.ui.warn(&format!(
+            "`{path}` changed each time it was read: captured as it was read last"
+        ));
+    }
+    !made.raw.is_empty() || !made.unsteady.is_empty()
+}
+
+/// What runs beside a backup removes files at times; a whole directory of them is told in a few lines.
+fn warn_of_vanished(ctx: &Ctx, vanished: &[String]) {
+    const MOST: usize = 20;
+    for path in vanished.iter().take(MOST) {
+        ctx.ui
+            .warn(&format!("`{path}` was gone when its turn came"));
+    }
+    if vanished.len() > MOST {
+        let more = count(vanished.len() - MOST, "more file");
+        ctx.ui.warn(&format!("{more} gone as well"));
+    }
+}
+
+/// Names what is not in the snapshot. Behind a link there may be what somebody wants kept; a socket or a pipe holds
+/// nothing.
+fn warn_of_absent(ctx: &Ctx, absent: &[Absent]) {
+    for one in absent {
+        let text = format!("not captured: {}", one.line());
+        if one.cause == Cause::Kind && one.kind != What::Symlink {
+            ctx.ui.detail(&text);
+        } else {
+            ctx.ui.warn(&text);
+        }
     }
 }
 
@@ -303,13 +327,9 @@ fn describe(
         file_count: Some(plan.file_count()),
         total_bytes: Some(plan.total_bytes()),
         captured_files: plan.top_level(),
+        sqlite_home: plan.sqlite_home.clone(),
         excluded_patterns,
-        not_captured: plan
-            .not_captured
-            .iter()
-            .chain(&plan.failed)
-            .cloned()
-            .collect(),
+        not_captured: plan.not_captured(),
         source_codex_home: Some(source.display().to_string()),
         hostname: ctx.hostname(),
         created_at: Some(ctx.now),
@@ -393,6 +413,9 @@ impl Report for Answer {
             window_words(snapshot),
             snapshot.file_count.unwrap_or_default(),
         );
+        if let Some(absent) = names(&snapshot.not_captured) {
+            text.push_str(&format!("absent    {absent}\n"));
+        }
         if let Some(earlier) = &self.earlier {
             text.push_str(&format!("earlier   {earlier}\n"));
         }
@@ -401,6 +424,17 @@ impl Report for Answer {
         }
         text
     }
+}
+
+/// How many things a snapshot lacks, and what the first of them are called. Warnings and its sidecar tell why.
+fn names(not_captured: &[String]) -> Option<String> {
+    const MOST: usize = 5;
+    let names = not_captured.iter().map(|line| Absent::path_of_line(line));
+    let mut shown: Vec<&str> = names.take(MOST).collect();
+    if not_captured.len() > MOST {
+        shown.push("…");
+    }
+    (!shown.is_empty()).then(|| format!("{}: {}", not_captured.len(), shown.join(", ")))
 }
 
 fn window_words(snapshot: &Sidecar) -> String {

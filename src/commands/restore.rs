@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::archive::read::Caps;
+use crate::archive::manifest::{Absent, path_in_line};
 use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
 use crate::codex::auth;
@@ -20,7 +20,7 @@ use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::live;
 use crate::metadata::{Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
 use crate::snapshots::make::{self, Making};
-use crate::snapshots::{self, SAFETY, Snapshot, Sound};
+use crate::snapshots::{self, Depth, SAFETY, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
 
@@ -28,7 +28,12 @@ use crate::ui::{Page, Report};
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let dest = ctx.codex_home(args.dest_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, !args.dry_run)?;
+    let evidence = ctx.evidence(
+        args.backup_dir.as_deref(),
+        None,
+        Depth::Whole,
+        !args.dry_run,
+    )?;
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
@@ -37,7 +42,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         ctx.ui.data(&Answer::of(
             ctx, "dry-run", &snapshot, &preview, &dest, None,
         ))?;
-        return Ok(Outcome::Done);
+        return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
     }
     let question = format!(
         "restore {} into `{}`, replacing {} of its entries?",
@@ -97,7 +102,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         ctx.ui
             .warn(&format!("who is signed in was not noted: {error}"));
     }
-    Ok(Outcome::Done)
+    Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
 }
 
 /// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.
@@ -112,6 +117,30 @@ fn warn_of_kept(ctx: &Ctx, plan: &Plan) {
             "`{kept}` stays as it is: it is nothing that snapshots replace"
         ));
     }
+}
+
+/// Names the databases of the snapshot that stood outside of its home. What stands there now is in no safety copy, may be
+/// on another file system and of other homes too: it is no part of the transaction, and stays.
+fn warn_of_beside(ctx: &Ctx, snapshot: &Snapshot, prepared: &Prepared, dest: &Path) -> Outcome {
+    let entries = prepared.sound.checked.entries.iter();
+    let beside: Vec<&str> = entries
+        .filter(|entry| home::is_sqlite_home(&entry.path))
+        .filter_map(|entry| Some(entry.path.split_once('/')?.1))
+        .collect();
+    if prepared.scope != Scope::Full || beside.is_empty() {
+        return Outcome::Done;
+    }
+    let now = ctx.sqlite_home(dest).unwrap_or_else(|| dest.to_owned());
+    let quoted = |path: &Path| shell_words::quote(&path.display().to_string()).into_owned();
+    let (place, archive) = (quoted(&now), quoted(&snapshot.archive));
+    ctx.ui.warn(&format!(
+        "databases that stood outside of the home are not put back: {}; to do so, quit Codex, move the old ones and all \
+         that stands beside them out of `{}`, then run `tar -xzf {archive} -C {place} --strip-components=1 {}`",
+        beside.join(", "),
+        ctx.paths.short(&now),
+        home::SQLITE_HOME_DIR
+    ));
+    Outcome::Partial
 }
 
 /// Fails where a restore into `dest` would sweep away what is no Codex home.
@@ -178,7 +207,7 @@ fn prepare(
     dest: &Path,
     backup_dir: &Path,
 ) -> Result<Prepared> {
-    let sound = snapshot.check(&Caps::default(), &|| ctx.stopped())?;
+    let sound = snapshot.check(&ctx.limits(), &|| ctx.stopped())?;
     let scope = match sound.sidecar.mode() {
         BackupMode::AuthOnly => Scope::AuthOnly,
         BackupMode::SessionOnly if args.auth_only => {
@@ -210,18 +239,12 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) 
         auth_only,
     )?;
     // What the snapshot could not capture it cannot bring back: it stays.
-    let missed: Vec<&str> = sound
-        .sidecar
-        .not_captured
-        .iter()
-        .filter_map(|entry| entry.split(": ").next())
-        .collect();
+    let lines = sound.sidecar.not_captured.iter();
+    let missed: HashSet<&str> = lines.map(|line| Absent::path_of_line(line)).collect();
     let is_missed = |path: &str| {
-        let covers = |missed: &&str| {
-            path.strip_prefix(*missed)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        missed.iter().any(covers)
+        let ends = path.match_indices('/').map(|(place, _)| place);
+        let mut covering = ends.chain([path.len()]).filter_map(|end| path.get(..end));
+        !missed.is_empty() && covering.any(|path| missed.contains(&*path_in_line(path)))
     };
     let paths = captured.entries.into_iter().map(|entry| entry.path);
     let captured: HashSet<String> = paths.filter(|path| !is_missed(path)).collect();
@@ -268,11 +291,12 @@ fn capture_of(
     })?;
     let plan = capture::plan(dest, &wanted)?;
     // A home that is known in part must not be replaced: the rest would be in no safety copy.
-    if let Some(failed) = plan.failed.first() {
+    if let Some(unseen) = plan.unseen() {
         return Err(Error::other(
             format!(
-                "`{}` cannot be looked at as a whole: {failed}; nothing was changed",
-                dest.display()
+                "`{}` cannot be looked at as a whole: {}; nothing was changed",
+                dest.display(),
+                unseen.line()
             ),
             "see who may read it, or restore the login alone with `--auth-only`",
         ));
@@ -331,7 +355,7 @@ fn safety_backup(
         }),
         captured_files: plan.top_level(),
         excluded_patterns: prepared.sound.sidecar.excluded_patterns.clone(),
-        not_captured: plan.not_captured.clone(),
+        not_captured: plan.not_captured(),
         source_codex_home: Some(dest.display().to_string()),
         hostname: ctx.hostname(),
         created_at: Some(ctx.now),
@@ -357,10 +381,13 @@ fn safety_backup(
         },
         &|| ctx.stopped(),
     );
-    let made = made.and_then(|made| match made.unreadable.first() {
+    let made = made.and_then(|made| match capture::first_unseen(&made.absent) {
         None => Ok(made),
-        Some(unreadable) => Err(Error::other(
-            format!("what would be replaced cannot all be kept: {unreadable}; nothing was changed"),
+        Some(unread) => Err(Error::other(
+            format!(
+                "what would be replaced cannot all be kept: {}; nothing was changed",
+                unread.line()
+            ),
             "see who may read it, or say `--no-safety-backup`",
         )),
     });

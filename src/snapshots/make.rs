@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
 use tempfile::TempDir;
 
-use crate::archive::manifest::Nature;
+use crate::archive::manifest::{Absent, Nature};
 use crate::archive::reuse::Reuse;
-use crate::archive::write::{self, Content, Entry, Frame, How, Outcome, Placed, Verdict, Written};
+use crate::archive::write::{
+    self, Asked, Content, Entry, Frame, How, Outcome, Placed, Uncopied, Verdict, Written,
+};
 use crate::archive::{ordered, read};
 use crate::capture::Plan;
 use crate::databases;
@@ -36,8 +38,10 @@ pub struct Made {
     pub unchanged: bool,
     /// Paths that were gone when their turn came.
     pub vanished: Vec<String>,
-    /// Paths that could not be opened, each with the reason.
-    pub unreadable: Vec<String>,
+    /// What stands in the home and is not in the archive, by path.
+    pub absent: Vec<Absent>,
+    /// Paths of texts of which there was less than at their moment: captured as they stood.
+    pub shorter: Vec<String>,
     /// Paths that did not hold still while they were read: captured as they were read last.
     pub unsteady: Vec<String>,
     /// Databases that were captured as their files lie, each with the reason.
@@ -73,7 +77,9 @@ pub fn make(
 ) -> Result<Made> {
     let archive = dir.join(base.archive());
     fsutil::create_private_dir(dir)?;
-    let settled = databases::settle(plan, dir, stop)?;
+    let mut settled = databases::settle(plan, dir, stop)?;
+    // Copying databases takes a while; texts are to be of the same moment as these, and as one another.
+    settled.plan.at_this_moment();
     let mut sidecar = Sidecar {
         archive_name: Some(base.archive()),
         archive_format: Some(ARCHIVE_FORMAT),
@@ -110,9 +116,9 @@ pub fn make(
     sidecar.content_sha256 = Some(written.what.content_sha256);
     sidecar.total_bytes = Some(written.what.total_bytes);
     sidecar.file_count = Some(written.what.file_count);
-    sidecar
-        .not_captured
-        .extend(written.what.unreadable.iter().cloned());
+    sidecar.not_captured = written.what.absent.iter().map(Absent::line).collect();
+    let mut vanished = plan.vanished.clone();
+    vanished.extend(written.what.vanished);
     let made = Made {
         archive,
         sidecar,
@@ -120,8 +126,9 @@ pub fn make(
         unchanged: false,
         members: written.what.members.len(),
         taken_over: taken_over(&written.what.members),
-        vanished: written.what.vanished,
-        unreadable: written.what.unreadable,
+        vanished,
+        absent: written.what.absent,
+        shorter: written.what.shorter,
         unsteady: written.what.unsteady,
         raw: settled.raw,
     };
@@ -151,6 +158,9 @@ struct Verified {
     size_bytes: u64,
 }
 
+/// How often the archive is written anew for files that change meanwhile, before all that may is copied first.
+const MOST_RUNS: u32 = 3;
+
 /// Writes and reads back, as often as files change meanwhile and earlier archives turn out to be damaged: each of them
 /// once.
 fn write_verified(
@@ -163,17 +173,28 @@ fn write_verified(
 ) -> Result<Verified> {
     let threads = ordered::threads(making.threads);
     let mut reuse = Reuse::of(making.earlier);
+    let mut absent = frame.absent.to_vec();
     let mut copies = Copies::default();
+    let mut runs = 0;
     loop {
+        let frame = Frame {
+            absent: &absent,
+            ..*frame
+        };
         let how = How {
             level: making.level,
             threads,
             reuse: &reuse,
         };
-        let what = match write::write(file.file(), archive, frame, &entries, &how, stop)? {
+        let what = match write::write(file.file(), archive, &frame, &entries, &how, stop)? {
             Outcome::Done(what) => Some(what),
-            Outcome::Changing(place) => {
-                copies.take(&mut entries, place, fsutil::parent_of(archive))?;
+            Outcome::Changing(mut places) => {
+                runs += 1;
+                if runs == MOST_RUNS {
+                    places = copies.all_large(&entries);
+                }
+                copies.take(&mut entries, &places, fsutil::parent_of(archive), stop)?;
+                absent.append(&mut copies.unreadable);
                 None
             }
             Outcome::Rotten => {
@@ -184,7 +205,8 @@ fn write_verified(
         if let Some(mut what) = what {
             match write::verify(file.file(), archive, &what.members, threads, stop)? {
                 Verdict::Sound { sha256, size_bytes } => {
-                    what.unreadable.append(&mut copies.unreadable);
+                    what.vanished.append(&mut copies.vanished);
+                    what.shorter.append(&mut copies.shorter);
                     what.unsteady.append(&mut copies.unsteady);
                     return Ok(Verified {
                         what,
@@ -218,51 +240,99 @@ struct Copies {
     count: usize,
     /// Those that changed while they were copied as well.
     unsteady: Vec<String>,
+    /// Texts of which there was less than at their moment.
+    shorter: Vec<String>,
+    /// Those that were gone.
+    vanished: Vec<String>,
     /// Those that could not be read to their end.
-    unreadable: Vec<String>,
+    unreadable: Vec<Absent>,
 }
 
 impl Copies {
-    /// Has the entry with the number `place` be written from a copy in `dir`, or not at all.
-    fn take(&mut self, entries: &mut Vec<Entry>, place: usize, dir: &Path) -> Result<()> {
-        let Some(entry) = entries.get_mut(place) else {
-            return Ok(());
-        };
+    /// Has the entries with the numbers `places` be written from copies in a directory in `dir`, or not at all.
+    fn take(
+        &mut self,
+        entries: &mut Vec<Entry>,
+        places: &[usize],
+        dir: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
         if self.dir.is_none() {
             self.dir = Some(fsutil::temporary_dir(dir)?);
         }
-        let dir = self.dir.as_ref().map_or(dir, TempDir::path);
-        let target = dir.join(self.count.to_string());
-        self.count += 1;
-        let lines = match &entry.content {
-            Content::Lines { size, .. } => Some(*size),
-            _ => None,
-        };
-        let copied = entry
-            .source()
-            .map(|source| write::copy_steady(source, lines, &target));
-        match copied {
-            Some(Ok(is_steady)) => {
-                if !is_steady {
-                    self.unsteady.push(entry.path.clone());
-                    entry.nature = Nature::Raw;
-                }
-                match &mut entry.content {
-                    Content::File { source, .. } | Content::Lines { source, .. } => {
-                        *source = target;
-                    }
-                    Content::Dir | Content::Bytes(_) => {}
-                }
-            }
-            Some(Err(error)) => {
-                self.unreadable.push(format!("{}: {error}", entry.path));
-                entries.remove(place);
-            }
-            None => {
-                entries.remove(place);
+        let dir = self.dir.as_ref().map_or(dir, TempDir::path).to_owned();
+        let mut is_lost = vec![false; entries.len()];
+        for place in places {
+            let target = dir.join(self.count.to_string());
+            self.count += 1;
+            if let (Some(entry), Some(is_lost)) = (entries.get_mut(*place), is_lost.get_mut(*place))
+            {
+                *is_lost = !self.one(entry, &target, stop)?;
             }
         }
+        let mut is_lost = is_lost.into_iter();
+        entries.retain(|_| !is_lost.next().unwrap_or_default());
         Ok(())
+    }
+
+    /// Whether there is something to write.
+    fn one(&mut self, entry: &mut Entry, target: &Path, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let Some(asked) = Asked::of(entry) else {
+            return Ok(true);
+        };
+        let copied = match write::copy_steady(&asked, target, stop) {
+            Ok(copied) => copied,
+            Err(Uncopied::Failed(error)) => return Err(error),
+            Err(Uncopied::Source(error)) => {
+                if fsutil::is_gone(&error) {
+                    self.vanished.push(entry.path.clone());
+                } else {
+                    let reason = crate::error::describe(&error);
+                    self.unreadable.push(write::unreadable(entry, reason));
+                }
+                return Ok(false);
+            }
+        };
+        if copied.is_shorter {
+            self.shorter.push(entry.path.clone());
+        }
+        if !copied.is_steady {
+            self.unsteady.push(entry.path.clone());
+            entry.nature = Nature::Raw;
+        }
+        let meta = fs::metadata(target).map_err(|error| Error::io("read", target, error))?;
+        match &mut entry.content {
+            Content::File { source, size } => {
+                (*source, *size) = (target.to_owned(), meta.len());
+            }
+            Content::Lines {
+                source,
+                size,
+                inode,
+            } => {
+                (*source, *size) = (target.to_owned(), meta.len());
+                *inode = fsutil::inode(&meta);
+            }
+            Content::Dir | Content::Bytes(_) => {}
+        }
+        Ok(true)
+    }
+
+    /// Numbers of the entries that are read block by block, and are no copies yet.
+    fn all_large(&self, entries: &[Entry]) -> Vec<usize> {
+        let is_copy = |source: &Path| {
+            let dir = self.dir.as_ref().map(TempDir::path);
+            dir.is_some_and(|dir| source.starts_with(dir))
+        };
+        let is_large = |entry: &Entry| {
+            let source = entry.source().filter(|source| !is_copy(source));
+            let meta = source.and_then(|source| fs::metadata(source).ok());
+            meta.is_some_and(|meta| meta.len() >= write::LARGE)
+        };
+        let numbered = entries.iter().enumerate();
+        let large =
+            numbered.filter(|(_, entry)| entry.nature != Nature::SqliteCopy && is_large(entry));
+        large.map(|(place, _)| place).collect()
     }
 }
 

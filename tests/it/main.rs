@@ -5,6 +5,8 @@
 
 mod backup;
 #[cfg(unix)]
+mod capture;
+#[cfg(unix)]
 mod chatgpt;
 mod common;
 #[cfg(unix)]
@@ -15,6 +17,7 @@ mod crash;
 mod databases;
 mod engine;
 mod help;
+mod hostile;
 mod layers;
 #[cfg(unix)]
 mod leftovers;

@@ -81,7 +81,10 @@ impl<'a> Entries<'a> {
             }
             self.count += 1;
             if self.count > self.caps.entries {
-                return Err(self.refuse("it holds more entries than are allowed"));
+                let most = self.caps.entries;
+                return Err(self.refuse(&format!(
+                    "it holds more entries than `archive.max_entries` allows, {most}"
+                )));
             }
             let header = Header::from_byte_slice(&block);
             if number(&header.as_old().cksum) != Some(checksum(&block)) {
@@ -162,6 +165,13 @@ impl<'a> Entries<'a> {
         }
     }
 
+    fn claims_too_much(&self) -> String {
+        format!(
+            "it claims more bytes than `archive.max_bytes` allows, {}",
+            self.caps.total_bytes
+        )
+    }
+
     fn refuse(&self, reason: &str) -> crate::error::Error {
         damaged(self.stream.path(), None, reason)
     }
@@ -226,7 +236,7 @@ impl<'a> Entries<'a> {
 
     fn start_content(&mut self, size: u64) -> Result<()> {
         if size > self.stream.room() {
-            return Err(self.refuse("an entry claims more bytes than are allowed"));
+            return Err(self.refuse(&self.claims_too_much()));
         }
         self.left = size;
         let block = BLOCK as u64;
@@ -366,7 +376,7 @@ impl<'a> Entries<'a> {
             .mtime
             .unwrap_or_else(|| clamp(number(&old.mtime).unwrap_or(0)));
         self.start_content(size)
-            .map_err(|_| refuse("it claims more bytes than are allowed"))?;
+            .map_err(|_| refuse(&self.claims_too_much()))?;
         Ok(Entry {
             path,
             executable: kind == EntryKind::File && mode & 0o100 != 0,

@@ -15,8 +15,8 @@ use std::thread;
 use flate2::bufread::GzDecoder;
 
 use super::packed::Packed;
-use super::{Caps, RATIO_FROM, damaged};
-use crate::archive::member::{HEAD, Head, Key, Unpacker};
+use super::{Caps, damaged};
+use crate::archive::member::{BLOCK, HEAD, Head, Key, Unpacker};
 use crate::archive::ordered::{Feed, Pool, Results, ordered};
 use crate::error::{Error, Result};
 
@@ -91,7 +91,11 @@ pub(super) fn with_stream<T>(
         .map_err(|error| unreadable(path, error))?
         .is_some();
     let (result, seal) = if is_ours {
-        let most = caps.entries.saturating_mul(MEMBERS_EACH);
+        // And one for each block of a large file.
+        let most = caps
+            .entries
+            .saturating_mul(MEMBERS_EACH)
+            .saturating_add(caps.total_bytes / BLOCK as u64);
         let pool = Pool::default();
         let ran = ordered(
             threads,
@@ -408,13 +412,15 @@ fn follows(packed: &mut Packed) -> std::result::Result<bool, Broken> {
 struct Limits {
     total: u64,
     by_ratio: u64,
+    ratio: u64,
 }
 
 impl Limits {
     fn of(caps: &Caps, compressed: u64) -> Self {
         Self {
             total: caps.total_bytes,
-            by_ratio: compressed.saturating_mul(caps.ratio).max(RATIO_FROM),
+            by_ratio: compressed.saturating_mul(caps.ratio).max(caps.ratio_from),
+            ratio: caps.ratio,
         }
     }
 }
@@ -503,10 +509,16 @@ impl<'a> Stream<'a> {
             self.piece = inflated.map_err(|broken| self.broken(broken))?;
             self.total += self.piece.filled as u64;
             if self.total > self.limits.total {
-                return Err(self.refuse("it unpacks to more than is allowed"));
+                return Err(self.refuse(&format!(
+                    "it unpacks to more bytes than `archive.max_bytes` allows, {}",
+                    self.limits.total
+                )));
             }
             if self.total > self.limits.by_ratio {
-                return Err(self.refuse("it unpacks to far more than its size allows"));
+                return Err(self.refuse(&format!(
+                    "it unpacks to more than {} times its size, which `archive.max_ratio` allows",
+                    self.limits.ratio
+                )));
             }
             if self.piece.filled > 0 {
                 return Ok(true);
@@ -528,7 +540,9 @@ impl<'a> Stream<'a> {
             Broken::Damaged => {
                 self.refuse("its compressed data is damaged, or bytes follow its end")
             }
-            Broken::Crowded => self.refuse("it holds more members than are allowed"),
+            Broken::Crowded => {
+                self.refuse("it holds more members than `archive.max_entries` allows")
+            }
             Broken::Lost => lost(self.path),
         }
     }

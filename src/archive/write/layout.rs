@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use super::steady::{self, Open, Taken};
+use super::steady::{self, Asked, Found, Open, Rests, Taken};
 use super::{Content, Done, Entry, Frame};
+use crate::archive::entry_name;
 use crate::archive::file_hash;
-use crate::archive::manifest::{Listed, Nature};
+use crate::archive::manifest::{Absent, Cause, Listed, Nature, What};
 use crate::archive::member::BLOCK;
 use crate::archive::ordered::{Feed, Pool};
 use crate::fsutil;
 
 /// A file of that many bytes has members of its own.
-pub(super) const LARGE: u64 = 256 << 10;
+pub const LARGE: u64 = 256 << 10;
 
 /// From so many bytes on, a directory begins a new member: what is added to one does not move the others'.
 const ROUND: usize = 64 << 10;
@@ -42,8 +43,10 @@ pub(super) struct Layout {
     /// In the archive's order. A large file's hash is not known yet.
     pub listed: Vec<Listed>,
     pub vanished: Vec<String>,
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Absent>,
+    pub shorter: Vec<String>,
     pub unsteady: Vec<String>,
+    rests: Rests,
 }
 
 /// The description, alone in its member, and all entries.
@@ -90,7 +93,7 @@ pub(super) fn listed(entry: &Entry, size: u64, bytes: Option<&[u8]>) -> Listed {
 
 impl Layout {
     fn entry(&mut self, stream: &mut Stream, place: usize, entry: &Entry) {
-        let (source, size, is_lines) = match &entry.content {
+        match &entry.content {
             Content::Dir => {
                 if stream.pack.len() >= ROUND {
                     stream.flush();
@@ -105,17 +108,17 @@ impl Layout {
                     .push(listed(entry, bytes.len() as u64, Some(bytes)));
                 return;
             }
-            Content::File { source, size } => (source, *size, false),
-            Content::Lines { source, size } => (source, *size, true),
+            Content::File { .. } | Content::Lines { .. } => {}
+        }
+        let Some(asked) = Asked::of(entry) else {
+            return;
         };
-        match steady::take(source, is_lines.then_some(size)) {
+        match steady::take(&asked, &mut self.rests) {
             Taken::Vanished => self.vanished.push(entry.path.clone()),
-            Taken::Unreadable(why) => self.unreadable.push(format!("{}: {why}", entry.path)),
+            Taken::Unreadable(why) => self.unreadable.push(unreadable(entry, why)),
             Taken::Small(bytes, found) => {
                 let nature = found.over(entry.nature);
-                if found == steady::Found::Moving {
-                    self.unsteady.push(entry.path.clone());
-                }
+                self.tell(entry, found);
                 stream.small(entry, &bytes);
                 self.listed.push(Listed {
                     kind: nature,
@@ -124,6 +127,7 @@ impl Layout {
             }
             Taken::Large(mut open, found) => {
                 let nature = found.over(entry.nature);
+                self.tell(entry, found);
                 open.place = place;
                 open.listing = self.listed.len();
                 self.listed.push(Listed {
@@ -133,6 +137,26 @@ impl Layout {
                 stream.large(entry, open);
             }
         }
+    }
+
+    fn tell(&mut self, entry: &Entry, found: Found) {
+        if found.is_shorter {
+            self.shorter.push(entry.path.clone());
+        }
+        if found.is_moving {
+            self.unsteady.push(entry.path.clone());
+        }
+    }
+}
+
+/// A file of the plan that cannot be read.
+pub fn unreadable(entry: &Entry, reason: String) -> Absent {
+    Absent {
+        path: entry_name::escaped(entry.path.as_bytes()),
+        kind: What::File,
+        cause: Cause::Error,
+        reason,
+        target: None,
     }
 }
 
@@ -232,29 +256,39 @@ impl<'a> Stream<'a> {
         executable: bool,
         mtime: u64,
     ) {
-        const LONG_LINK: &[u8] = b"././@LongLink";
-        const ROOM: usize = 100;
-        let name = path.as_bytes();
-        if name.len() > ROOM {
-            // Its name ends with a NUL, which counts.
-            let mut long = header(tar::EntryType::GNULongName, name.len() as u64 + 1, false, 0);
-            set_name(&mut long, LONG_LINK);
-            self.pack.extend_from_slice(long.as_bytes());
-            self.pack.extend_from_slice(name);
-            self.pack.push(0);
-            self.pad(name.len() as u64 + 1);
-        }
-        let mut header = header(kind, size, executable, mtime);
-        set_name(&mut header, name.get(..ROOM).unwrap_or(name));
-        self.pack.extend_from_slice(header.as_bytes());
+        let own = header(kind, size, executable, mtime);
+        put_headers(&mut self.pack, path, own);
     }
 
-    /// Zeros up to the next unit.
     fn pad(&mut self, size: u64) {
-        let unit = TAR_BLOCK as u64;
-        let missing = usize::try_from((unit - size % unit) % unit).unwrap_or_default();
-        self.pack.resize(self.pack.len() + missing, 0);
+        pad(&mut self.pack, size);
     }
+}
+
+/// Zeros up to the next unit.
+fn pad(pack: &mut Vec<u8>, size: u64) {
+    let unit = TAR_BLOCK as u64;
+    let missing = usize::try_from((unit - size % unit) % unit).unwrap_or_default();
+    pack.resize(pack.len() + missing, 0);
+}
+
+/// The header with that path, and before it one that holds a path which is too long for it.
+fn put_headers(pack: &mut Vec<u8>, path: &str, mut own: tar::Header) {
+    const LONG_LINK: &[u8] = b"././@LongLink";
+    const ROOM: usize = 100;
+    let name = path.as_bytes();
+    if name.len() > ROOM {
+        // Its name ends with a NUL, which counts.
+        let size = name.len() as u64 + 1;
+        let mut long = header(tar::EntryType::GNULongName, size, false, 0);
+        set_name(&mut long, LONG_LINK);
+        pack.extend_from_slice(long.as_bytes());
+        pack.extend_from_slice(name);
+        pack.push(0);
+        pad(pack, size);
+    }
+    set_name(&mut own, name.get(..ROOM).unwrap_or(name));
+    pack.extend_from_slice(own.as_bytes());
 }
 
 fn header(kind: tar::EntryType, size: u64, executable: bool, mtime: u64) -> tar::Header {
@@ -278,4 +312,76 @@ fn set_name(header: &mut tar::Header, name: &[u8]) {
         *to = *from;
     }
     header.set_cksum();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::read::{Caps, Maker, check};
+    use std::io::{Cursor, Write};
+
+    const GIB: u64 = 1 << 30;
+
+    fn headers(path: &str, size: u64) -> Vec<u8> {
+        let mut pack = Vec::new();
+        let own = header(tar::EntryType::Regular, size, false, 5);
+        put_headers(&mut pack, path, own);
+        pack
+    }
+
+    /// What another reader of tar finds.
+    fn found(pack: Vec<u8>) -> (String, u64) {
+        let mut archive = tar::Archive::new(Cursor::new(pack));
+        let mut entries = archive.entries().expect("entries");
+        let entry = entries.next().expect("one").expect("sound");
+        let path = entry.path().expect("a path").display().to_string();
+        (path, entry.size())
+    }
+
+    #[test]
+    fn names_and_sizes_of_any_length_are_found_again() {
+        let part = "y".repeat(255);
+        let deep = [part.as_str(); 16].join("/");
+        for path in [
+            "x",
+            &"x".repeat(99),
+            &"x".repeat(100),
+            &"x".repeat(101),
+            &part,
+            &deep,
+        ] {
+            for size in [0, 1, 8 * GIB - 1, 8 * GIB, 8 * GIB + 1, 9 * GIB, 1 << 40] {
+                assert_eq!(found(headers(path, size)), (path.to_owned(), size));
+            }
+        }
+    }
+
+    /// The reader takes the size of a header for what it is: with one byte less of room it refuses the entry.
+    #[test]
+    fn the_reader_finds_sizes_beyond_eight_gib() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("x.tar.gz");
+        for size in [8 * GIB - 1, 8 * GIB, 9 * GIB + 7] {
+            let pack = headers("x", size);
+            let file = std::fs::File::create(&path).expect("makes");
+            let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            gzip.write_all(&pack)
+                .and_then(|()| gzip.try_finish())
+                .expect("writes");
+            let refused = |room: u64| {
+                let caps = Caps {
+                    total_bytes: pack.len() as u64 + room,
+                    ..Caps::default()
+                };
+                let checked = check(&path, Maker::Foreign(|_| false), &caps, &|| false);
+                checked.expect_err("it ends too early").to_string()
+            };
+            assert!(refused(size).contains("in the middle"), "{}", refused(size));
+            assert!(
+                refused(size - 1).contains("claims more bytes"),
+                "{}",
+                refused(size - 1)
+            );
+        }
+    }
 }

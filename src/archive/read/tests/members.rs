@@ -2,7 +2,7 @@
 
 use super::super::description as description_of;
 use super::*;
-use crate::archive::manifest::{Absent, Nature};
+use crate::archive::manifest::{Absent, Cause, Nature, What};
 use crate::archive::member::{BLOCK, HEAD, Head, Key, Packer};
 use crate::archive::reuse::Reuse;
 use crate::archive::write::{self, Content, Frame, How, Outcome};
@@ -14,7 +14,8 @@ pub(super) fn written(entries: &[write::Entry]) -> Vec<u8> {
     let description = description(&account);
     let absent = Absent {
         path: "control".to_owned(),
-        kind: "socket".to_owned(),
+        kind: What::Socket,
+        cause: Cause::Kind,
         reason: "it is a socket".to_owned(),
         target: None,
     };
@@ -89,7 +90,7 @@ pub(super) fn small() -> Vec<u8> {
 pub(super) fn home(dir: &TempDir) -> Vec<write::Entry> {
     let noise = |length: usize| -> Vec<u8> {
         (0..length)
-            .map(|place| (place * place / 7 % 251) as u8)
+            .map(|place| u8::try_from(place * place / 7 % 251).expect("small"))
             .collect()
     };
     let mut entries = vec![
@@ -230,7 +231,7 @@ fn the_tar_in_members_is_judged_as_any_other() {
     assert_eq!(judge(&in_members(&fits, 512)), "");
     assert!(judge(&in_members(&fits, 100)).contains("more members"));
     let large = Tar::home().file("x", &[7; 3000]).end();
-    assert!(judge(&in_members(&large, 1000)).contains("more than is allowed"));
+    assert!(judge(&in_members(&large, 1000)).contains("archive.max_bytes"));
     let bench = Bench::new(&in_members(&large, 1000));
     for allowed in [0, 1] {
         let asked = std::cell::Cell::new(0);
