@@ -28,7 +28,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
-use crate::snapshots::make;
+use crate::snapshots::{Depth, make};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -443,9 +443,10 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
     ) -> Result<Evidence> {
-        self.evidence_with(backup_dir, inventory, may_write, None)
+        self.evidence_with(backup_dir, inventory, depth, may_write, None)
     }
 
     /// The same for a command that holds the lock.
@@ -453,11 +454,12 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, depth, may_write, held)?;
         evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
@@ -491,8 +493,8 @@ impl Ctx {
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
             .transpose()?;
         let may_write = refresh != Some(true);
-        let mut evidence =
-            self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
+        let inventory = legacy.inventory_path.as_deref();
+        let mut evidence = self.evidence(backup_dir, inventory, Depth::Window, may_write)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }
@@ -502,6 +504,8 @@ impl Ctx {
             evidence.registry.record(&account, observation, latest);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
+        // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
+        std::mem::forget(evidence);
         if rows.is_empty() {
             return Err(self.no_accounts());
         }

@@ -143,6 +143,82 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A directory held open, to look at many of its files: a name in it is found sooner than a whole path.
+pub struct OpenDir {
+    #[cfg(unix)]
+    dir: rustix::fd::OwnedFd,
+    #[cfg(not(unix))]
+    dir: PathBuf,
+}
+
+impl OpenDir {
+    /// Opens the directory at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let dir = {
+            use rustix::fs::{Mode, OFlags, open};
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(path, flags, Mode::empty())?
+        };
+        #[cfg(not(unix))]
+        let dir = path.to_owned();
+        Ok(Self { dir })
+    }
+
+    /// Reads the file `name` into `buffer`, which grows as it must and is never emptied; the part that was read. None
+    /// for one larger than `most` bytes. It must have been a regular file a moment ago: what a pipe would say is not
+    /// waited for, and a read that gives less than was asked for is taken for the last. Some file systems of networks
+    /// break off sooner: where a whole file is needed and this is none, read it with [`read_limited`].
+    pub fn read<'b>(
+        &self,
+        name: &str,
+        buffer: &'b mut Vec<u8>,
+        most: usize,
+    ) -> io::Result<Option<&'b [u8]>> {
+        const FIRST: usize = 1 << 16;
+        #[cfg(unix)]
+        let mut file = {
+            use rustix::fs::{Mode, OFlags, openat};
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            File::from(openat(&self.dir, name, flags, Mode::empty())?)
+        };
+        #[cfg(not(unix))]
+        let mut file = File::open(self.dir.join(name))?;
+        let mut length = 0;
+        loop {
+            if length == buffer.len() {
+                buffer.resize((2 * length).max(FIRST), 0);
+            }
+            let rest = buffer.get_mut(length..).unwrap_or_default();
+            let free = rest.len();
+            match file.read(rest) {
+                Ok(read) if read < free => {
+                    let read = length + read;
+                    return Ok(buffer.get(..read).filter(|_| read <= most));
+                }
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if length > most {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The length of the file `name` in bytes, links followed.
+    pub fn length(&self, name: &str) -> io::Result<u64> {
+        #[cfg(unix)]
+        {
+            use rustix::fs::{AtFlags, statat};
+            let stat = statat(&self.dir, name, AtFlags::empty())?;
+            Ok(u64::try_from(stat.st_size).unwrap_or_default())
+        }
+        #[cfg(not(unix))]
+        Ok(fs::metadata(self.dir.join(name))?.len())
+    }
+}
+
 /// [`read_limited`], or None where there is no such file.
 pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     match read_limited(path, most) {
@@ -308,6 +384,25 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match std::os::windows::fs::FileExt::seek_read(file, rest, offset + done as u64) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of `bytes` at `offset`, without moving the place where others write.
+pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match std::os::windows::fs::FileExt::seek_write(file, rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -28,6 +28,7 @@ mod registry;
 mod settings;
 mod snapshots;
 mod stop;
+mod threads;
 mod timeutil;
 mod ui;
 

@@ -8,26 +8,26 @@ mod entries;
 mod holes;
 mod listing;
 mod packed;
+mod spread;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, FileTimes, OpenOptions};
-use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use self::entries::{Entries, quoted};
 use self::listing::{Complaint, Listing};
+use self::spread::{Wanted, spread};
 use self::stream::{Stream, with_start, with_stream};
+use self::tree::Tree;
 use super::entry_name::{self, collision_key};
 use super::file_hash;
 use super::member::Head;
 use super::ordered;
 use crate::error::{Error, Kind, Result};
-use crate::fsutil;
 use crate::metadata::Account;
 
 /// The login's own file; the only one that may be named so, in any case.
@@ -338,23 +338,70 @@ pub fn extract(
     wanted: &dyn Fn(&str) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Result<()> {
-    check_staging(dest)?;
-    let changed = || damaged(path, None, "it changed after it was checked");
-    let mut tree = Tree::new(dest);
+    extract_by(ordered::threads(None), path, checked, dest, wanted, stop)
+}
+
+/// [`extract`] with that many threads at work.
+fn extract_by(
+    threads: usize,
+    path: &Path,
+    checked: &Checked,
+    dest: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let wanted = |entry: &Entry| !entry.is_metadata() && wanted(&entry.path);
+    let mut tree = Tree::in_private(dest)?;
+    if let Some(members) = &checked.members {
+        let mut files = Vec::new();
+        for (entry, place) in checked.entries.iter().zip(&checked.places) {
+            match &entry.kind {
+                _ if !wanted(entry) => {}
+                EntryKind::Dir => tree.dir(&entry.path)?,
+                EntryKind::File => {
+                    tree.parent(&entry.path)?;
+                    files.push(Wanted {
+                        place: tree.note(&entry.path),
+                        entry,
+                        offset: place.offset,
+                    });
+                }
+                EntryKind::Symlink(_) => {}
+            }
+        }
+        spread(path, members, &files, threads, stop)?;
+    } else {
+        extract_in_order(path, checked, &mut tree, &wanted, stop)?;
+    }
+    // Last, so that no file was ever written through one.
+    for entry in checked.entries.iter().filter(|entry| wanted(entry)) {
+        if let EntryKind::Symlink(target) = &entry.kind {
+            tree.link(&entry.path, target)?;
+        }
+    }
+    tree.settle(&checked.entries)
+}
+
+/// Unpacks an archive that is not made of our members.
+fn extract_in_order(
+    path: &Path,
+    checked: &Checked,
+    tree: &mut Tree,
+    wanted: &dyn Fn(&Entry) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, ordered::threads(None), stop, |stream| {
+    let ((), seal) = with_stream(path, caps, 1, stop, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
             // Before it is written: the hash tells only at the end.
             if expected.next() != Some(&entry) {
-                return Err(changed());
-            }
-            if entry.is_metadata() || !wanted(&entry.path) {
-                continue;
+                return Err(changed(path));
             }
             match &entry.kind {
+                _ if !wanted(&entry) => {}
                 EntryKind::Dir => tree.dir(&entry.path)?,
                 EntryKind::File => tree.file(&entry, &mut entries)?,
                 EntryKind::Symlink(_) => {}
@@ -362,18 +409,15 @@ pub fn extract(
         }
         Ok(())
     })?;
-    if seal.sha256 != checked.sha256 {
-        return Err(changed());
+    if seal.sha256 == checked.sha256 {
+        Ok(())
+    } else {
+        Err(changed(path))
     }
-    // Last, so that no file was ever written through one.
-    for entry in &checked.entries {
-        if let EntryKind::Symlink(target) = &entry.kind
-            && wanted(&entry.path)
-        {
-            tree.link(&entry.path, target)?;
-        }
-    }
-    tree.sync(&checked.entries)
+}
+
+fn changed(path: &Path) -> Error {
+    damaged(path, None, "it changed after it was checked")
 }
 
 /// The archive at `path` cannot be used; `entry` is the name as archived, shown without what could steer a terminal.
@@ -524,147 +568,4 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// What is written below the staging directory. Everything in it is made new, so that nothing that stood there is
-/// followed or replaced.
-struct Tree<'a> {
-    dest: &'a Path,
-    /// Directories made, parents before children.
-    dirs: Vec<String>,
-    made: HashSet<String>,
-}
-
-impl<'a> Tree<'a> {
-    fn new(dest: &'a Path) -> Self {
-        Self {
-            dest,
-            dirs: Vec::new(),
-            made: HashSet::new(),
-        }
-    }
-
-    fn dir(&mut self, path: &str) -> Result<()> {
-        if self.made.contains(path) {
-            return Ok(());
-        }
-        self.parent(path)?;
-        let place = self.dest.join(path);
-        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(&place)
-            .map_err(|error| Error::io("make the directory", &place, error))?;
-        self.dirs.push(path.to_owned());
-        self.made.insert(path.to_owned());
-        Ok(())
-    }
-
-    fn parent(&mut self, path: &str) -> Result<()> {
-        path.rsplit_once('/')
-            .map_or(Ok(()), |(parent, _)| self.dir(parent))
-    }
-
-    fn file(&mut self, entry: &Entry, entries: &mut Entries<'_>) -> Result<()> {
-        self.parent(&entry.path)?;
-        let place = self.dest.join(&entry.path);
-        let failed = |error| Error::io("write", &place, error);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(
-            &mut options,
-            if entry.executable { 0o700 } else { 0o600 },
-        );
-        let mut file = options.open(&place).map_err(failed)?;
-        loop {
-            let piece = entries.piece()?;
-            if piece.is_empty() {
-                break;
-            }
-            file.write_all(piece).map_err(failed)?;
-        }
-        file.set_times(times(entry.mtime)).map_err(failed)?;
-        file.sync_all().map_err(failed)
-    }
-
-    fn link(&mut self, path: &str, target: &str) -> Result<()> {
-        self.parent(path)?;
-        let place = self.dest.join(path);
-        #[cfg(unix)]
-        return std::os::unix::fs::symlink(target, &place)
-            .map_err(|error| Error::io("make the link", &place, error));
-        #[cfg(not(unix))]
-        Err(Error::other(
-            format!(
-                "cannot make the link `{}` to `{target}` on this system",
-                place.display()
-            ),
-            "restore this backup on Linux or macOS",
-        ))
-    }
-
-    /// Makes all directories last, deepest first, with the times they had.
-    fn sync(&self, entries: &[Entry]) -> Result<()> {
-        let mtimes: HashMap<&str, i64> = entries
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::Dir)
-            .map(|entry| (entry.path.as_str(), entry.mtime))
-            .collect();
-        for path in self.dirs.iter().rev() {
-            let place = self.dest.join(path);
-            if let Some(mtime) = mtimes.get(path.as_str()) {
-                date_dir(&place, *mtime)?;
-            }
-            fsutil::sync_dir(&place)?;
-        }
-        fsutil::sync_dir(self.dest)
-    }
-}
-
-fn times(mtime: i64) -> FileTimes {
-    let since = Duration::from_secs(u64::try_from(mtime).unwrap_or(0));
-    match SystemTime::UNIX_EPOCH.checked_add(since) {
-        Some(time) => FileTimes::new().set_modified(time),
-        None => FileTimes::new(),
-    }
-}
-
-/// Only where a directory can be opened as a file is.
-#[cfg_attr(not(unix), allow(clippy::unnecessary_wraps))] // it fails only where it does something
-fn date_dir(place: &Path, mtime: i64) -> Result<()> {
-    #[cfg(unix)]
-    fs::File::open(place)
-        .and_then(|dir| dir.set_times(times(mtime)))
-        .map_err(|error| Error::io("set the time of", place, error))?;
-    #[cfg(not(unix))]
-    let _ = (place, mtime);
-    Ok(())
-}
-
-/// Refuses a staging directory that others could reach into while it is filled with tokens.
-fn check_staging(dest: &Path) -> Result<()> {
-    let found = fs::symlink_metadata(dest).map_err(|error| Error::io("write in", dest, error))?;
-    let refuse = |reason: &str| {
-        Err(Error::other(
-            format!("cannot unpack into `{}`: {reason}", dest.display()),
-            "name a new directory that only you may enter",
-        ))
-    };
-    if !found.is_dir() {
-        return refuse("it is no directory");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if found.uid() != rustix::process::geteuid().as_raw() {
-            return refuse("it belongs to somebody else");
-        }
-        if found.mode() & 0o077 != 0 {
-            return refuse("others may enter it");
-        }
-    }
-    Ok(())
 }

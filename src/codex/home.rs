@@ -151,24 +151,46 @@ pub fn sqlite_home(home: &Path, person: Option<&Path>) -> Option<PathBuf> {
 ///
 /// Codex up to 0.166 rewrites the file in place: one that cannot be read is read again for half a second.
 pub fn read_login(home: &Path) -> Result<Option<(Vec<u8>, Login)>> {
-    const TRIES: u32 = 10;
     let path = auth_path(home);
-    for attempt in 1.. {
-        let Some(bytes) = fsutil::read_if_present(&path, auth::MOST_BYTES)? else {
+    let mut read = || fsutil::read_if_present(&path, auth::MOST_BYTES);
+    let rest = || std::thread::sleep(Duration::from_millis(50));
+    match settled_login(&mut read, &rest)? {
+        None => Ok(None),
+        Some((bytes, Ok(login))) => Ok(Some((bytes, login))),
+        Some((_, Err(reason))) => Err(unreadable(&path, &reason)),
+    }
+}
+
+/// What a login says, or why it says nothing.
+type Said = std::result::Result<Login, String>;
+
+/// A login that was read twice as the same: of one longer than a page, one reading may have the beginning of the old one
+/// and the end of the new one.
+fn settled_login(
+    read: &mut dyn FnMut() -> Result<Option<Vec<u8>>>,
+    rest: &dyn Fn(),
+) -> Result<Option<(Vec<u8>, Said)>> {
+    const TRIES: u32 = 10;
+    let mut last = None;
+    for attempt in 1..=TRIES {
+        if attempt > 1 {
+            rest();
+        }
+        let Some(bytes) = read()? else {
             return Ok(None);
         };
-        match auth::parse(&bytes) {
-            Ok(login) => return Ok(Some((bytes, login))),
-            Err(_)
-                if attempt < TRIES
-                    && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() =>
-            {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Err(reason) => return Err(unreadable(&path, &reason)),
+        let said = auth::parse(&bytes);
+        let is_torn = match &said {
+            Ok(_) => read()?.as_ref() != Some(&bytes),
+            Err(_) => serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err(),
+        };
+        if !is_torn {
+            return Ok(Some((bytes, said)));
         }
+        let said = said.and(Err("it changed each time it was read".to_owned()));
+        last = Some((bytes, said));
     }
-    Ok(None)
+    Ok(last)
 }
 
 /// A login that cannot be told whose it is.
@@ -271,6 +293,31 @@ mod tests {
             None
         ));
         assert!(!is_anothers_legacy_login("auth.json", alice));
+    }
+
+    #[test]
+    fn a_login_is_taken_once_it_reads_the_same_twice() {
+        let key = |key: &str| format!(r#"{{"OPENAI_API_KEY":"sk-{key}"}}"#).into_bytes();
+        let settled = |reads: &[&[u8]]| {
+            let mut reads = reads.iter();
+            let mut read = || Ok(reads.next().map(|bytes| bytes.to_vec()));
+            let login = settled_login(&mut read, &|| ()).expect("reads");
+            login.map(|(bytes, said)| (bytes, said.is_ok()))
+        };
+        let (old, new, both) = (key("old"), key("new"), key("oew"));
+        assert_eq!(settled(&[&old, &old]), Some((old.clone(), true)));
+        assert_eq!(
+            settled(&[&both, &new, &new, &new]),
+            Some((new.clone(), true))
+        );
+        assert_eq!(
+            settled(&[b"", &old[..9], &new, &new]),
+            Some((new.clone(), true))
+        );
+        assert_eq!(settled(&[b"[]", &new]), Some((b"[]".to_vec(), false)));
+        let restless: Vec<&[u8]> = [&*old, &*new].repeat(10);
+        assert_eq!(settled(&restless), Some((old.clone(), false)));
+        assert_eq!(settled(&[&both]), None);
     }
 
     #[test]

@@ -25,8 +25,8 @@ use crate::metadata::{
     ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
-use crate::snapshots;
 use crate::snapshots::make::{self, Making};
+use crate::snapshots::{self, Depth};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::{count, size_words};
 use crate::ui::{Page, Report};
@@ -48,6 +48,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
+        Depth::Whole,
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;
@@ -412,6 +413,9 @@ impl Report for Answer {
             window_words(snapshot),
             snapshot.file_count.unwrap_or_default(),
         );
+        if let Some(absent) = names(&snapshot.not_captured) {
+            text.push_str(&format!("absent    {absent}\n"));
+        }
         if let Some(earlier) = &self.earlier {
             text.push_str(&format!("earlier   {earlier}\n"));
         }
@@ -420,6 +424,17 @@ impl Report for Answer {
         }
         text
     }
+}
+
+/// How many things a snapshot lacks, and what the first of them are called. Warnings and its sidecar tell why.
+fn names(not_captured: &[String]) -> Option<String> {
+    const MOST: usize = 5;
+    let names = not_captured.iter().map(|line| Absent::path_of_line(line));
+    let mut shown: Vec<&str> = names.take(MOST).collect();
+    if not_captured.len() > MOST {
+        shown.push("…");
+    }
+    (!shown.is_empty()).then(|| format!("{}: {}", not_captured.len(), shown.join(", ")))
 }
 
 fn window_words(snapshot: &Sidecar) -> String {

@@ -5,6 +5,8 @@
 
 mod backup;
 #[cfg(unix)]
+mod capture;
+#[cfg(unix)]
 mod chatgpt;
 mod common;
 #[cfg(unix)]

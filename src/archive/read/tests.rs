@@ -2,9 +2,12 @@
 
 mod manifests;
 mod members;
+mod spreading;
 
-use std::io::Read;
+use std::fs;
+use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -15,6 +18,7 @@ use tar::{EntryType, Header};
 use tempfile::TempDir;
 
 use super::*;
+use crate::fsutil;
 
 /// A foreign archive all of which may be restored.
 const FOREIGN: Maker = Maker::Foreign(|_| false);
@@ -999,6 +1003,7 @@ proptest! {
     fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         stays_inside(&bytes);
         stays_inside(&gzip(&bytes));
+        stays_inside(&members::in_members(&bytes, 600));
         stays_inside(&gzip(&Tar::home().raw(gnu(b'x', b"x", bytes.len() as u64), &bytes).file("y", b"").end()));
     }
 
@@ -1027,12 +1032,14 @@ proptest! {
             }
         }
         stays_inside(&gzip(&mutated));
-        let mut packed = gzip(&tar);
-        for (at, byte) in changes {
-            let at = at % packed.len();
-            packed[at] = byte;
+        stays_inside(&members::in_members(&mutated, 600));
+        for mut packed in [gzip(&tar), members::in_members(&tar, 600)] {
+            for (at, byte) in &changes {
+                let at = at % packed.len();
+                packed[at] = *byte;
+            }
+            stays_inside(&packed);
         }
-        stays_inside(&packed);
     }
 
     #[test]
@@ -1052,7 +1059,9 @@ proptest! {
                 _ => tar.entry(kind, name.as_bytes(), b""),
             };
         }
-        stays_inside(&gzip(&tar.end()));
+        let tar = tar.end();
+        stays_inside(&gzip(&tar));
+        stays_inside(&members::in_members(&tar, 600));
     }
 }
 

@@ -256,29 +256,39 @@ impl<'a> Stream<'a> {
         executable: bool,
         mtime: u64,
     ) {
-        const LONG_LINK: &[u8] = b"././@LongLink";
-        const ROOM: usize = 100;
-        let name = path.as_bytes();
-        if name.len() > ROOM {
-            // Its name ends with a NUL, which counts.
-            let mut long = header(tar::EntryType::GNULongName, name.len() as u64 + 1, false, 0);
-            set_name(&mut long, LONG_LINK);
-            self.pack.extend_from_slice(long.as_bytes());
-            self.pack.extend_from_slice(name);
-            self.pack.push(0);
-            self.pad(name.len() as u64 + 1);
-        }
-        let mut header = header(kind, size, executable, mtime);
-        set_name(&mut header, name.get(..ROOM).unwrap_or(name));
-        self.pack.extend_from_slice(header.as_bytes());
+        let own = header(kind, size, executable, mtime);
+        put_headers(&mut self.pack, path, own);
     }
 
-    /// Zeros up to the next unit.
     fn pad(&mut self, size: u64) {
-        let unit = TAR_BLOCK as u64;
-        let missing = usize::try_from((unit - size % unit) % unit).unwrap_or_default();
-        self.pack.resize(self.pack.len() + missing, 0);
+        pad(&mut self.pack, size);
     }
+}
+
+/// Zeros up to the next unit.
+fn pad(pack: &mut Vec<u8>, size: u64) {
+    let unit = TAR_BLOCK as u64;
+    let missing = usize::try_from((unit - size % unit) % unit).unwrap_or_default();
+    pack.resize(pack.len() + missing, 0);
+}
+
+/// The header with that path, and before it one that holds a path which is too long for it.
+fn put_headers(pack: &mut Vec<u8>, path: &str, mut own: tar::Header) {
+    const LONG_LINK: &[u8] = b"././@LongLink";
+    const ROOM: usize = 100;
+    let name = path.as_bytes();
+    if name.len() > ROOM {
+        // Its name ends with a NUL, which counts.
+        let size = name.len() as u64 + 1;
+        let mut long = header(tar::EntryType::GNULongName, size, false, 0);
+        set_name(&mut long, LONG_LINK);
+        pack.extend_from_slice(long.as_bytes());
+        pack.extend_from_slice(name);
+        pack.push(0);
+        pad(pack, size);
+    }
+    set_name(&mut own, name.get(..ROOM).unwrap_or(name));
+    pack.extend_from_slice(own.as_bytes());
 }
 
 fn header(kind: tar::EntryType, size: u64, executable: bool, mtime: u64) -> tar::Header {
@@ -302,4 +312,76 @@ fn set_name(header: &mut tar::Header, name: &[u8]) {
         *to = *from;
     }
     header.set_cksum();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::read::{Caps, Maker, check};
+    use std::io::{Cursor, Write};
+
+    const GIB: u64 = 1 << 30;
+
+    fn headers(path: &str, size: u64) -> Vec<u8> {
+        let mut pack = Vec::new();
+        let own = header(tar::EntryType::Regular, size, false, 5);
+        put_headers(&mut pack, path, own);
+        pack
+    }
+
+    /// What another reader of tar finds.
+    fn found(pack: Vec<u8>) -> (String, u64) {
+        let mut archive = tar::Archive::new(Cursor::new(pack));
+        let mut entries = archive.entries().expect("entries");
+        let entry = entries.next().expect("one").expect("sound");
+        let path = entry.path().expect("a path").display().to_string();
+        (path, entry.size())
+    }
+
+    #[test]
+    fn names_and_sizes_of_any_length_are_found_again() {
+        let part = "y".repeat(255);
+        let deep = [part.as_str(); 16].join("/");
+        for path in [
+            "x",
+            &"x".repeat(99),
+            &"x".repeat(100),
+            &"x".repeat(101),
+            &part,
+            &deep,
+        ] {
+            for size in [0, 1, 8 * GIB - 1, 8 * GIB, 8 * GIB + 1, 9 * GIB, 1 << 40] {
+                assert_eq!(found(headers(path, size)), (path.to_owned(), size));
+            }
+        }
+    }
+
+    /// The reader takes the size of a header for what it is: with one byte less of room it refuses the entry.
+    #[test]
+    fn the_reader_finds_sizes_beyond_eight_gib() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("x.tar.gz");
+        for size in [8 * GIB - 1, 8 * GIB, 9 * GIB + 7] {
+            let pack = headers("x", size);
+            let file = std::fs::File::create(&path).expect("makes");
+            let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            gzip.write_all(&pack)
+                .and_then(|()| gzip.try_finish())
+                .expect("writes");
+            let refused = |room: u64| {
+                let caps = Caps {
+                    total_bytes: pack.len() as u64 + room,
+                    ..Caps::default()
+                };
+                let checked = check(&path, Maker::Foreign(|_| false), &caps, &|| false);
+                checked.expect_err("it ends too early").to_string()
+            };
+            assert!(refused(size).contains("in the middle"), "{}", refused(size));
+            assert!(
+                refused(size - 1).contains("claims more bytes"),
+                "{}",
+                refused(size - 1)
+            );
+        }
+    }
 }

@@ -231,9 +231,7 @@ fn the_tar_in_members_is_judged_as_any_other() {
     assert_eq!(judge(&in_members(&fits, 512)), "");
     assert!(judge(&in_members(&fits, 100)).contains("more members"));
     let large = Tar::home().file("x", &[7; 3000]).end();
-    assert!(
-        judge(&in_members(&large, 1000)).contains("more bytes than `archive.max_bytes` allows")
-    );
+    assert!(judge(&in_members(&large, 1000)).contains("archive.max_bytes"));
     let bench = Bench::new(&in_members(&large, 1000));
     for allowed in [0, 1] {
         let asked = std::cell::Cell::new(0);

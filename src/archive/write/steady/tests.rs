@@ -54,29 +54,29 @@ impl Dir {
             ..self.file()
         }
     }
+}
 
-    /// Takes what was `asked` for while `change` is done again and again.
-    fn while_doing<R>(&self, change: impl Fn(u64) + Sync, take: impl FnOnce() -> R) -> R {
-        let (is_begun, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
-        thread::scope(|scope| {
-            let changing = scope.spawn(|| {
-                for count in 0.. {
-                    change(count);
-                    is_begun.store(true, Ordering::SeqCst);
-                    if is_over.load(Ordering::SeqCst) {
-                        break;
-                    }
+/// Takes what was `asked` for while `change` is done again and again.
+fn while_doing<R>(change: impl Fn(u64) + Sync, take: impl FnOnce() -> R) -> R {
+    let (is_begun, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let changing = scope.spawn(|| {
+            for count in 0.. {
+                change(count);
+                is_begun.store(true, Ordering::SeqCst);
+                if is_over.load(Ordering::SeqCst) {
+                    break;
                 }
-            });
-            while !is_begun.load(Ordering::SeqCst) {
-                thread::yield_now();
             }
-            let taken = take();
-            is_over.store(true, Ordering::SeqCst);
-            changing.join().expect("ends");
-            taken
-        })
-    }
+        });
+        while !is_begun.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        let taken = take();
+        is_over.store(true, Ordering::SeqCst);
+        changing.join().expect("ends");
+        taken
+    })
 }
 
 fn taken(asked: &Asked) -> Taken {
@@ -312,7 +312,7 @@ fn a_file_that_never_holds_still_is_taken_as_it_was_read_last() {
     let mut moving = 0;
     for _ in 0..20 {
         let asked = dir.file();
-        let (bytes, found) = small(dir.while_doing(change, || taken(&asked)));
+        let (bytes, found) = small(while_doing(change, || taken(&asked)));
         assert_eq!(bytes.len(), length);
         moving += usize::from(found.is_moving);
         if moving > 0 {
@@ -415,7 +415,7 @@ fn a_copy_of_a_file_that_changes_all_the_time_says_so_and_ends() {
     };
     let asked = dir.file();
     let is_steady = (0..20).all(|_| {
-        let copied = dir.while_doing(change, || copy(&asked, &target, &|| false));
+        let copied = while_doing(change, || copy(&asked, &target, &|| false));
         assert_eq!(fs::read(&target).expect("reads").len(), length);
         copied.expect("copies").is_steady
     });
