@@ -713,6 +713,32 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_knows_more_still_means_the_account_known_by_email() {
+        let snapshots = [
+            snapshot("a@example.com", None, "2026-04-15T00:00:00Z", 50),
+            snapshot(
+                "b@example.com",
+                Some(("user-b", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                40,
+            ),
+        ];
+        let profile = Profile {
+            email: Some("a@example.com".to_owned()),
+            user_id: Some("user-a".to_owned()),
+            paused: true,
+            ..Profile::default()
+        };
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            profiles: &[profile],
+            ..Sources::default()
+        });
+        let paused: Vec<_> = known.iter().map(|known| known.paused).collect();
+        assert_eq!(paused, [false, true]);
+    }
+
+    #[test]
     fn the_case_of_an_email_makes_no_account() {
         let snapshots = [
             snapshot(

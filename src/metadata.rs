@@ -510,7 +510,7 @@ impl Brief<'_> {
     fn into_sidecar(self) -> Option<Sidecar> {
         let is_python = self.schema_version.is_none();
         let quota_text = match self.quota_text {
-            Some(raw) => made_up(raw.get(), is_python)?,
+            Some(raw) => made_up(raw.get(), is_python).ok()?,
             None => None,
         };
         Some(Sidecar {
@@ -539,19 +539,19 @@ impl Brief<'_> {
     }
 }
 
-/// The status row `raw`, as it stands in the JSON, where it tells that the window was made up. None where it is no text.
-fn made_up(raw: &str, is_python: bool) -> Option<Option<String>> {
+/// The status row `raw`, as it stands in the JSON, where it tells that the window was made up. Fails where it is no text.
+fn made_up(raw: &str, is_python: bool) -> serde_json::Result<Option<String>> {
     // Python escapes each block of the bar that Codex draws, and to read twenty of them takes as long as all the rest. No
     // other escape may be passed over: it could stand for a letter, or for nothing.
     let mut escapes = memchr::memchr_iter(b'\\', raw.as_bytes());
     let is_block = |escape| raw.as_bytes().get(escape + 1..escape + 3) == Some(b"u2");
     let is_plain = raw.starts_with('"') && escapes.all(is_block);
     if is_plain && (!is_python || is_python_report(Some(raw))) {
-        return Some(None);
+        return Ok(None);
     }
-    let text = known(&mut serde_json::Deserializer::from_str(raw)).ok()?;
+    let text = known(&mut serde_json::Deserializer::from_str(raw))?;
     let text = text.filter(|Text(text)| is_python && !is_python_report(Some(text)));
-    Some(text.map(|Text(text)| text.into_owned()))
+    Ok(text.map(|Text(text)| text.into_owned()))
 }
 
 /// A text that must be one, and is not kept.

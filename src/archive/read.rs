@@ -28,6 +28,7 @@ use super::file_hash;
 use super::member::Head;
 use super::ordered;
 use crate::error::{Error, Kind, Result};
+use crate::fsutil;
 use crate::metadata::Account;
 
 /// The login's own file; the only one that may be named so, in any case.
@@ -44,8 +45,8 @@ pub const RATIO_FROM: u64 = 64 * 1024 * 1024;
 
 /// Limits of one archive, against those made to exhaust memory, disk or patience.
 ///
-/// [`Limits`](super::limits::Limits) makes those of an archive of a person's. Against a full disk the caller compares
-/// [`Checked::total_bytes`] with the free space before it extracts.
+/// [`Limits`](super::limits::Limits) makes those of an archive of a person's. Against a full disk [`extract`] asks for the
+/// free space before it writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
     /// The most headers.
@@ -212,6 +213,7 @@ fn check_by(
 /// What was found up to now.
 struct Found<'a> {
     path: &'a Path,
+    is_of_members: bool,
     names: Names,
     listing: Listing,
     entries: Vec<Entry>,
@@ -227,6 +229,7 @@ impl<'a> Found<'a> {
     fn new(path: &'a Path, maker: Maker, caps: &Caps, stream: &Stream) -> Self {
         Self {
             path,
+            is_of_members: stream.is_of_members(),
             names: Names::new(caps.name_bytes),
             listing: Listing::new(matches!(maker, Maker::Ours) || stream.is_of_members()),
             entries: Vec::new(),
@@ -277,7 +280,10 @@ impl<'a> Found<'a> {
         } else if is_file && self.listing.is_on() {
             let (hash, written) = content.hash(entry.size)?;
             self.listing.file(hash);
-            solid = written;
+            // Others are written as they come.
+            if self.is_of_members {
+                solid = written;
+            }
         }
         if is_file && !entry.is_metadata() {
             self.total_bytes += entry.size;
@@ -352,6 +358,11 @@ fn extract_by(
 ) -> Result<()> {
     let wanted = |entry: &Entry| !entry.is_metadata() && wanted(&entry.path);
     let mut tree = Tree::in_private(dest)?;
+    let both = checked.entries.iter().zip(&checked.places);
+    let needed = both
+        .filter(|(entry, _)| entry.kind == EntryKind::File && wanted(entry))
+        .fold(0, |sum: u64, (_, place)| sum.saturating_add(place.solid));
+    check_room(dest, needed, fsutil::free_bytes(dest))?;
     if let Some(members) = &checked.members {
         let mut files = Vec::new();
         for (entry, place) in checked.entries.iter().zip(&checked.places) {
@@ -380,6 +391,24 @@ fn extract_by(
         }
     }
     tree.settle(&checked.entries)
+}
+
+/// Refuses where `needed` bytes are more than are `free`. Less may be too little as well, which is seen when it is written;
+/// a file system that compresses may have room for more than it says.
+fn check_room(dest: &Path, needed: u64, free: Option<u64>) -> Result<()> {
+    const MEBIBYTE: u64 = 1 << 20;
+    match free {
+        Some(free) if needed > free => Err(Error::other(
+            format!(
+                "cannot unpack into `{}`: {} MiB are needed, {} MiB are free",
+                dest.display(),
+                needed.div_ceil(MEBIBYTE),
+                free / MEBIBYTE
+            ),
+            "free some space, or restore into another file system with `--dest-dir`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Unpacks an archive that is not made of our members.

@@ -6,7 +6,7 @@ pub(super) const HOLE: usize = 64 * 1024;
 /// The most bytes of one run: 1 MiB ones were measured erratic to write.
 const RUN: usize = 256 * 1024;
 
-const ZEROS: [u8; HOLE] = [0; HOLE];
+static ZEROS: [u8; HOLE] = [0; HOLE];
 
 /// What of `bytes`, which stand at `offset` of their file, is to be written: places in `bytes`, and what stands there.
 pub(super) fn solid(bytes: &[u8], offset: u64) -> impl Iterator<Item = (usize, &[u8])> {
@@ -76,9 +76,9 @@ mod tests {
                 .collect()
         };
         assert_eq!(runs(&[], 0), []);
-        assert_eq!(runs(&[0; HOLE], 0), []);
-        assert_eq!(runs(&[0; HOLE - 1], 0), [(0, HOLE - 1)]);
-        assert_eq!(runs(&[0; HOLE], 1), [(0, HOLE)]);
+        assert_eq!(runs(&vec![0; HOLE], 0), []);
+        assert_eq!(runs(&vec![0; HOLE - 1], 0), [(0, HOLE - 1)]);
+        assert_eq!(runs(&vec![0; HOLE], 1), [(0, HOLE)]);
         let mut bytes = vec![0; 6 * HOLE];
         bytes[HOLE] = 1;
         assert_eq!(runs(&bytes, 0), [(HOLE, HOLE)]);

@@ -17,7 +17,7 @@ use flate2::bufread::GzDecoder;
 use super::packed::Packed;
 use super::{Caps, damaged};
 use crate::archive::member::{BLOCK, HEAD, Head, Key, Unpacker};
-use crate::archive::ordered::{Feed, Lost, Pool, Results, ordered};
+use crate::archive::ordered::{Feed, Pool, Results, ordered};
 use crate::error::{Error, Result};
 
 /// One inflated piece of an archive that is inflated in order.
@@ -240,9 +240,9 @@ fn unpacking(pool: &Pool) -> impl FnMut(Sliced) -> Inflated {
     move |sliced| {
         let (head, member) = sliced?;
         let mut plain = pool.take();
-        let unpacked = unpacker.unpack(&head, &member, &mut plain);
+        let judged = unpacker.unpack(&head, &member, &mut plain);
         pool.give(member);
-        unpacked.map_err(|_| Broken::Damaged)?;
+        judged.map_err(|_| Broken::Damaged)?;
         Ok(Piece {
             filled: plain.len(),
             bytes: plain,
@@ -261,7 +261,7 @@ impl Source for Members<'_> {
     fn next(&mut self, used: Vec<u8>) -> Option<Inflated> {
         self.pool.give(used);
         let inflated = self.results.next()?;
-        Some(inflated.unwrap_or_else(|Lost| Err(Broken::Lost)))
+        Some(inflated.unwrap_or(Err(Broken::Lost)))
     }
 
     fn is_of_members(&self) -> bool {

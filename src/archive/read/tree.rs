@@ -14,12 +14,18 @@ use super::{Entry, EntryKind};
 use crate::error::{Error, Result};
 use crate::fsutil;
 
-/// How many threads have files put on the disk. They wait for the disk, which does many at once.
-const SYNCERS: usize = 8;
+/// How many threads have files put on the disk, one by one. They wait for the disk, which does many at once.
+const SYNCERS: usize = 32;
+
+/// From so many files on, the whole file system is synced instead where that is possible. It takes along what others
+/// wrote, which for few files would be the greater part.
+const MANY: usize = 64;
 
 /// What stands below the staging directory.
 pub(super) struct Tree<'a> {
     dest: &'a Path,
+    /// The same, open since before anything was written; None where directories cannot be opened.
+    opened: Option<File>,
     /// Directories made, parents before children.
     dirs: Vec<String>,
     made: HashSet<String>,
@@ -33,6 +39,7 @@ impl<'a> Tree<'a> {
         check_staging(dest)?;
         Ok(Self {
             dest,
+            opened: File::open(dest).ok(),
             dirs: Vec::new(),
             made: HashSet::new(),
             files: Vec::new(),
@@ -114,6 +121,12 @@ impl<'a> Tree<'a> {
         for path in self.dirs.iter().rev() {
             if let Some(mtime) = mtimes.get(path.as_str()) {
                 date_dir(&self.dest.join(path), *mtime)?;
+            }
+        }
+        if let Some(dest) = self.opened.as_ref().filter(|_| self.files.len() >= MANY) {
+            let synced = fsutil::sync_file_system(dest);
+            if synced.map_err(|error| Error::io("sync", self.dest, error))? {
+                return Ok(());
             }
         }
         sync(&self.files, &|place| {

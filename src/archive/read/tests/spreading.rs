@@ -39,9 +39,13 @@ fn what_is_unpacked_is_the_same_whatever_the_threads_and_the_cuts() {
     let mut empty = bytes("sessions/zzz", b"");
     empty.executable = true;
     entries.push(empty);
+    // So many that they are synced by one call.
+    for number in 0..70 {
+        entries.push(bytes(&format!("tmp{number:02}"), b"x"));
+    }
     let archive = written(&entries);
     let serial = extracted_by(1, &gzip(&inflated(&archive)));
-    assert_eq!(serial.len(), 16);
+    assert_eq!(serial.len(), 86);
     for threads in [1, 2, 8] {
         assert!(extracted_by(threads, &archive) == serial, "{threads}");
     }
@@ -57,6 +61,7 @@ fn what_is_unpacked_is_the_same_whatever_the_threads_and_the_cuts() {
         assert_eq!(of("sessions/511").2 & 0o7777, 0o600);
     }
     let tar = Tar::home()
+        .dir("a")
         .file("a/b", &[b'x'; 2000])
         .file("a/c", b"")
         .dir("d")
@@ -223,5 +228,35 @@ fn a_signal_ends_the_unpacking() {
         let error = extract(&bench.archive(), &checked, &staging, ALL, &stop);
         assert_eq!(error.expect_err("stops").kind(), Kind::Interrupted);
         fs::remove_dir_all(staging).expect("removes");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_not_begun() {
+    assert!(check_room(Path::new("d"), 5, None).is_ok());
+    assert!(check_room(Path::new("d"), 5, Some(5)).is_ok());
+    let error = check_room(Path::new("d"), (5 << 20) + 1, Some(5 << 20)).expect_err("refuses");
+    assert_eq!(error.kind(), Kind::Other);
+    let text = "cannot unpack into `d`: 6 MiB are needed, 5 MiB are free";
+    assert_eq!(error.to_string(), text);
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let zeros = file(&dir, "zeros", &vec![0; 3 * BLOCK]);
+    let archive = written(&[bytes("auth.json", b"{}"), zeros]);
+    for (archive, of_zeros) in [(gzip(&inflated(&archive)), 3 * BLOCK as u64), (archive, 0)] {
+        let bench = Bench::new(&archive);
+        let mut checked = bench.check(Maker::Ours).expect("passes");
+        // Long zeros are not counted where they are left out.
+        let needed: Vec<u64> = checked.places.iter().map(|place| place.solid).collect();
+        assert_eq!(needed[1..3], [2, of_zeros]);
+        if cfg!(unix) {
+            checked.places[2].solid = u64::MAX;
+            let error = bench.extract(&checked).expect_err("refuses");
+            assert!(error.to_string().contains("MiB are needed"), "{error}");
+            assert_eq!(tree(&bench.staging()), []);
+            // Only what is wanted counts.
+            let login = |path: &str| path == "auth.json";
+            extract(&bench.archive(), &checked, &bench.staging(), &login, NEVER).expect("fits");
+        }
     }
 }
