@@ -51,6 +51,13 @@ pub enum Content {
         /// Which file it was at that moment; 0 where that is not known.
         inode: u64,
     },
+    /// A private copy, which nobody else writes to.
+    Copy {
+        /// Where it stands.
+        source: PathBuf,
+        /// Its length in bytes.
+        size: u64,
+    },
     /// Bytes already read: the login, which is read once and judged by what was read.
     Bytes(Vec<u8>),
 }
@@ -77,7 +84,9 @@ impl Entry {
     pub fn size(&self) -> u64 {
         match &self.content {
             Content::Dir => 0,
-            Content::File { size, .. } | Content::Lines { size, .. } => *size,
+            Content::File { size, .. }
+            | Content::Lines { size, .. }
+            | Content::Copy { size, .. } => *size,
             Content::Bytes(bytes) => bytes.len() as u64,
         }
     }
@@ -90,7 +99,9 @@ impl Entry {
     /// Where its bytes stand; None where they are in hand.
     pub fn source(&self) -> Option<&Path> {
         match &self.content {
-            Content::File { source, .. } | Content::Lines { source, .. } => Some(source),
+            Content::File { source, .. }
+            | Content::Lines { source, .. }
+            | Content::Copy { source, .. } => Some(source),
             Content::Dir | Content::Bytes(_) => None,
         }
     }

@@ -101,15 +101,15 @@ fn run_beside(pipes: &[PathBuf], run: impl FnOnce() -> Ran) -> Ran {
     let (done, is_done) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let watch = scope.spawn(move || {
-            if is_done.recv_timeout(Duration::from_mins(1)).is_ok() {
-                return true;
+            let mut patience = Duration::from_secs(30);
+            while is_done.recv_timeout(patience).is_err() {
+                // Opened and closed for writing they end for who reads.
+                for pipe in pipes {
+                    drop(open(pipe, OFlags::RDWR | OFlags::NONBLOCK, Mode::empty()));
+                }
+                patience = Duration::from_millis(10);
             }
-            let flags = OFlags::RDWR | OFlags::NONBLOCK;
-            // Opened and closed for writing they end for who reads.
-            for pipe in pipes {
-                drop(open(pipe, flags, Mode::empty()));
-            }
-            false
+            patience > Duration::from_secs(1)
         });
         let ran = run();
         let _ = done.send(());
@@ -372,7 +372,7 @@ fn long_and_quoted_names_empty_sparse_and_linked_files_come_back() {
         "$(HOME)`x`".to_owned(),
     ];
     for name in &names {
-        env.write(&format!(".codex/prompts/{name}"), name);
+        env.write(&format!(".codex/{name}"), name);
     }
     env.write(".codex/empty", "");
     env.write(".codex/empty.jsonl", "");

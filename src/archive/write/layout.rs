@@ -108,7 +108,7 @@ impl Layout {
                     .push(listed(entry, bytes.len() as u64, Some(bytes)));
                 return;
             }
-            Content::File { .. } | Content::Lines { .. } => {}
+            Content::File { .. } | Content::Lines { .. } | Content::Copy { .. } => {}
         }
         let Some(asked) = Asked::of(entry) else {
             return;

@@ -57,7 +57,9 @@ impl<'a> Asked<'a> {
     pub fn of(entry: &'a Entry) -> Option<Self> {
         let (source, size, lines) = match &entry.content {
             Content::Dir | Content::Bytes(_) => return None,
-            Content::File { source, size } => (source, *size, None),
+            Content::File { source, size } | Content::Copy { source, size } => {
+                (source, *size, None)
+            }
             Content::Lines {
                 source,
                 size,
@@ -68,7 +70,8 @@ impl<'a> Asked<'a> {
             source,
             size,
             lines,
-            is_ours: entry.nature == Nature::SqliteCopy,
+            is_ours: entry.nature == Nature::SqliteCopy
+                || matches!(entry.content, Content::Copy { .. }),
         })
     }
 
@@ -433,6 +436,10 @@ pub struct Copied {
     pub is_steady: bool,
     /// Whether there was less of the text than there was at its moment.
     pub is_shorter: bool,
+    /// Whether the beginning of a line was left out.
+    pub is_cut: bool,
+    /// Its length in bytes.
+    pub length: u64,
 }
 
 /// Why a file was not copied.
@@ -457,6 +464,8 @@ pub fn copy(
     let mut copied = Copied {
         is_steady: false,
         is_shorter: false,
+        is_cut: false,
+        length: 0,
     };
     for attempt in 1..=TRIES {
         if attempt > 1 {
@@ -485,7 +494,24 @@ pub fn copy(
             break;
         }
     }
+    let is_lines = asked.lines.is_some();
+    let cut = cut_copy(target, is_lines);
+    (copied.length, copied.is_cut) =
+        cut.map_err(|error| Uncopied::Failed(Error::io("write", target, error)))?;
     Ok(copied)
+}
+
+/// Has a copy end with its last whole line, where it is of lines. How long it is then, and whether that is shorter.
+fn cut_copy(target: &Path, is_lines: bool) -> io::Result<(u64, bool)> {
+    let copy = File::options().read(true).write(true).open(target)?;
+    let length = copy.metadata()?.len();
+    let end = if is_lines {
+        end_of_lines(&copy, length)?
+    } else {
+        length
+    };
+    copy.set_len(end)?;
+    Ok((end, end < length))
 }
 
 /// The hash of what was copied; None where the file ended before, or the run was stopped.
