@@ -4,13 +4,15 @@
 //! Evidence with both ids is exactly one account. Evidence with only an email (legacy files, older sidecars) belongs
 //! to the one account it can be; where it could be several, it stands for itself.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::inventory::Record;
-use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
-use crate::observation::{Observation, Status};
+use crate::metadata::{Account, Sidecar, StatusSource, ValidationStatus, WindowState};
+use crate::observation::{Observation, Rank, Status};
 use crate::profiles::Profile;
 use crate::registry::Registry;
 use crate::snapshots::{self, Snapshot};
@@ -56,13 +58,87 @@ pub struct Sources<'a> {
     pub latest: Option<Stamp>,
 }
 
-/// Accounts by identity.
-#[derive(Debug, Default)]
-struct Groups {
-    known: Vec<Known>,
-    found: HashMap<Account, usize>,
-    /// Groups by each thing known of them: two accounts that may be one agree in one of these.
-    by_trait: HashMap<(Trait, String), Vec<usize>>,
+/// An account as a piece of evidence names it, not copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_field_names)] // `account_id` is Codex's own word
+struct Named<'a> {
+    email: Option<&'a str>,
+    user_id: Option<&'a str>,
+    account_id: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn of(account: &'a Account) -> Self {
+        Self {
+            email: account.email.as_deref(),
+            user_id: account.user_id.as_deref(),
+            account_id: account.account_id.as_deref(),
+        }
+    }
+
+    fn of_sidecar(sidecar: &'a Sidecar) -> Self {
+        Self {
+            email: sidecar.email.as_deref(),
+            user_id: sidecar.user_id.as_deref(),
+            account_id: sidecar.account_id.as_deref(),
+        }
+    }
+
+    /// The account a legacy record is evidence of: the one its name says. Where the login inside is another person's,
+    /// its ids are not this account's.
+    fn of_record(record: &'a Record) -> Self {
+        use crate::inventory::IdentityStatus;
+        let by_email = Self {
+            email: Some(&record.email),
+            ..Self::default()
+        };
+        match record.identity_status {
+            IdentityStatus::Match => Self {
+                user_id: record.user_id.as_deref(),
+                account_id: record.account_id.as_deref(),
+                ..by_email
+            },
+            IdentityStatus::Unreadable if is_of_key(record) => Self {
+                user_id: record.user_id.as_deref(),
+                ..by_email
+            },
+            IdentityStatus::Mismatch | IdentityStatus::Unreadable => by_email,
+        }
+    }
+
+    fn to_account(self) -> Account {
+        Account {
+            email: self.email.map(str::to_owned),
+            user_id: self.user_id.map(str::to_owned),
+            account_id: self.account_id.map(str::to_owned),
+        }
+    }
+
+    /// What is known of it, the email without its case.
+    fn traits(self) -> impl Iterator<Item = (Trait, Cow<'a, str>)> {
+        let email = self.email.map(|email| {
+            let email = if email.bytes().any(|letter| letter.is_ascii_uppercase()) {
+                Cow::Owned(email.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(email)
+            };
+            (Trait::Email, email)
+        });
+        let user = self.user_id.map(|user| (Trait::User, Cow::Borrowed(user)));
+        let workspace = self
+            .account_id
+            .map(|workspace| (Trait::Workspace, Cow::Borrowed(workspace)));
+        [email, user, workspace].into_iter().flatten()
+    }
+
+    /// Smaller is surer: what is known by email alone comes last.
+    fn doubt(self) -> (bool, Reverse<usize>, bool) {
+        let known = [self.email, self.user_id, self.account_id];
+        let is_exact =
+            self.user_id.is_some() && (self.account_id.is_some() || self.email.is_none());
+        let count = known.iter().flatten().count();
+        (!is_exact, Reverse(count), self.user_id.is_none())
+    }
 }
 
 /// What an account can be known by.
@@ -73,47 +149,69 @@ enum Trait {
     Workspace,
 }
 
-/// What is known of `account`, the email without its case.
-fn traits(account: &Account) -> impl Iterator<Item = (Trait, String)> {
-    let email = account
-        .email
-        .as_ref()
-        .map(|email| (Trait::Email, email.to_ascii_lowercase()));
-    let user = account.user_id.clone().map(|user| (Trait::User, user));
-    let workspace = account
-        .account_id
-        .clone()
-        .map(|workspace| (Trait::Workspace, workspace));
-    [email, user, workspace].into_iter().flatten()
+/// Groups by each thing known of them: two accounts that may be one agree in one of these.
+type ByTrait<'a> = HashMap<(Trait, Cow<'a, str>), Vec<usize>>;
+
+/// Accounts by identity.
+#[derive(Debug, Default)]
+struct Groups<'a> {
+    known: Vec<Known>,
+    found: HashMap<Named<'a>, usize>,
+    by_trait: ByTrait<'a>,
+    /// Whether of any of them no user was known when it was made.
+    has_userless: bool,
 }
 
-impl Groups {
+impl<'a> Groups<'a> {
     /// The group of `account`, made where there is none.
-    fn of(&mut self, account: &Account) -> &mut Known {
-        let index = if let Some(index) = self.found.get(account) {
-            *index
-        } else {
-            let index = self.place(account);
-            self.found.insert(account.clone(), index);
-            index
-        };
-        &mut self.known[index]
+    fn of(&mut self, account: Named<'a>) -> usize {
+        if let Some(index) = self.found.get(&account) {
+            return *index;
+        }
+        let index = self.place(account);
+        self.found.insert(account, index);
+        index
     }
 
-    fn place(&mut self, account: &Account) -> usize {
-        let candidates = self.candidates(account);
+    /// The groups of `named`, in its order, and of whoever is `active`.
+    ///
+    /// The surest are placed first, so that what is known by email alone finds the account it belongs to; of those that
+    /// are as sure, whoever is active.
+    fn of_all(&mut self, active: Option<Named<'a>>, named: &[Named<'a>]) -> Vec<usize> {
+        let active = active.map(|account| (account, None));
+        let named = named.iter().enumerate();
+        let others = named.map(|(place, account)| (*account, Some(place)));
+        let mut order: Vec<(Named, Option<usize>)> = active.into_iter().chain(others).collect();
+        order.sort_by_key(|(account, _)| account.doubt());
+        let mut groups = vec![0; order.len()];
+        for (account, place) in order {
+            let group = self.of(account);
+            if let Some(place) = place.and_then(|place| groups.get_mut(place)) {
+                *place = group;
+            }
+        }
+        groups
+    }
+
+    fn place(&mut self, named: Named<'a>) -> usize {
+        let account = named.to_account();
+        let candidates = self.candidates(named, &account);
         // Of several it could be, the one it is but for the case of the email.
-        let same = |index: &&usize| traits(&self.known[**index].account).eq(traits(account));
+        let same = |index: &&usize| {
+            Named::of(&self.known[**index].account)
+                .traits()
+                .eq(named.traits())
+        };
         let only = match candidates.as_slice() {
             [only] => Some(only),
             _ => candidates.iter().find(same),
         };
         let index = only.copied().unwrap_or_else(|| {
+            self.has_userless |= named.user_id.is_none();
             self.known.push(Known::default());
             self.known.len() - 1
         });
         let known = &mut self.known[index];
-        known.members.push(account.clone());
         // What one piece of evidence knows holds for all of them: the next must not contradict it.
         let whole = &mut known.account;
         whole.email = whole.email.take().or_else(|| account.email.clone());
@@ -122,7 +220,8 @@ impl Groups {
             .account_id
             .take()
             .or_else(|| account.account_id.clone());
-        for key in traits(account).chain(traits(&self.known[index].account)) {
+        known.members.push(account);
+        for key in named.traits() {
             let groups = self.by_trait.entry(key).or_default();
             if !groups.contains(&index) {
                 groups.push(index);
@@ -132,8 +231,12 @@ impl Groups {
     }
 
     /// The groups that `account` may belong to.
-    fn candidates(&self, account: &Account) -> Vec<usize> {
-        let mut candidates: Vec<usize> = traits(account)
+    fn candidates(&self, named: Named, account: &Account) -> Vec<usize> {
+        // Two users are never one account: where all have one, only that can agree. One email may have many workspaces.
+        let by_user = named.user_id.is_some() && !self.has_userless;
+        let mut candidates: Vec<usize> = named
+            .traits()
+            .filter(|(what, _)| !by_user || *what == Trait::User)
             .filter_map(|key| self.by_trait.get(&key))
             .flatten()
             .copied()
@@ -145,63 +248,113 @@ impl Groups {
     }
 }
 
+/// One piece of evidence of a window, weighed before anything of it is copied.
+#[derive(Clone, Copy)]
+enum Seen<'a> {
+    Record(&'a Record),
+    Snapshot(&'a Sidecar),
+    Entry(&'a Observation),
+}
+
+impl Seen<'_> {
+    /// None where it says nothing of a time.
+    fn to_observation(self) -> Option<Observation> {
+        match self {
+            Self::Record(record) => Some(observation_of_record(record)),
+            Self::Snapshot(sidecar) => Observation::of_sidecar(sidecar),
+            Self::Entry(observation) => Some(observation.clone()),
+        }
+    }
+}
+
+/// What counts of the evidence of one account's window so far.
+#[derive(Clone, Default)]
+struct Best<'a> {
+    newest: Option<(Rank, Seen<'a>)>,
+    reported: Option<(Rank, Seen<'a>)>,
+    plan_type: Option<&'a str>,
+}
+
+impl<'a> Best<'a> {
+    fn take(&mut self, rank: Rank, is_guess: bool, plan_type: Option<&'a str>, seen: Seen<'a>) {
+        let outranks = |old: &Option<(Rank, Seen)>| old.is_none_or(|(old, _)| rank > old);
+        if !is_guess && outranks(&self.reported) {
+            self.reported = Some((rank, seen));
+        }
+        let counts = outranks(&self.newest);
+        if plan_type.is_some() && (counts || self.plan_type.is_none()) {
+            self.plan_type = plan_type;
+        }
+        if counts {
+            self.newest = Some((rank, seen));
+        }
+    }
+}
+
 /// Brings all evidence together.
 pub fn gather(sources: &Sources) -> Vec<Known> {
+    let of_profiles: Vec<Account> = sources.profiles.iter().map(Profile::account).collect();
     let mut groups = Groups::default();
     let registry = sources
         .registry
         .map(|registry| registry.entries.as_slice())
         .unwrap_or_default();
-    let mut accounts: Vec<Account> = Vec::new();
-    accounts.extend(sources.active.map(|(account, _)| account.clone()));
-    accounts.extend(registry.iter().map(|entry| entry.account.clone()));
-    accounts.extend(
-        sources
-            .snapshots
-            .iter()
-            .map(|snapshot| snapshot.sidecar.account()),
+    let mut named: Vec<Named> = Vec::new();
+    named.extend(registry.iter().map(|entry| Named::of(&entry.account)));
+    let sidecars = sources.snapshots.iter().map(|snapshot| &*snapshot.sidecar);
+    named.extend(sidecars.map(Named::of_sidecar));
+    named.extend(sources.records.iter().map(Named::of_record));
+    let place_of = groups.of_all(
+        sources.active.map(|(account, _)| Named::of(account)),
+        &named,
     );
-    accounts.extend(sources.records.iter().map(account_of_record));
-    // The surest first, so that what is known by email alone finds the account it belongs to.
-    accounts.sort_by_key(|account| {
-        (
-            !account.is_exact(),
-            std::cmp::Reverse(traits(account).count()),
-            account.user_id.is_none(),
-        )
-    });
-    accounts.dedup();
-    for account in &accounts {
-        groups.of(account);
-    }
+    let (of_entries, rest) = place_of.split_at(registry.len());
+    let (of_snapshots, of_records) = rest.split_at(sources.snapshots.len());
 
-    for record in sources.records {
+    let latest = sources.latest;
+    let mut best: Vec<Best> = vec![Best::default(); groups.known.len()];
+    let mut snapshots_of: Vec<Vec<&Snapshot>> = vec![Vec::new(); groups.known.len()];
+    for (record, place) in sources.records.iter().zip(of_records) {
         // An API key has no window.
         if is_of_key(record) {
             continue;
         }
-        take(
-            groups.of(&account_of_record(record)),
-            observation_of_record(record),
-            sources.latest,
-        );
+        let rank = Rank::new(record.quota_end_detected_at, StatusSource::Legacy, latest);
+        best[*place].take(rank, true, None, Seen::Record(record));
     }
-    for snapshot in sources.snapshots {
-        if let Some(observation) = Observation::of_sidecar(&snapshot.sidecar) {
-            let known = groups.of(&snapshot.sidecar.account());
-            take(known, observation, sources.latest);
+    for (snapshot, place) in sources.snapshots.iter().zip(of_snapshots) {
+        let sidecar = &snapshot.sidecar;
+        snapshots_of[*place].push(snapshot);
+        if let Some((observed_at, source)) = Observation::seen_in_sidecar(sidecar) {
+            let rank = Rank::new(observed_at, source, latest);
+            let is_guess = Observation::is_guess_of_sidecar(sidecar);
+            let plan_type = sidecar.plan_type.as_deref();
+            best[*place].take(rank, is_guess, plan_type, Seen::Snapshot(sidecar));
         }
     }
-    for entry in registry {
-        let known = groups.of(&entry.account);
-        take(known, entry.observation.clone(), sources.latest);
+    for (entry, place) in registry.iter().zip(of_entries) {
+        let seen = &entry.observation;
+        let plan_type = seen.plan_type.as_deref();
+        best[*place].take(
+            seen.rank(latest),
+            seen.is_guess,
+            plan_type,
+            Seen::Entry(seen),
+        );
     }
-    for profile in sources.profiles {
-        let account = profile.account();
+    for ((known, best), snapshots) in groups.known.iter_mut().zip(best).zip(snapshots_of) {
+        let observation = |best: Option<(Rank, Seen)>| best?.1.to_observation();
+        known.observation = observation(best.newest);
+        known.reported = observation(best.reported);
+        known.plan_type = best.plan_type.map(str::to_owned);
+        let newest = snapshots::newest(snapshots.into_iter(), false);
+        known.archive_name = newest.map(Snapshot::archive_name);
+    }
+    for (profile, account) in sources.profiles.iter().zip(&of_profiles) {
         // A profile by email alone means every account it can be; only one of nobody known makes a row.
-        let mut meant = groups.candidates(&account);
+        let mut meant = groups.candidates(Named::of(account), account);
         if meant.is_empty() {
-            meant.push(groups.place(&account));
+            meant.push(groups.place(Named::of(account)));
         }
         for index in meant {
             let known = &mut groups.known[index];
@@ -210,21 +363,12 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         }
     }
     if let Some((account, plan_type)) = sources.active {
-        let known = groups.of(account);
+        let index = groups.of(Named::of(account));
+        let known = &mut groups.known[index];
         known.active = true;
         if let Some(plan_type) = plan_type {
             known.plan_type = Some(plan_type.to_owned());
         }
-    }
-    let mut by_group: HashMap<usize, Vec<&Snapshot>> = HashMap::new();
-    for snapshot in sources.snapshots {
-        if let Some(index) = groups.found.get(&snapshot.sidecar.account()) {
-            by_group.entry(*index).or_default().push(snapshot);
-        }
-    }
-    for (index, snapshots) in by_group {
-        let newest = snapshots::newest(snapshots.into_iter(), false);
-        groups.known[index].archive_name = newest.map(Snapshot::archive_name);
     }
     // What says nothing of anybody is no account.
     groups
@@ -237,6 +381,52 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
 pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
     let member = known.iter().find(|known| known.members.contains(account));
     member.or_else(|| known.iter().find(|known| known.may_be(account)))
+}
+
+/// Answers what [`find`] does, for many accounts in turn.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    known: &'a [Known],
+    members: HashMap<Named<'a>, usize>,
+    by_trait: ByTrait<'a>,
+}
+
+impl<'a> Finder<'a> {
+    /// Looks over `known` once.
+    pub fn new(known: &'a [Known]) -> Self {
+        let mut members = HashMap::new();
+        let mut by_trait = ByTrait::new();
+        for (index, known) in known.iter().enumerate() {
+            for member in &known.members {
+                members.entry(Named::of(member)).or_insert(index);
+                for key in Named::of(member).traits() {
+                    by_trait.entry(key).or_default().push(index);
+                }
+            }
+        }
+        Self {
+            known,
+            members,
+            by_trait,
+        }
+    }
+
+    /// The place in `known` of the account that a snapshot is evidence of.
+    pub fn of_snapshot(&self, snapshot: &Snapshot) -> Option<usize> {
+        let named = Named::of_sidecar(&snapshot.sidecar);
+        let member = self.members.get(&named).copied();
+        member.or_else(|| {
+            let account = named.to_account();
+            let groups = named
+                .traits()
+                .filter_map(|key| self.by_trait.get(&key))
+                .flatten()
+                .copied();
+            groups
+                .filter(|index| self.known.get(*index).is_some_and(|k| k.may_be(&account)))
+                .min()
+        })
+    }
 }
 
 impl Known {
@@ -261,42 +451,6 @@ impl Known {
         self.members
             .iter()
             .any(|member| is(&member.email) || is_key(member))
-    }
-}
-
-fn take(known: &mut Known, observation: Observation, latest: Option<Stamp>) {
-    let reported = known.reported.as_ref();
-    if !observation.is_guess && reported.is_none_or(|old| observation.outranks(old, latest)) {
-        known.reported = Some(observation.clone());
-    }
-    let counts = known
-        .observation
-        .as_ref()
-        .is_none_or(|old| observation.outranks(old, latest));
-    if observation.plan_type.is_some() && (counts || known.plan_type.is_none()) {
-        known.plan_type.clone_from(&observation.plan_type);
-    }
-    if counts {
-        known.observation = Some(observation);
-    }
-}
-
-/// The account a legacy record is evidence of: the one its name says. Where the login inside is another person's, its
-/// ids are not this account's.
-fn account_of_record(record: &Record) -> Account {
-    use crate::inventory::IdentityStatus;
-    match record.identity_status {
-        IdentityStatus::Match => Account {
-            email: Some(record.email.clone()),
-            user_id: record.user_id.clone(),
-            account_id: record.account_id.clone(),
-        },
-        IdentityStatus::Unreadable if is_of_key(record) => Account {
-            email: Some(record.email.clone()),
-            user_id: record.user_id.clone(),
-            account_id: None,
-        },
-        IdentityStatus::Mismatch | IdentityStatus::Unreadable => Account::of_email(&record.email),
     }
 }
 
@@ -388,18 +542,13 @@ impl Row {
 /// The accounts as of `now`: usable ones first, then by when they are, then by email.
 pub fn rows(known: &[Known], now: Stamp, zone: &Zone) -> Vec<Row> {
     let mut rows: Vec<Row> = known.iter().map(|known| row(known, now, zone)).collect();
-    rows.sort_by(|a, b| {
-        let key = |row: &Row| {
-            (
-                !row.is_usable(),
-                row.usable_at,
-                row.email.clone(),
-                row.account_id.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
-    });
+    rows.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     rows
+}
+
+fn sort_key(row: &Row) -> (bool, Option<Stamp>, Option<&str>, Option<&str>) {
+    let (email, account_id) = (row.email.as_deref(), row.account_id.as_deref());
+    (!row.is_usable(), row.usable_at, email, account_id)
 }
 
 /// One account as of `now`.
@@ -444,7 +593,7 @@ pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::Sidecar;
+    use proptest::prelude::*;
 
     fn snapshot(email: &str, ids: Option<(&str, &str)>, created_at: &str, percent: u8) -> Snapshot {
         let stamp = Stamp::parse(created_at).expect("a time");
@@ -463,9 +612,9 @@ mod tests {
         };
         Snapshot {
             archive: format!("/b/{created_at}.tar.gz").into(),
-            sidecar,
+            sidecar: Box::new(sidecar),
+            depth: snapshots::Depth::Whole,
             is_complete: true,
-            size_bytes: 1,
         }
     }
 
@@ -564,6 +713,32 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_that_knows_more_still_means_the_account_known_by_email() {
+        let snapshots = [
+            snapshot("a@example.com", None, "2026-04-15T00:00:00Z", 50),
+            snapshot(
+                "b@example.com",
+                Some(("user-b", "ws-1")),
+                "2026-04-15T00:00:00Z",
+                40,
+            ),
+        ];
+        let profile = Profile {
+            email: Some("a@example.com".to_owned()),
+            user_id: Some("user-a".to_owned()),
+            paused: true,
+            ..Profile::default()
+        };
+        let known = gather(&Sources {
+            snapshots: &snapshots,
+            profiles: &[profile],
+            ..Sources::default()
+        });
+        let paused: Vec<_> = known.iter().map(|known| known.paused).collect();
+        assert_eq!(paused, [false, true]);
+    }
+
+    #[test]
     fn the_case_of_an_email_makes_no_account() {
         let snapshots = [
             snapshot(
@@ -586,6 +761,109 @@ mod tests {
             ..Sources::default()
         });
         assert_eq!(known.len(), 3);
+    }
+
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+        let email = prop::sample::select(vec![None, Some("a"), Some("A"), Some("b"), Some("c")]);
+        let user = prop::sample::select(vec![None, None, Some("user-a"), Some("user-b")]);
+        let workspace = prop::sample::select(vec![None, Some("ws-1"), Some("ws-2")]);
+        let source = prop::sample::select(vec![
+            None,
+            Some(StatusSource::Panel),
+            Some(StatusSource::Offline),
+            Some(StatusSource::Legacy),
+        ]);
+        let times = (0..4_u8, 0..4_u8, any::<bool>());
+        let rest = (source, times, any::<bool>(), prop::option::of("[ab]"));
+        let whole = (email, user, workspace, rest, any::<u32>());
+        whole.prop_map(|(email, user_id, account_id, rest, number)| {
+            let (status_source, (seen, made, has_window), is_guess, plan_type) = rest;
+            let day = |day: u8| match day {
+                0 => None,
+                day => Stamp::parse(&format!("2026-04-1{day}T00:00:00Z")),
+            };
+            let owned = |text: &str| text.to_owned();
+            let sidecar = Sidecar {
+                email: email.map(|name| format!("{name}@example.com")),
+                user_id: user_id.map(owned),
+                account_id: account_id.map(owned),
+                plan_type,
+                status_source,
+                observed_at: day(seen),
+                created_at: day(made),
+                session_start_at: day(3).filter(|_| has_window).map(SessionStart),
+                inference_basis: is_guess.then(|| "a guess".to_owned()),
+                quota_text: Some(number.to_string()),
+                schema_version: Some(1),
+                ..Sidecar::default()
+            };
+            Snapshot {
+                archive: format!("/b/{number}.tar.gz").into(),
+                sidecar: Box::new(sidecar),
+                depth: snapshots::Depth::Whole,
+                is_complete: true,
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Evidence is weighed before it is copied: the same counts as when one after the other is asked.
+        #[test]
+        fn weighed_evidence_is_the_evidence_that_outranks(
+            snapshots in prop::collection::vec(any_snapshot(), 0..24),
+            latest in 0..4_u8,
+        ) {
+            let latest = Stamp::parse(&format!("2026-04-1{latest}T00:00:00Z"));
+            let sources = Sources { snapshots: &snapshots, latest, ..Sources::default() };
+            let known = gather(&sources);
+            let finder = Finder::new(&known);
+            let mut expected = vec![(None::<Observation>, None::<Observation>, None); known.len()];
+            for snapshot in &snapshots {
+                let place = finder.of_snapshot(snapshot);
+                let found = find(&known, &snapshot.sidecar.account());
+                let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
+                prop_assert_eq!(place, found);
+                let (Some(place), Some(seen)) = (place, Observation::of_sidecar(&snapshot.sidecar)) else {
+                    continue;
+                };
+                let (newest, reported, plan_type) = &mut expected[place];
+                let outranks = |old: &Option<Observation>| {
+                    old.as_ref().is_none_or(|old| seen.outranks(old, latest))
+                };
+                if !seen.is_guess && outranks(reported) {
+                    *reported = Some(seen.clone());
+                }
+                let counts = outranks(newest);
+                if seen.plan_type.is_some() && (counts || plan_type.is_none()) {
+                    plan_type.clone_from(&seen.plan_type);
+                }
+                if counts {
+                    *newest = Some(seen);
+                }
+            }
+            let gathered: Vec<_> = known
+                .into_iter()
+                .map(|known| (known.observation, known.reported, known.plan_type))
+                .collect();
+            prop_assert_eq!(gathered, expected);
+        }
+
+        /// Whoever is asked for, be it somebody of whom there is no evidence.
+        #[test]
+        fn many_are_found_where_one_is(
+            snapshots in prop::collection::vec(any_snapshot(), 0..16),
+            others in prop::collection::vec(any_snapshot(), 1..8),
+        ) {
+            let known = gather(&Sources { snapshots: &snapshots, ..Sources::default() });
+            let finder = Finder::new(&known);
+            for other in &others {
+                let found = find(&known, &other.sidecar.account());
+                let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
+                prop_assert_eq!(finder.of_snapshot(other), found);
+            }
+        }
     }
 
     #[test]

@@ -290,13 +290,20 @@ impl Walk<'_> {
             under.is_empty() && home::is_anothers_legacy_login(path, self.wanted.email)
         };
         let text = found.path.to_str();
-        let is_left_out = self.exclude.is_match(Path::new(&found.path))
+        let is_left_out = self.is_excluded(Path::new(&found.path))
             || text.is_some_and(|path| is_passing(path) || is_anothers(path))
             || (found.what == What::Dir && self.is_own_dir(found.place));
         if is_left_out {
             self.plan.left_out.push(escaped(&found.path));
         }
         is_left_out
+    }
+
+    /// Whether somebody asked for it to be left out. What stands beside a database goes where the database goes: the log of
+    /// another moment would spoil it.
+    fn is_excluded(&self, path: &Path) -> bool {
+        let database = path.to_str().and_then(home::database_beside);
+        self.exclude.is_match(path) || database.is_some_and(|path| self.exclude.is_match(path))
     }
 
     /// Captures the databases in `dir`, unless the walk through the home, `home_dir`, meets them.
@@ -331,8 +338,8 @@ impl Walk<'_> {
             }
             let found = Found::of(&child, home::SQLITE_HOME_DIR);
             // A pattern for databases of a home means these too.
-            let is_left_out = self.exclude.is_match(Path::new(&child.name))
-                || self.exclude.is_match(Path::new(&found.path));
+            let is_left_out = self.is_excluded(Path::new(&child.name))
+                || self.is_excluded(Path::new(&found.path));
             if is_left_out {
                 self.plan.left_out.push(escaped(&found.path));
                 continue;

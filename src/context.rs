@@ -14,6 +14,7 @@ use serde_json::Value;
 use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
+use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
 use crate::codex::home;
 use crate::codex::program::{Program, Search};
@@ -27,7 +28,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
-use crate::snapshots::make;
+use crate::snapshots::{Depth, make};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -329,6 +330,19 @@ impl Ctx {
         flag || self.settings.flag("backup.include_tmp").unwrap_or(false)
     }
 
+    /// How much an archive may hold.
+    pub fn limits(&self) -> Limits {
+        let setting = |name| {
+            let number = self.settings.integer(name)?;
+            u64::try_from(number).ok()
+        };
+        Limits {
+            entries: setting("archive.max_entries"),
+            bytes: setting("archive.max_bytes"),
+            ratio: setting("archive.max_ratio"),
+        }
+    }
+
     /// How hard to compress, given the flag.
     pub fn level(&self, flag: Option<u8>) -> u8 {
         let setting = || self.settings.integer("backup.level");
@@ -429,9 +443,10 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
     ) -> Result<Evidence> {
-        self.evidence_with(backup_dir, inventory, may_write, None)
+        self.evidence_with(backup_dir, inventory, depth, may_write, None)
     }
 
     /// The same for a command that holds the lock.
@@ -439,11 +454,12 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
+        depth: Depth,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, depth, may_write, held)?;
         evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
@@ -477,8 +493,8 @@ impl Ctx {
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
             .transpose()?;
         let may_write = refresh != Some(true);
-        let mut evidence =
-            self.evidence(backup_dir, legacy.inventory_path.as_deref(), may_write)?;
+        let inventory = legacy.inventory_path.as_deref();
+        let mut evidence = self.evidence(backup_dir, inventory, Depth::Window, may_write)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }
@@ -488,6 +504,8 @@ impl Ctx {
             evidence.registry.record(&account, observation, latest);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
+        // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
+        std::mem::forget(evidence);
         if rows.is_empty() {
             return Err(self.no_accounts());
         }
@@ -642,6 +660,9 @@ impl Ctx {
             "backup.exclude" => Value::Array(Vec::new()),
             "backup.include_tmp" => false.into(),
             "backup.level" => make::LEVEL.into(),
+            "archive.max_entries" => limits::MAX_ENTRIES.into(),
+            "archive.max_bytes" => limits::MAX_BYTES.into(),
+            "archive.max_ratio" => limits::MAX_RATIO.into(),
             "normalize.source_dir" => path(self.legacy_dir(None)?),
             "normalize.session_duration_hours" => self.session_duration_hours(None).into(),
             "normalize.inventory_path" => path(self.inventory_path(None)?),

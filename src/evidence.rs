@@ -11,7 +11,7 @@ use crate::inventory::{Inventory, Record};
 use crate::lock::Lock;
 use crate::profiles::{self, Profile};
 use crate::registry::{self, Registry};
-use crate::snapshots::{self, Snapshot};
+use crate::snapshots::{self, Depth, Snapshot};
 use crate::timeutil::{Stamp, Zone};
 
 /// Where evidence lies.
@@ -53,16 +53,17 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Reads everything. A broken registry is set aside when nobody else is writing and `may_write`.
+    /// Reads everything, and keeps of each snapshot what `depth` says. A broken registry is set aside when nobody else is writing and `may_write`.
     pub fn load(
         places: &Places,
         now: Stamp,
         zone: &Zone,
+        depth: Depth,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Self> {
         let mut warnings = Vec::new();
-        let listing = snapshots::list(&places.backup_dir, zone)?;
+        let listing = snapshots::list(&places.backup_dir, zone, depth)?;
         let unreadable_snapshots = listing.unreadable;
         warnings.extend(listing.problems);
         let records = match Inventory::load(&places.inventory) {

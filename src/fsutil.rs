@@ -97,6 +97,60 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How many bytes this user may still write in the file system of `dir`; None where nobody can tell.
+pub fn free_bytes(dir: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(dir).ok()?;
+        let units = if rustix::process::geteuid().is_root() {
+            found.f_bfree
+        } else {
+            found.f_bavail
+        };
+        // Some file systems tell nothing.
+        (found.f_blocks > 0).then(|| units.saturating_mul(found.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        None
+    }
+}
+
+/// Has all that was written in the file system of `dir` since `dir` was opened on the disk, by one call, which is far
+/// cheaper than one a file. False where that call cannot be relied on to do so and to tell of each failure: then every
+/// file is to be synced by itself.
+///
+/// Source: syncfs(2): failures are told since Linux 5.8. Which file systems do all of it: their `sync_fs` in the kernel.
+#[cfg(target_os = "linux")]
+pub fn sync_file_system(dir: &File) -> io::Result<bool> {
+    const TOLD_SINCE: (u32, u32) = (5, 8);
+    // ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
+    const RELIABLE: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // a number of 32 bits, in types of all kinds
+    let kind = rustix::fs::fstatfs(dir)?.f_type as u32;
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    let is_told = number().zip(number()) >= Some(TOLD_SINCE);
+    if !is_told || !RELIABLE.contains(&kind) {
+        return Ok(false);
+    }
+    rustix::fs::syncfs(dir)?;
+    Ok(true)
+}
+
+/// No system but Linux has such a call.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)] // it fails only where it does something
+pub fn sync_file_system(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Moves `from` to `to` on one file system and makes it last.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to)
@@ -141,6 +195,82 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+/// A directory held open, to look at many of its files: a name in it is found sooner than a whole path.
+pub struct OpenDir {
+    #[cfg(unix)]
+    dir: rustix::fd::OwnedFd,
+    #[cfg(not(unix))]
+    dir: PathBuf,
+}
+
+impl OpenDir {
+    /// Opens the directory at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let dir = {
+            use rustix::fs::{Mode, OFlags, open};
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(path, flags, Mode::empty())?
+        };
+        #[cfg(not(unix))]
+        let dir = path.to_owned();
+        Ok(Self { dir })
+    }
+
+    /// Reads the file `name` into `buffer`, which grows as it must and is never emptied; the part that was read. None
+    /// for one larger than `most` bytes. It must have been a regular file a moment ago: what a pipe would say is not
+    /// waited for, and a read that gives less than was asked for is taken for the last. Some file systems of networks
+    /// break off sooner: where a whole file is needed and this is none, read it with [`read_limited`].
+    pub fn read<'b>(
+        &self,
+        name: &str,
+        buffer: &'b mut Vec<u8>,
+        most: usize,
+    ) -> io::Result<Option<&'b [u8]>> {
+        const FIRST: usize = 1 << 16;
+        #[cfg(unix)]
+        let mut file = {
+            use rustix::fs::{Mode, OFlags, openat};
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            File::from(openat(&self.dir, name, flags, Mode::empty())?)
+        };
+        #[cfg(not(unix))]
+        let mut file = File::open(self.dir.join(name))?;
+        let mut length = 0;
+        loop {
+            if length == buffer.len() {
+                buffer.resize((2 * length).max(FIRST), 0);
+            }
+            let rest = buffer.get_mut(length..).unwrap_or_default();
+            let free = rest.len();
+            match file.read(rest) {
+                Ok(read) if read < free => {
+                    let read = length + read;
+                    return Ok(buffer.get(..read).filter(|_| read <= most));
+                }
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if length > most {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The length of the file `name` in bytes, links followed.
+    pub fn length(&self, name: &str) -> io::Result<u64> {
+        #[cfg(unix)]
+        {
+            use rustix::fs::{AtFlags, statat};
+            let stat = statat(&self.dir, name, AtFlags::empty())?;
+            Ok(u64::try_from(stat.st_size).unwrap_or_default())
+        }
+        #[cfg(not(unix))]
+        Ok(fs::metadata(self.dir.join(name))?.len())
+    }
 }
 
 /// [`read_limited`], or None where there is no such file.
@@ -317,6 +447,25 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
     }
 }
 
+/// Writes all of `bytes` at `offset`, without moving the place where others write.
+pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match std::os::windows::fs::FileExt::seek_write(file, rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The one spelling of a path, links followed; where nothing stands there, the path as it is.
 pub fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
@@ -372,6 +521,20 @@ mod tests {
             ),
             (0o600, 0o700, 0o700)
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_is_asked_for_free_space_and_synced_as_a_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(free_bytes(dir.path()).is_some_and(|free| free > 0));
+        assert_eq!(free_bytes(&dir.path().join("none")), None);
+        let opened = File::open(dir.path()).expect("opens");
+        fs::write(dir.path().join("a"), b"x").expect("writes");
+        sync_file_system(&opened).expect("syncs, or says that it cannot");
+        // Where nothing is kept on a disk there is nothing to be relied on.
+        let proc = File::open("/proc").expect("opens");
+        assert!(!sync_file_system(&proc).expect("asks"));
     }
 
     #[test]

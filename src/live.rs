@@ -18,6 +18,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
 use crate::registry::{Registry, same_login};
+use crate::snapshots::Depth;
 
 /// How long Codex may take to renew a login beyond the time it has to answer.
 const TO_RENEW: Duration = Duration::from_secs(25);
@@ -345,7 +346,7 @@ pub fn refresh(
     let lock = lock.as_ref().map(|(lock, _)| lock);
     // What is wrong with any of it is told when the table is made.
     let places = ctx.places(backup_dir, None)?;
-    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, lock)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, Depth::Whole, false, lock)?;
     evidence.latest = Some(ctx.latest());
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;

@@ -13,6 +13,8 @@ mod databases;
 mod error;
 mod evidence;
 mod fsutil;
+#[cfg(test)]
+mod fuzz;
 mod hint;
 mod install;
 mod inventory;
@@ -26,6 +28,7 @@ mod registry;
 mod settings;
 mod snapshots;
 mod stop;
+mod threads;
 mod timeutil;
 mod ui;
 

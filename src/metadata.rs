@@ -2,10 +2,14 @@
 //!
 //! Pure: bytes in, values out. Reads the sidecars of the Python codex-manager 1.0.0 to 23.0.0 too.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::NaiveDateTime;
+use serde::de::Visitor;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
 
@@ -368,7 +372,24 @@ impl Sidecar {
         if sidecar.product != "codex" {
             return Err(format!("it is of another product, `{}`", sidecar.product));
         }
+        if let Some(form) = sidecar.schema_version.filter(|form| *form > SCHEMA_VERSION) {
+            return Err(format!(
+                "it is of form {form}, this program knows {SCHEMA_VERSION}"
+            ));
+        }
         Ok(sidecar)
+    }
+
+    /// What [`Sidecar::parse`] reads, but only whose snapshot it is, its account's window, its mode and its times: the
+    /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where it tells that the
+    /// window was made up, see [`is_python_report`]. None where `parse` fails, and it may be where it does not.
+    pub fn parse_window(bytes: &[u8]) -> Option<Self> {
+        let brief: Brief = serde_json::from_slice(bytes).ok()?;
+        let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        let is_known = is_object && brief.product.0 == "codex";
+        let sidecar = is_known.then(|| brief.into_sidecar()).flatten()?;
+        let is_later = sidecar.schema_version > Some(SCHEMA_VERSION);
+        (!is_later).then_some(sidecar)
     }
 
     /// Whose snapshot it is.
@@ -394,6 +415,166 @@ impl Sidecar {
     }
 }
 
+/// The fields of a [`Sidecar`], of which only those of the window are kept.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    #[serde(borrow, default = "codex")]
+    product: Text<'a>,
+    #[serde(default)]
+    schema_version: Option<u32>,
+    #[serde(default, deserialize_with = "known_text")]
+    email: Option<String>,
+    #[serde(default, alias = "chatgpt_account_id", deserialize_with = "known_text")]
+    account_id: Option<String>,
+    #[serde(default, alias = "chatgpt_user_id", deserialize_with = "known_text")]
+    user_id: Option<String>,
+    #[serde(default, deserialize_with = "known_text")]
+    plan_type: Option<String>,
+    #[serde(default, rename = "auth_mode")]
+    _auth_mode: Option<Unkept>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    session_start_at: Option<SessionStart>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    next_available_at: Option<Stamp>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    reset_at: Option<Stamp>,
+    #[serde(default, deserialize_with = "known_word")]
+    window_state: Option<WindowState>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    quota_end_detected_at: Option<Stamp>,
+    #[serde(default, rename = "inferred_session_duration_seconds")]
+    _inferred_session_duration_seconds: Option<i64>,
+    #[serde(default)]
+    inference_basis: Option<String>,
+    #[serde(default, rename = "legacy_auth_filename")]
+    _legacy_auth_filename: Option<Unkept>,
+    #[serde(default, rename = "legacy_quota_day_token")]
+    _legacy_quota_day_token: Option<Unkept>,
+    #[serde(default, deserialize_with = "known_percent")]
+    quota_percent_left: Option<u8>,
+    #[serde(borrow, default)]
+    quota_text: Option<&'a RawValue>,
+    #[serde(default)]
+    limits: Vec<Limit>,
+    #[serde(default)]
+    usage_refused: bool,
+    #[serde(default, deserialize_with = "known_word")]
+    status_source: Option<StatusSource>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    observed_at: Option<Stamp>,
+    #[serde(default, deserialize_with = "known_word")]
+    validation_status: Option<ValidationStatus>,
+    #[serde(default, deserialize_with = "known_word")]
+    backup_mode: Option<BackupMode>,
+    #[serde(default, rename = "archive_name")]
+    _archive_name: Option<Unkept>,
+    #[serde(default, rename = "archive_size_bytes")]
+    _archive_size_bytes: Option<u64>,
+    #[serde(default, rename = "archive_sha256")]
+    _archive_sha256: Option<Unkept>,
+    #[serde(default, rename = "content_sha256")]
+    _content_sha256: Option<Unkept>,
+    #[serde(default, rename = "plan_sha256")]
+    _plan_sha256: Option<Unkept>,
+    #[serde(default, rename = "file_count")]
+    _file_count: Option<u64>,
+    #[serde(default, rename = "total_bytes")]
+    _total_bytes: Option<u64>,
+    #[serde(default, rename = "captured_files")]
+    _captured_files: Vec<Unkept>,
+    #[serde(default, rename = "databases")]
+    _databases: Vec<Database>,
+    #[serde(default, rename = "excluded_patterns")]
+    _excluded_patterns: Vec<Unkept>,
+    #[serde(default, rename = "not_captured")]
+    _not_captured: Vec<Unkept>,
+    #[serde(default, rename = "source_codex_home")]
+    _source_codex_home: Option<Unkept>,
+    #[serde(default, rename = "hostname")]
+    _hostname: Option<Unkept>,
+    #[serde(default, rename = "codex_version")]
+    _codex_version: Option<Unkept>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    created_at: Option<Stamp>,
+    #[serde(default, rename = "safety_sequence")]
+    _safety_sequence: Option<u64>,
+    #[serde(default, rename = "manager_version")]
+    _manager_version: Option<Unkept>,
+}
+
+fn codex() -> Text<'static> {
+    Text(Cow::Borrowed("codex"))
+}
+
+impl Brief<'_> {
+    fn into_sidecar(self) -> Option<Sidecar> {
+        let is_python = self.schema_version.is_none();
+        let quota_text = match self.quota_text {
+            Some(raw) => made_up(raw.get(), is_python).ok()?,
+            None => None,
+        };
+        Some(Sidecar {
+            schema_version: self.schema_version,
+            email: self.email,
+            account_id: self.account_id,
+            user_id: self.user_id,
+            plan_type: self.plan_type,
+            session_start_at: self.session_start_at,
+            next_available_at: self.next_available_at,
+            reset_at: self.reset_at,
+            window_state: self.window_state,
+            quota_end_detected_at: self.quota_end_detected_at,
+            inference_basis: self.inference_basis,
+            quota_percent_left: self.quota_percent_left,
+            quota_text,
+            limits: self.limits,
+            usage_refused: self.usage_refused,
+            status_source: self.status_source,
+            observed_at: self.observed_at,
+            validation_status: self.validation_status,
+            backup_mode: self.backup_mode,
+            created_at: self.created_at,
+            ..Sidecar::default()
+        })
+    }
+}
+
+/// The status row `raw`, as it stands in the JSON, where it tells that the window was made up. Fails where it is no text.
+fn made_up(raw: &str, is_python: bool) -> serde_json::Result<Option<String>> {
+    // Python escapes each block of the bar that Codex draws, and to read twenty of them takes as long as all the rest. No
+    // other escape may be passed over: it could stand for a letter, or for nothing.
+    let mut escapes = memchr::memchr_iter(b'\\', raw.as_bytes());
+    let is_block = |escape| raw.as_bytes().get(escape + 1..escape + 3) == Some(b"u2");
+    let is_plain = raw.starts_with('"') && escapes.all(is_block);
+    if is_plain && (!is_python || is_python_report(Some(raw))) {
+        return Ok(None);
+    }
+    let text = known(&mut serde_json::Deserializer::from_str(raw))?;
+    let text = text.filter(|Text(text)| is_python && !is_python_report(Some(text)));
+    Ok(text.map(|Text(text)| text.into_owned()))
+}
+
+/// A text that must be one, and is not kept.
+struct Unkept;
+
+impl<'de> Deserialize<'de> for Unkept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyText;
+        impl Visitor<'_> for AnyText {
+            type Value = Unkept;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Unkept, E> {
+                Ok(Unkept)
+            }
+        }
+        deserializer.deserialize_str(AnyText)
+    }
+}
+
 /// Whether a legacy file's name agrees with the window computed for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -412,6 +593,22 @@ impl ValidationStatus {
             Self::Mismatch => "mismatch",
         }
     }
+}
+
+/// Whether the window beside this text was reported, in what the Python codex-manager wrote: where its 23.0.0 could not
+/// ask Codex, it made a window up, a week from that moment, and the text has no reset in it.
+pub fn is_python_report(quota_text: Option<&str>) -> bool {
+    const RESETS: &[u8] = b"resets";
+    quota_text.is_none_or(|text| {
+        let text = text.as_bytes();
+        memchr::memchr_iter(b' ', text).any(|space| {
+            let word = space
+                .checked_sub(RESETS.len())
+                .and_then(|start| text.get(start..space));
+            word.is_some_and(|word| word.eq_ignore_ascii_case(RESETS))
+                && text.get(space + 1).is_some_and(u8::is_ascii_digit)
+        })
+    })
 }
 
 /// A snapshot's base name: `YYYY-MM-DD-HHMMSS-<email>-codex`.
@@ -436,6 +633,11 @@ impl BackupName {
             .or_else(|| file_name.strip_suffix(SIDECAR_SUFFIX))?;
         Self::split(base)?;
         Some(Self(base.to_owned()))
+    }
+
+    /// Whether `base` is of this form.
+    pub fn is_base(base: &str) -> bool {
+        Self::split(base).is_some()
     }
 
     fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
@@ -496,11 +698,21 @@ fn safe_part(text: &str) -> String {
     }
 }
 
+/// A text that is copied only where it is kept, or where it holds an escape.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Python sidecars write `"unknown"` where a value is missing.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
+    let text = Option::<Text>::deserialize(deserializer)?;
+    Ok(text.filter(|Text(text)| {
+        !text.is_empty() && !matches!(text.as_ref(), "unknown" | "None" | "null")
+    }))
+}
+
+/// A text, or null for one of Python's words for "missing".
 fn known_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text
-        .filter(|text| !text.is_empty() && !matches!(text.as_str(), "unknown" | "None" | "null")))
+    Ok(known(deserializer)?.map(|Text(text)| text.into_owned()))
 }
 
 /// A time, or null for one of Python's words for "missing".
@@ -509,9 +721,9 @@ where
     D: Deserializer<'de>,
     T: From<Stamp>,
 {
-    match known_text(deserializer)? {
+    match known(deserializer)? {
         None => Ok(None),
-        Some(text) => text
+        Some(Text(text)) => text
             .parse::<Stamp>()
             .map(|stamp| Some(T::from(stamp)))
             .map_err(serde::de::Error::custom),
@@ -530,12 +742,9 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let word = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    let parse = |word: std::borrow::Cow<'de, str>| {
-        T::deserialize(serde::de::value::CowStrDeserializer::<
-            serde::de::value::Error,
-        >::new(word))
-        .ok()
+    let word = Option::<Text>::deserialize(deserializer)?;
+    let parse = |Text(word): Text| {
+        T::deserialize(StrDeserializer::<serde::de::value::Error>::new(&word)).ok()
     };
     Ok(word.and_then(parse))
 }
@@ -630,6 +839,195 @@ mod tests {
         );
     }
 
+    /// What of a whole sidecar [`Sidecar::parse_window`] promises to keep.
+    fn window_of(whole: &Sidecar) -> Sidecar {
+        let whole = whole.clone();
+        Sidecar {
+            quota_text: whole
+                .quota_text
+                .filter(|text| whole.schema_version.is_none() && !is_python_report(Some(text))),
+            auth_mode: None,
+            inferred_session_duration_seconds: None,
+            legacy_auth_filename: None,
+            legacy_quota_day_token: None,
+            archive_name: None,
+            archive_size_bytes: None,
+            archive_sha256: None,
+            content_sha256: None,
+            plan_sha256: None,
+            file_count: None,
+            total_bytes: None,
+            captured_files: Vec::new(),
+            databases: Vec::new(),
+            excluded_patterns: Vec::new(),
+            not_captured: Vec::new(),
+            source_codex_home: None,
+            hostname: None,
+            codex_version: None,
+            safety_sequence: None,
+            manager_version: None,
+            ..whole
+        }
+    }
+
+    /// Every field there is, each with a value.
+    fn full() -> serde_json::Map<String, serde_json::Value> {
+        let stamp = Stamp::parse("2026-04-14T15:55:00+05:30");
+        let limit = Limit {
+            name: "Weekly limit".to_owned(),
+            window_minutes: Some(10_080),
+            percent_left: Some(7),
+            reset_at: stamp,
+        };
+        let database = Database {
+            path: "state.sqlite".to_owned(),
+            method: DatabaseMethod::Copy,
+            check: Some("quick_check".to_owned()),
+            user_version: Some(3),
+        };
+        let sidecar = Sidecar {
+            usage_refused: true,
+            safety_sequence: Some(4),
+            limits: vec![limit],
+            databases: vec![database],
+            session_start_at: stamp.map(SessionStart),
+            quota_percent_left: Some(7),
+            schema_version: Some(1),
+            window_state: Some(WindowState::Running),
+            status_source: Some(StatusSource::AppServer),
+            validation_status: Some(ValidationStatus::Ok),
+            backup_mode: Some(BackupMode::AuthOnly),
+            ..Sidecar::default()
+        };
+        let value = serde_json::to_value(sidecar).expect("serializes");
+        let mut full = value.as_object().expect("an object").clone();
+        for (key, value) in &mut full {
+            let is_time = key.ends_with("_at");
+            if value.is_null() {
+                *value = if is_time {
+                    "2026-04-15T01:02:03Z".into()
+                } else if ["bytes", "count", "seconds"]
+                    .iter()
+                    .any(|end| key.ends_with(end))
+                {
+                    9.into()
+                } else {
+                    format!("a {key}").into()
+                };
+            } else if value.as_array().is_some_and(Vec::is_empty) {
+                *value = serde_json::json!(["one", "two"]);
+            }
+        }
+        full
+    }
+
+    #[track_caller]
+    fn reads_alike(document: &serde_json::Map<String, serde_json::Value>) -> bool {
+        is_read_alike(&serde_json::to_string(document).expect("serializes"))
+    }
+
+    #[track_caller]
+    fn is_read_alike(text: &str) -> bool {
+        let whole = Sidecar::parse(text.as_bytes()).ok();
+        let window = Sidecar::parse_window(text.as_bytes());
+        assert_eq!(window, whole.as_ref().map(window_of), "{text}");
+        whole.is_some()
+    }
+
+    /// Any field with any kind of value, present or not: a snapshot that one reading takes, the other takes too.
+    #[test]
+    fn the_window_of_a_sidecar_is_read_as_the_whole_of_it() {
+        use serde_json::json;
+        assert!(reads_alike(&full()));
+        let values = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-1),
+            json!(101),
+            json!(1.5),
+            json!(u64::MAX),
+            json!(""),
+            json!("unknown"),
+            json!("a \"quoted\" \n text"),
+            json!("codex"),
+            json!("full"),
+            json!("2026-04-14T15:55:00+05:30"),
+            json!([]),
+            json!(["a"]),
+            json!([1]),
+            json!([{}]),
+            json!([{"name": 1}]),
+            json!({}),
+        ];
+        let (mut read, mut refused) = (0, 0);
+        let mut keys: Vec<String> = full().keys().cloned().collect();
+        keys.extend(["chatgpt_user_id", "chatgpt_account_id", "organizations"].map(str::to_owned));
+        for key in keys {
+            let mut without = full();
+            without.shift_remove(&key);
+            reads_alike(&without);
+            for value in &values {
+                let mut with = without.clone();
+                with.insert(key.clone(), value.clone());
+                if reads_alike(&with) {
+                    read += 1;
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+        assert!(
+            read > 200 && refused > 200,
+            "{read} read, {refused} refused"
+        );
+    }
+
+    #[test]
+    fn a_status_row_is_read_as_it_stands_or_in_full() {
+        for (row, is_text) in [
+            (r#""[\u2588\u2591] 0% left (resets 04:04 on 02 May)""#, true),
+            (r#""[\u2588] 5% left (unknown)""#, true),
+            (r#""\resets 9""#, true),
+            (r#""resets \u0039""#, true),
+            (r#""\u0072esets 9""#, true),
+            (r#""\ud83d\ude00 resets 9""#, true),
+            (r#""\ud83d resets 9""#, false),
+            (r#""\u258 resets 9""#, false),
+            (r#""\\u2588 resets 9""#, true),
+            ("\"resets\t9\"", false),
+            (r#""unknown""#, true),
+            (r#""""#, true),
+            ("null", true),
+            ("9", false),
+            (r#"["resets 9"]"#, false),
+        ] {
+            for rest in ["", r#", "schema_version": 1"#] {
+                let text = format!(r#"{{"email": "a@example.com", "quota_text": {row}{rest}}}"#);
+                assert_eq!(is_read_alike(&text), is_text, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_with_a_reset_in_it_was_reported() {
+        let is_report = |text| is_python_report(Some(text));
+        assert!(is_python_report(None));
+        assert!(is_report("[██░░] 7% left (resets 12:00 on 21 Apr)") && is_report("RESETS 3:00"));
+        assert!(is_report("é resets soon, resets 9:00"));
+        for text in [
+            "",
+            "resets ",
+            "resets",
+            "resets soon",
+            "7% left",
+            "resets  3",
+            "resets é",
+        ] {
+            assert!(!is_report(text), "{text}");
+        }
+    }
+
     #[test]
     fn what_is_no_sidecar_is_refused() {
         for text in [
@@ -638,8 +1036,10 @@ mod tests {
             "[]",
             r#"{"product":"gemini"}"#,
             r#"{"session_start_at":"yesterday"}"#,
+            r#"{"product":"codex","schema_version":2}"#,
         ] {
             assert!(Sidecar::parse(text.as_bytes()).is_err(), "{text}");
+            assert_eq!(Sidecar::parse_window(text.as_bytes()), None, "{text}");
         }
     }
 }

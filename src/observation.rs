@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metadata::{Limit, Sidecar, StatusSource, ValidationStatus, WindowState};
+use crate::metadata::{
+    Limit, Sidecar, StatusSource, ValidationStatus, WindowState, is_python_report,
+};
 use crate::timeutil::{JITTER, SessionStart, Stamp, WEEK, Zone};
 
 /// What one source said of one account's window at one moment.
@@ -74,9 +76,29 @@ pub struct Availability {
     pub usable_at: Option<Stamp>,
 }
 
+/// How much an observation counts against others of its account; the greater counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    is_possible: bool,
+    observed_at: Stamp,
+    is_live: bool,
+}
+
+impl Rank {
+    /// Of what `source` said at `observed_at`: the newer; at equal age, what Codex itself said. One from after `latest`
+    /// is of a clock that was wrong, and counts only where there is nothing else.
+    pub fn new(observed_at: Stamp, source: StatusSource, latest: Option<Stamp>) -> Self {
+        Self {
+            is_possible: latest.is_none_or(|latest| observed_at <= latest),
+            observed_at,
+            is_live: source.is_live(),
+        }
+    }
+}
+
 impl Observation {
-    /// What a snapshot's sidecar says. None when it says nothing of a time.
-    pub fn of_sidecar(sidecar: &Sidecar) -> Option<Self> {
+    /// When and by whom the window was observed that a snapshot's sidecar tells of. None when it says nothing of a time.
+    pub fn seen_in_sidecar(sidecar: &Sidecar) -> Option<(Stamp, StatusSource)> {
         if sidecar.status_source.is_none() && sidecar.session_start_at.is_none() {
             return None;
         }
@@ -84,8 +106,20 @@ impl Observation {
             return None;
         }
         let observed_at = sidecar.observed_at.or_else(|| sidecar.content_time())?;
+        let source = sidecar.status_source.unwrap_or(StatusSource::Offline);
+        Some((observed_at, source))
+    }
+
+    /// Whether the window that a snapshot's sidecar tells of was inferred, not reported.
+    pub fn is_guess_of_sidecar(sidecar: &Sidecar) -> bool {
+        sidecar.inference_basis.is_some()
+    }
+
+    /// What a snapshot's sidecar says. None when it says nothing of a time.
+    pub fn of_sidecar(sidecar: &Sidecar) -> Option<Self> {
+        let (observed_at, source) = Self::seen_in_sidecar(sidecar)?;
         Some(Self {
-            source: sidecar.status_source.unwrap_or(StatusSource::Offline),
+            source,
             observed_at,
             session_start_at: sidecar.session_start_at,
             reset_at: sidecar.reset_at.or(sidecar.next_available_at),
@@ -99,21 +133,21 @@ impl Observation {
             quota_text: sidecar.quota_text.clone(),
             limits: sidecar.limits.clone(),
             quota_end_detected_at: sidecar.quota_end_detected_at,
-            is_guess: sidecar.inference_basis.is_some(),
+            is_guess: Self::is_guess_of_sidecar(sidecar),
             is_refused: sidecar.usage_refused,
             validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
             plan_type: sidecar.plan_type.clone(),
         })
     }
 
-    /// Whether this one counts rather than `other`: the newer; at equal age, what Codex itself said. One from after
-    /// `latest` is of a clock that was wrong, and counts only where there is nothing else.
+    /// How much it counts.
+    pub fn rank(&self, latest: Option<Stamp>) -> Rank {
+        Rank::new(self.observed_at, self.source, latest)
+    }
+
+    /// Whether this one counts rather than `other`.
     pub fn outranks(&self, other: &Self, latest: Option<Stamp>) -> bool {
-        let rank = |seen: &Self| {
-            let is_possible = latest.is_none_or(|latest| seen.observed_at <= latest);
-            (is_possible, seen.observed_at, seen.source.is_live())
-        };
-        rank(self) > rank(other)
+        self.rank(latest) > other.rank(latest)
     }
 
     /// When the account is available again.
@@ -240,17 +274,6 @@ impl Limit {
         ];
         OF_ACCOUNT.contains(&self.name.as_str())
     }
-}
-
-/// Whether the window beside this text was reported, in what the Python codex-manager wrote: where its 23.0.0 could not
-/// ask Codex, it made a window up, a week from that moment, and the text has no reset in it.
-pub fn is_python_report(quota_text: Option<&str>) -> bool {
-    quota_text.is_none_or(|text| {
-        let text = text.to_ascii_lowercase();
-        text.split("resets ")
-            .skip(1)
-            .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
-    })
 }
 
 /// The start of the window that resets at `reset_at`, given what is known so far: resets at most ten minutes apart are

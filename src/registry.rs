@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::fsutil;
-use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
-use crate::observation::{Observation, is_python_report};
+use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState, is_python_report};
+use crate::observation::Observation;
 use crate::timeutil::{SessionStart, Stamp};
 
 pub use changes::Change;

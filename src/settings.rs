@@ -97,6 +97,21 @@ pub const KEYS: &[Key] = &[
         "how hard to compress: 1 is fastest, 12 smallest",
     ),
     key(
+        "archive.max_entries",
+        Takes::Whole(1, 100_000_000),
+        "the most files and directories an archive may hold",
+    ),
+    key(
+        "archive.max_bytes",
+        Takes::Whole(1, 1 << 50),
+        "the most bytes an archive may unpack to",
+    ),
+    key(
+        "archive.max_ratio",
+        Takes::Whole(1, 1032), // where deflate itself ends
+        "how many times its own length an archive may unpack to",
+    ),
+    key(
         "normalize.source_dir",
         Takes::Path,
         "where legacy login copies lie",

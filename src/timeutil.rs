@@ -10,7 +10,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone,
+    Timelike, Utc,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,11 +38,49 @@ pub struct Stamp(DateTime<FixedOffset>);
 impl Stamp {
     /// Reads RFC 3339 (also with a space for the `T`, as Python may write it). Fractions of a second are dropped.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(stamp) = Self::parse_plain(text.as_bytes()) {
+            return Some(stamp);
+        }
         let text = text.trim();
         let parsed = DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%:z"))
             .ok()?;
         Self::checked(parsed.timestamp(), *parsed.offset())
+    }
+
+    /// The form in which this program and Python write it, as thousands of times stand in a long list.
+    fn parse_plain(text: &[u8]) -> Option<Self> {
+        let at = |place: usize| text.get(place).copied();
+        let punctuation = [
+            (4, b'-'),
+            (7, b'-'),
+            (10, b'T'),
+            (13, b':'),
+            (16, b':'),
+            (22, b':'),
+        ];
+        let is_punctuated = punctuation
+            .iter()
+            .all(|(place, mark)| at(*place) == Some(*mark));
+        if text.len() != "2026-04-14T15:55:00+05:30".len() || !is_punctuated {
+            return None;
+        }
+        let number = |from, to| number_in(text, from, to);
+        let year = i32::try_from(number(0, 4)?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
+        let clock = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
+        let (hours, minutes) = (number(20, 22)?, number(23, 25)?);
+        if hours > 23 || minutes > 59 || !YEARS.contains(&year) {
+            return None;
+        }
+        let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+        let offset = match at(19)? {
+            b'+' => FixedOffset::east_opt(seconds)?,
+            b'-' => FixedOffset::west_opt(seconds)?,
+            _ => return None,
+        };
+        let utc = clock.checked_sub_offset(offset)?;
+        Some(Self(DateTime::from_naive_utc_and_offset(utc, offset)))
     }
 
     /// The instant `seconds` after the Unix epoch, shown in `zone`. None outside the years 1000 to 9998.
@@ -96,13 +135,61 @@ impl Stamp {
 
     /// `2026-04-14 15:55`: for tables.
     pub fn table_form(self) -> String {
-        self.0.format("%Y-%m-%d %H:%M").to_string()
+        let mut text = String::with_capacity("2026-04-14 15:55".len());
+        self.push_date(&mut text);
+        text.push(' ');
+        self.push_minute(&mut text);
+        text
+    }
+
+    /// `2026-04-14`: chrono's own formatting reads a pattern each time, which a long list would wait for.
+    fn push_date(self, text: &mut String) {
+        let date = self.date();
+        let year = date.year().unsigned_abs(); // four digits, see YEARS
+        push_two(text, year / 100);
+        push_two(text, year % 100);
+        text.push('-');
+        push_two(text, date.month());
+        text.push('-');
+        push_two(text, date.day());
+    }
+
+    /// `15:55`.
+    fn push_minute(self, text: &mut String) {
+        let clock = self.wall_clock();
+        push_two(text, clock.hour());
+        text.push(':');
+        push_two(text, clock.minute());
+    }
+
+    /// `2026-04-14T15:55:00+05:30`.
+    fn rfc3339(self) -> String {
+        let mut text = String::with_capacity("2026-04-14T15:55:00+05:30".len());
+        self.push_date(&mut text);
+        text.push('T');
+        self.push_minute(&mut text);
+        text.push(':');
+        push_two(&mut text, self.wall_clock().second());
+        let offset = self.0.offset().local_minus_utc();
+        text.push(if offset < 0 { '-' } else { '+' });
+        let minutes = offset.unsigned_abs() / 60;
+        push_two(&mut text, minutes / 60);
+        text.push(':');
+        push_two(&mut text, minutes % 60);
+        text
+    }
+}
+
+/// A number below 100 in two digits.
+fn push_two(text: &mut String, number: u32) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.push(char::from_digit(digit, 10).unwrap_or('?'));
     }
 }
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%:z"))
+        f.write_str(&self.rfc3339())
     }
 }
 
@@ -124,14 +211,28 @@ impl FromStr for Stamp {
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.rfc3339())
     }
 }
 
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(InText)
+    }
+}
+
+/// Reads a [`Stamp`] where it stands, without a copy of the text.
+struct InText;
+
+impl serde::de::Visitor<'_> for InText {
+    type Value = Stamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Stamp, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -242,7 +343,30 @@ impl SessionStart {
 
 /// The local wall clock in an archive name: `2026-04-14-155500`.
 pub fn parse_file_name_form(text: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok()
+    parse_plain_form(text).or_else(|| NaiveDateTime::parse_from_str(text, FILE_NAME_FORM).ok())
+}
+
+/// The same for a clock of digits only, which nearly all are: chrono reads its pattern anew for each name.
+fn parse_plain_form(text: &str) -> Option<NaiveDateTime> {
+    let digits = |from, to| number_in(text.as_bytes(), from, to);
+    let dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
+    if text.len() != "2026-04-14-155500".len() || !(dash(4) && dash(7) && dash(10)) {
+        return None;
+    }
+    let year = i32::try_from(digits(0, 4)?).ok()?;
+    NaiveDate::from_ymd_opt(year, digits(5, 7)?, digits(8, 10)?)?.and_hms_opt(
+        digits(11, 13)?,
+        digits(13, 15)?,
+        digits(15, 17)?,
+    )
+}
+
+/// The number of the digits from one place to another; None where not all are digits.
+fn number_in(text: &[u8], from: usize, to: usize) -> Option<u32> {
+    text.get(from..to)?.iter().try_fold(0, |number, digit| {
+        let is_digit = digit.is_ascii_digit();
+        is_digit.then(|| number * 10 + u32::from(digit - b'0'))
+    })
 }
 
 /// The month of an English three-letter name in any case: `apr` is 4.
@@ -459,6 +583,35 @@ mod tests {
             let next = start.next_available_at(&zone);
             prop_assert_eq!(next.unix() - start.0.unix(), 604_800);
             prop_assert_eq!(SessionStart::from_reset(next, &zone), start);
+        }
+
+        /// What is written and read by hand is what chrono's patterns say.
+        #[test]
+        fn forms_are_those_of_their_patterns(seconds in -30_000_000_000_i64..253_000_000_000, tz in any_zone()) {
+            let stamp = Stamp::from_unix(seconds, &zone(tz.name())).expect("in range");
+            prop_assert_eq!(stamp.table_form(), stamp.0.format("%Y-%m-%d %H:%M").to_string());
+            prop_assert_eq!(stamp.to_string(), stamp.0.format("%Y-%m-%dT%H:%M:%S%:z").to_string());
+            let name = stamp.file_name_form();
+            prop_assert_eq!(parse_plain_form(&name), Some(stamp.wall_clock()));
+        }
+
+        #[test]
+        fn the_plain_form_is_read_as_chrono_reads_it(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9][+-][0-2][0-9]:[0-6][0-9]") {
+            let parsed = DateTime::parse_from_rfc3339(&text).ok();
+            let slow = parsed.and_then(|at| Stamp::checked(at.timestamp(), *at.offset()));
+            // Both as they are shown: a stamp compares by its instant alone.
+            if let Some(plain) = Stamp::parse_plain(text.as_bytes()) {
+                prop_assert_eq!(Some(plain.to_string()), slow.map(|stamp| stamp.to_string()));
+                prop_assert_eq!(Some(plain), slow);
+            } else if text.as_bytes()[10] == b'T' && !text[17..].starts_with("60") {
+                prop_assert_eq!(slow, None);
+            }
+        }
+
+        #[test]
+        fn clocks_in_names_are_read_as_their_pattern_says(text in "[0-9+ -]{4}[-0][0-9 ]{2}-[0-9+]{2}[- ][0-2][0-9 ][0-6][0-9][0-6][0-9-]?") {
+            let by_pattern = NaiveDateTime::parse_from_str(&text, FILE_NAME_FORM).ok();
+            prop_assert_eq!(parse_file_name_form(&text), by_pattern);
         }
 
         #[test]

@@ -3,6 +3,10 @@
 //! Reader and writer ask the same [`check`], so that nothing is archived that could not be restored on another
 //! system. The rule is the narrowest of Linux, macOS and Windows: a snapshot may move between them.
 
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::metadata::MANIFEST_SUFFIX;
+
 /// The longest name, in bytes: PATH_MAX of Linux, the largest of the three systems.
 const LONGEST: usize = 4096;
 
@@ -104,29 +108,34 @@ fn is_reserved(part: &str) -> bool {
         && letters.next().is_none()
 }
 
-/// What two names share when macOS or Windows take them for one: the name without its case.
+/// What two names share when macOS or Windows take them for one: the name without its case, accents as letters of
+/// their own.
 ///
-/// Composed and decomposed accents are not made one (that takes Unicode's tables); a file system for which they are
-/// one fails the restore in its staging directory, since every file there must be new.
+/// Source: the Unicode standard, 3.13, canonical caseless matching.
 pub fn collision_key(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
     // Upper case first: `ſ` and `s` differ in lower case only.
-    name.chars()
-        .flat_map(|letter| {
-            let mut upper = letter.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(upper), None) => upper.to_lowercase(),
-                _ => letter.to_lowercase(),
-            }
-        })
-        .collect()
+    let caseless = name.nfd().flat_map(|letter| {
+        let mut upper = letter.to_uppercase();
+        match (upper.next(), upper.next()) {
+            (Some(upper), None) => upper.to_lowercase(),
+            _ => letter.to_lowercase(),
+        }
+    });
+    // Again, since a letter may have been exchanged for one that is composed.
+    caseless.nfd().collect()
 }
 
 /// Whether a file of this path is the snapshot's own description, which is never restored.
 pub fn is_metadata(path: &str) -> bool {
     !path.contains('/') && path.ends_with(METADATA_SUFFIX)
+}
+
+/// Whether a file of this path may be an archive's manifest, which is a description by its name as well.
+pub fn is_manifest(path: &str) -> bool {
+    !path.contains('/') && path.ends_with(MANIFEST_SUFFIX)
 }
 
 /// A name from an archive as it may be shown: nothing in it can steer a terminal, and it has an end.
@@ -248,6 +257,9 @@ mod tests {
             ("auth.jſon", "auth.json"),
             ("GRÖSSE", "grösse"),
             ("\u{212a}", "k"),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("CAF\u{c9}", "cafe\u{301}"),
+            ("\u{1e69}", "s\u{307}\u{323}"),
         ] {
             assert_eq!(collision_key(one), collision_key(other));
         }

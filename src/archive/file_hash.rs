@@ -3,7 +3,7 @@
 
 use blake3::hazmat::{self, HasherExt, Mode};
 
-use super::member::BLOCK;
+use super::member::{BLOCK, Key};
 
 /// A BLAKE3 hash, or a part's share of one.
 pub type Hash = [u8; 32];
@@ -34,6 +34,78 @@ pub fn of_parts(parts: &[Hash]) -> Hash {
             let (left, right) = parts.split_at(left_count(parts.len()));
             *hazmat::merge_subtrees_root(&share(left), &share(right), Mode::Hash).as_bytes()
         }
+    }
+}
+
+/// Hashes a file as it comes, in pieces of any length.
+pub struct Hasher {
+    size: u64,
+    /// Of the blocks before the one under way.
+    parts: Vec<Hash>,
+    block: blake3::Hasher,
+    /// How much of the block under way was hashed.
+    filled: usize,
+}
+
+impl Hasher {
+    /// For a file of `size` bytes.
+    pub fn new(size: u64) -> Self {
+        Self {
+            size,
+            parts: Vec::new(),
+            block: blake3::Hasher::new(),
+            filled: 0,
+        }
+    }
+
+    /// Takes the next bytes. Where they are known to be those of `key`, they are not hashed again.
+    pub fn update(&mut self, mut bytes: &[u8], key: Option<&Key>) {
+        let done = self.parts.len() as u64 * BLOCK as u64;
+        let next = self.size.saturating_sub(done).min(BLOCK as u64);
+        if let Some(key) = key
+            && self.filled == 0
+            && u64::from(key.plain) == next
+            && key.part.map(u64::from) == self.is_in_parts().then_some(self.parts.len() as u64)
+        {
+            self.parts.push(key.hash);
+            return;
+        }
+        while !bytes.is_empty() {
+            let (now, behind) = bytes
+                .split_at_checked(BLOCK - self.filled)
+                .unwrap_or((bytes, &[]));
+            bytes = behind;
+            if self.filled == 0 && self.is_in_parts() {
+                self.block = blake3::Hasher::new();
+                self.block
+                    .set_input_offset(self.parts.len() as u64 * BLOCK as u64);
+            }
+            self.block.update(now);
+            self.filled += now.len();
+            if self.filled == BLOCK && self.is_in_parts() {
+                self.end_part();
+            }
+        }
+    }
+
+    fn is_in_parts(&self) -> bool {
+        self.size > BLOCK as u64
+    }
+
+    fn end_part(&mut self) {
+        self.parts.push(self.block.finalize_non_root());
+        self.filled = 0;
+    }
+
+    /// The hash of all that was taken: the file's, where that was all of it.
+    pub fn finish(mut self) -> Hash {
+        if self.is_in_parts() && self.filled > 0 {
+            self.end_part();
+        }
+        if self.parts.is_empty() {
+            return *self.block.finalize().as_bytes();
+        }
+        of_parts(&self.parts)
     }
 }
 
@@ -79,6 +151,24 @@ mod tests {
             assert_eq!(&of_parts(&parts), blake3::hash(file).as_bytes(), "{length}");
         }
         assert_eq!(&of_parts(&[]), blake3::hash(&[]).as_bytes());
+        for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 5] {
+            let file = &bytes[..length];
+            for step in [1000, BLOCK - 1, BLOCK, 3 * BLOCK] {
+                for is_known in [false, true] {
+                    let mut hasher = Hasher::new(length as u64);
+                    for (part, piece) in (0..).zip(file.chunks(step)) {
+                        let part = Some(part).filter(|_| length > BLOCK);
+                        let key = Key::of(piece, part, 6);
+                        // Believed where it is a block, and only there.
+                        let is_block = step == BLOCK;
+                        let key = (is_known && is_block).then_some(&key);
+                        hasher.update(piece, key);
+                    }
+                    let hash = hasher.finish();
+                    assert_eq!(&hash, blake3::hash(file).as_bytes(), "{length} {step}");
+                }
+            }
+        }
         let small = of_block(b"small", None);
         assert_eq!(&small, blake3::hash(b"small").as_bytes());
         assert_eq!(of_parts(&[small]), small);

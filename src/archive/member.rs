@@ -114,6 +114,11 @@ impl Head {
         })
     }
 
+    /// Whether `bytes`, too few for a header, may be the begin of one.
+    pub fn may_begin(bytes: &[u8]) -> bool {
+        bytes.iter().zip(FIXED).all(|(one, fixed)| *one == fixed)
+    }
+
     /// As it stands in the archive.
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD);
@@ -210,6 +215,24 @@ impl Unpacker {
     /// Puts what `member` holds in place of what `out` holds. All of the member is looked at: its length, its CRC, both
     /// of its hashes. Nothing of `out` counts where it is damaged.
     pub fn unpack(&mut self, head: &Head, member: &[u8], out: &mut Vec<u8>) -> Result<(), Damaged> {
+        let tail = self.unpack_again(head, member, out)?;
+        let mut crc = Crc::new();
+        crc.update(out);
+        let expected = [crc.sum().to_le_bytes(), head.key.plain.to_le_bytes()].concat();
+        if tail != expected || file_hash::of_block(out, head.key.part) != head.key.hash {
+            return Err(Damaged);
+        }
+        Ok(())
+    }
+
+    /// Does so with a member that passed before, by that very `head`: the hash of the packed bytes tells that they are
+    /// the same, and so what they hold. Gives the CRC and the length behind them.
+    pub fn unpack_again<'m>(
+        &mut self,
+        head: &Head,
+        member: &'m [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<&'m [u8], Damaged> {
         if !is_untouched(head, member) {
             return Err(Damaged);
         }
@@ -233,13 +256,7 @@ impl Unpacker {
             return Err(Damaged);
         }
         out.truncate(plain);
-        let mut crc = Crc::new();
-        crc.update(out);
-        let expected = [crc.sum().to_le_bytes(), head.key.plain.to_le_bytes()].concat();
-        if tail != expected || file_hash::of_block(out, head.key.part) != head.key.hash {
-            return Err(Damaged);
-        }
-        Ok(())
+        Ok(tail)
     }
 }
 

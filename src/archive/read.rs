@@ -5,22 +5,31 @@
 //! are whole, is not asked here.
 
 mod entries;
+mod holes;
+mod listing;
+mod packed;
+mod spread;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, FileTimes, OpenOptions};
-use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use self::entries::{Entries, quoted};
-use self::stream::with_stream;
+use self::listing::{Complaint, Listing};
+use self::spread::{Wanted, spread};
+use self::stream::{Stream, with_start, with_stream};
+use self::tree::Tree;
 use super::entry_name::{self, collision_key};
+use super::file_hash;
+use super::member::Head;
+use super::ordered;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
+use crate::metadata::Account;
 
 /// The login's own file; the only one that may be named so, in any case.
 const AUTH: &str = "auth.json";
@@ -28,23 +37,26 @@ const AUTH: &str = "auth.json";
 /// The most bytes of `auth.json` and of a snapshot's description: real ones have a few thousand.
 const MOST_TO_KEEP: u64 = 1024 * 1024;
 
+/// The most bytes of a manifest: a million files have some 200 bytes each.
+const MOST_OF_A_MANIFEST: u64 = 256 * 1024 * 1024;
+
 /// Below this many inflated bytes the ratio is not asked: little harm is done, and small files of zeros are real.
-const RATIO_FROM: u64 = 64 * 1024 * 1024;
+pub const RATIO_FROM: u64 = 64 * 1024 * 1024;
 
 /// Limits of one archive, against those made to exhaust memory, disk or patience.
 ///
-/// They are far above any real home, since the writer knows none: a snapshot of ours must never be refused. Against
-/// a full disk the caller compares [`Checked::total_bytes`] with the free space before it extracts.
+/// [`Limits`](super::limits::Limits) makes those of an archive of a person's. Against a full disk [`extract`] asks for the
+/// free space before it writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
-    /// The most headers. A heavy home has some thousand files; each costs an inode.
+    /// The most headers.
     pub entries: u64,
     /// The most inflated bytes, headers and padding included.
     pub total_bytes: u64,
-    /// The most inflated bytes for one of the file, asked from 64 MiB on. Deflate itself ends at 1032, so the
-    /// default refuses nothing that gzip can hold: a home of sparse databases must come back. Lower it for archives
-    /// of strangers.
+    /// The most inflated bytes for one of the file. Deflate itself ends at 1032.
     pub ratio: u64,
+    /// From how many inflated bytes on the ratio is asked.
+    pub ratio_from: u64,
     /// The most bytes of one long name or pax header. Names end at 4096 bytes; the rest is room for attributes.
     pub header_bytes: u64,
     /// The most bytes of all names together, which are held in memory.
@@ -52,11 +64,13 @@ pub struct Caps {
 }
 
 impl Default for Caps {
+    /// What gzip and memory can bear: refuses none of ours.
     fn default() -> Self {
         Self {
             entries: 1_000_000,
             total_bytes: 1 << 40,
             ratio: 1032,
+            ratio_from: RATIO_FROM,
             header_bytes: 64 * 1024,
             name_bytes: 512 * 1024 * 1024,
         }
@@ -113,6 +127,9 @@ pub struct Checked {
     pub auth_json: Option<Vec<u8>>,
     /// The content of the first `*.metadata.json` at the top.
     pub metadata_json: Option<Vec<u8>>,
+    /// Whose snapshot the manifest says it is; None where there is no manifest. What the manifest says of the files was
+    /// found to be so.
+    pub manifest_of: Option<Account>,
     /// Of the compressed file, in hex.
     pub sha256: String,
     /// Of the compressed file.
@@ -121,8 +138,21 @@ pub struct Checked {
     pub total_bytes: u64,
     /// How many files would be restored.
     pub file_count: u64,
+    /// Where the content of each entry is.
+    places: Vec<Place>,
+    /// What its members say of themselves; None where it is not made of ours.
+    members: Option<Vec<Head>>,
     /// What the second pass may inflate at most.
     second: Caps,
+}
+
+/// Where an entry's content is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Where it begins, in inflated bytes.
+    offset: u64,
+    /// How many of its bytes are written: all but long runs of zeros, as far as they were looked for.
+    solid: u64,
 }
 
 impl fmt::Debug for Checked {
@@ -141,55 +171,165 @@ impl fmt::Debug for Checked {
 /// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
 /// so, and with the system's own words when the file cannot be read.
 pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
-    let mut kept = Vec::new();
-    let mut auth_json = None;
-    let mut metadata_json = None;
-    let mut total_bytes = 0;
-    let mut file_count = 0;
-    let (stream_bytes, seal) = with_stream(path, caps, stop, |stream| {
+    check_by(ordered::threads(None), path, maker, caps, stop)
+}
+
+/// [`check`] with that many threads at work.
+fn check_by(
+    threads: usize,
+    path: &Path,
+    maker: Maker,
+    caps: &Caps,
+    stop: &dyn Fn() -> bool,
+) -> Result<Checked> {
+    let (found, seal) = with_stream(path, caps, threads, stop, |stream| {
+        let mut found = Found::new(path, maker, caps, &stream);
         let mut entries = Entries::new(stream, maker, caps);
-        let mut names = Names::new(caps.name_bytes);
         while let Some(entry) = entries.next()? {
-            let refuse = |reason: &str| damaged(path, Some(entry.path.as_bytes()), reason);
-            names.add(&entry).map_err(refuse)?;
-            let metadata = entry.is_metadata();
-            let keep = metadata || entry.path == AUTH;
-            if keep && entry.size > MOST_TO_KEEP {
-                return Err(refuse("it is larger than 1 MiB"));
-            }
-            if metadata {
-                let content = entries.content()?;
-                metadata_json.get_or_insert(content);
-            } else if entry.kind == EntryKind::File {
-                total_bytes += entry.size;
-                file_count += 1;
-                if keep {
-                    auth_json = Some(entries.content()?);
-                }
-            }
-            kept.push(entry);
+            found.take(entry, &mut entries)?;
         }
-        if let Some((link, reason)) = names.bad_link(&kept, maker) {
-            return Err(damaged(path, Some(link.as_bytes()), reason));
-        }
-        if kept.is_empty() {
-            return Err(damaged(path, None, "it is empty"));
-        }
-        Ok(entries.total())
+        found.end(maker)?;
+        Ok((found, entries.total()))
     })?;
+    let (found, stream_bytes) = found;
     Ok(Checked {
-        entries: kept,
-        auth_json,
-        metadata_json,
+        entries: found.entries,
+        auth_json: found.auth_json,
+        metadata_json: found.metadata_json,
+        manifest_of: found.manifest_of,
         sha256: seal.sha256,
         size_bytes: seal.size,
-        total_bytes,
-        file_count,
+        total_bytes: found.total_bytes,
+        file_count: found.file_count,
+        places: found.places,
+        members: seal.members,
         second: Caps {
             total_bytes: stream_bytes,
             ..*caps
         },
     })
+}
+
+/// What was found up to now.
+struct Found<'a> {
+    path: &'a Path,
+    is_of_members: bool,
+    names: Names,
+    listing: Listing,
+    entries: Vec<Entry>,
+    places: Vec<Place>,
+    auth_json: Option<Vec<u8>>,
+    metadata_json: Option<Vec<u8>>,
+    manifest_of: Option<Account>,
+    total_bytes: u64,
+    file_count: u64,
+}
+
+impl<'a> Found<'a> {
+    fn new(path: &'a Path, maker: Maker, caps: &Caps, stream: &Stream) -> Self {
+        Self {
+            path,
+            is_of_members: stream.is_of_members(),
+            names: Names::new(caps.name_bytes),
+            listing: Listing::new(matches!(maker, Maker::Ours) || stream.is_of_members()),
+            entries: Vec::new(),
+            places: Vec::new(),
+            auth_json: None,
+            metadata_json: None,
+            manifest_of: None,
+            total_bytes: 0,
+            file_count: 0,
+        }
+    }
+
+    fn take(&mut self, entry: Entry, content: &mut Entries<'_>) -> Result<()> {
+        let path = self.path;
+        let refuse = |reason: &str| damaged(path, Some(entry.path.as_bytes()), reason);
+        if self.listing.is_over() {
+            return Err(refuse("it follows the manifest"));
+        }
+        self.names.add(&entry).map_err(refuse)?;
+        let is_file = entry.kind == EntryKind::File;
+        let is_manifest = is_file && entry_name::is_manifest(&entry.path) && self.listing.is_on();
+        let is_kept = is_manifest || entry.is_metadata() || entry.path == AUTH;
+        if is_manifest && entry.size > MOST_OF_A_MANIFEST {
+            return Err(refuse("it is larger than 256 MiB"));
+        }
+        if is_kept && !is_manifest && entry.size > MOST_TO_KEEP {
+            return Err(refuse("it is larger than 1 MiB"));
+        }
+        let offset = content.position();
+        let mut solid = entry.size;
+        if is_kept {
+            let bytes = content.content()?;
+            if is_manifest {
+                self.listing
+                    .manifest(&bytes, &self.entries)
+                    .map_err(|complaint| self.complain(&complaint))?;
+            } else if entry.is_metadata() {
+                if self.entries.is_empty() {
+                    self.listing.description(&bytes);
+                }
+                self.metadata_json.get_or_insert(bytes);
+            } else {
+                if self.listing.is_on() {
+                    self.listing.file(file_hash::of_block(&bytes, None));
+                }
+                self.auth_json = Some(bytes);
+            }
+        } else if is_file && self.listing.is_on() {
+            let (hash, written) = content.hash(entry.size)?;
+            self.listing.file(hash);
+            // Others are written as they come.
+            if self.is_of_members {
+                solid = written;
+            }
+        }
+        if is_file && !entry.is_metadata() {
+            self.total_bytes += entry.size;
+            self.file_count += 1;
+        }
+        self.places.push(Place { offset, solid });
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn end(&mut self, maker: Maker) -> Result<()> {
+        let link = self.names.bad_link(&self.entries, maker);
+        if let Some((link, reason)) = link {
+            return Err(damaged(self.path, Some(link.as_bytes()), reason));
+        }
+        if self.entries.is_empty() {
+            return Err(damaged(self.path, None, "it is empty"));
+        }
+        let told = self.listing.end();
+        self.manifest_of = told.map_err(|complaint| self.complain(&complaint))?;
+        Ok(())
+    }
+
+    fn complain(&self, complaint: &Complaint) -> Error {
+        let name = complaint.path.as_ref().map(String::as_bytes);
+        damaged(self.path, name, &complaint.reason)
+    }
+}
+
+/// The content of the description that the archive at `path` begins with, read without the rest; None where it begins
+/// with something else (archives of the Python tool have theirs at the end), or its begin is damaged.
+///
+/// Nothing is checked but these bytes: it is good to be shown.
+pub fn description(path: &Path) -> Option<Vec<u8>> {
+    let caps = Caps::default();
+    let read = with_start(path, &caps, |stream| {
+        let mut entries = Entries::new(stream, Maker::Foreign(|_| false), &caps);
+        let first = entries.next()?;
+        let is_one = |entry: &Entry| {
+            entry.is_metadata()
+                && !entry_name::is_manifest(&entry.path)
+                && entry.size <= MOST_TO_KEEP
+        };
+        first.filter(is_one).map(|_| entries.content()).transpose()
+    });
+    read.ok().flatten()
 }
 
 /// Writes the entries that are `wanted`, and the directories they stand in, below `dest`.
@@ -204,23 +344,93 @@ pub fn extract(
     wanted: &dyn Fn(&str) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Result<()> {
-    check_staging(dest)?;
-    let changed = || damaged(path, None, "it changed after it was checked");
-    let mut tree = Tree::new(dest);
+    extract_by(ordered::threads(None), path, checked, dest, wanted, stop)
+}
+
+/// [`extract`] with that many threads at work.
+fn extract_by(
+    threads: usize,
+    path: &Path,
+    checked: &Checked,
+    dest: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let wanted = |entry: &Entry| !entry.is_metadata() && wanted(&entry.path);
+    let mut tree = Tree::in_private(dest)?;
+    let both = checked.entries.iter().zip(&checked.places);
+    let needed = both
+        .filter(|(entry, _)| entry.kind == EntryKind::File && wanted(entry))
+        .fold(0, |sum: u64, (_, place)| sum.saturating_add(place.solid));
+    check_room(dest, needed, fsutil::free_bytes(dest))?;
+    if let Some(members) = &checked.members {
+        let mut files = Vec::new();
+        for (entry, place) in checked.entries.iter().zip(&checked.places) {
+            match &entry.kind {
+                _ if !wanted(entry) => {}
+                EntryKind::Dir => tree.dir(&entry.path)?,
+                EntryKind::File => {
+                    tree.parent(&entry.path)?;
+                    files.push(Wanted {
+                        place: tree.note(&entry.path),
+                        entry,
+                        offset: place.offset,
+                    });
+                }
+                EntryKind::Symlink(_) => {}
+            }
+        }
+        spread(path, members, &files, threads, stop)?;
+    } else {
+        extract_in_order(path, checked, &mut tree, &wanted, stop)?;
+    }
+    // Last, so that no file was ever written through one.
+    for entry in checked.entries.iter().filter(|entry| wanted(entry)) {
+        if let EntryKind::Symlink(target) = &entry.kind {
+            tree.link(&entry.path, target)?;
+        }
+    }
+    tree.settle(&checked.entries)
+}
+
+/// Refuses where `needed` bytes are more than are `free`. Less may be too little as well, which is seen when it is written;
+/// a file system that compresses may have room for more than it says.
+fn check_room(dest: &Path, needed: u64, free: Option<u64>) -> Result<()> {
+    const MEBIBYTE: u64 = 1 << 20;
+    match free {
+        Some(free) if needed > free => Err(Error::other(
+            format!(
+                "cannot unpack into `{}`: {} MiB are needed, {} MiB are free",
+                dest.display(),
+                needed.div_ceil(MEBIBYTE),
+                free / MEBIBYTE
+            ),
+            "free some space, or restore into another file system with `--dest-dir`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Unpacks an archive that is not made of our members.
+fn extract_in_order(
+    path: &Path,
+    checked: &Checked,
+    tree: &mut Tree,
+    wanted: &dyn Fn(&Entry) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, stop, |stream| {
+    let ((), seal) = with_stream(path, caps, 1, stop, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
             // Before it is written: the hash tells only at the end.
             if expected.next() != Some(&entry) {
-                return Err(changed());
-            }
-            if entry.is_metadata() || !wanted(&entry.path) {
-                continue;
+                return Err(changed(path));
             }
             match &entry.kind {
+                _ if !wanted(&entry) => {}
                 EntryKind::Dir => tree.dir(&entry.path)?,
                 EntryKind::File => tree.file(&entry, &mut entries)?,
                 EntryKind::Symlink(_) => {}
@@ -228,18 +438,15 @@ pub fn extract(
         }
         Ok(())
     })?;
-    if seal.sha256 != checked.sha256 {
-        return Err(changed());
+    if seal.sha256 == checked.sha256 {
+        Ok(())
+    } else {
+        Err(changed(path))
     }
-    // Last, so that no file was ever written through one.
-    for entry in &checked.entries {
-        if let EntryKind::Symlink(target) = &entry.kind
-            && wanted(&entry.path)
-        {
-            tree.link(&entry.path, target)?;
-        }
-    }
-    tree.sync(&checked.entries)
+}
+
+fn changed(path: &Path) -> Error {
+    damaged(path, None, "it changed after it was checked")
 }
 
 /// The archive at `path` cannot be used; `entry` is the name as archived, shown without what could steer a terminal.
@@ -263,11 +470,11 @@ struct Names {
 struct Seen {
     /// Where it differs from its key.
     spelling: Option<Box<str>>,
-    place: Place,
+    place: Taken,
 }
 
 #[derive(PartialEq, Eq)]
-enum Place {
+enum Taken {
     /// A directory that only the names of its entries tell of.
     Implied,
     Dir,
@@ -288,13 +495,13 @@ impl Names {
         let path = entry.path.as_str();
         for (slash, _) in path.match_indices('/') {
             if let Some(parent) = path.get(..slash) {
-                self.take(parent, Place::Implied)?;
+                self.take(parent, Taken::Implied)?;
             }
         }
         let place = if entry.kind == EntryKind::Dir {
-            Place::Dir
+            Taken::Dir
         } else {
-            Place::Leaf
+            Taken::Leaf
         };
         self.take(path, place)?;
         let key = collision_key(path);
@@ -312,20 +519,20 @@ impl Names {
         Ok(())
     }
 
-    fn take(&mut self, path: &str, place: Place) -> std::result::Result<(), &'static str> {
+    fn take(&mut self, path: &str, place: Taken) -> std::result::Result<(), &'static str> {
         let key = collision_key(path);
         if let Some(seen) = self.seen.get_mut(&key) {
             if seen.spelling.as_deref().unwrap_or(&key) != path {
                 return Err("on macOS and Windows it has the name of another entry");
             }
             return match (&seen.place, place) {
-                (Place::Implied | Place::Dir, Place::Implied) => Ok(()),
-                (Place::Implied, Place::Dir) => {
-                    seen.place = Place::Dir;
+                (Taken::Implied | Taken::Dir, Taken::Implied) => Ok(()),
+                (Taken::Implied, Taken::Dir) => {
+                    seen.place = Taken::Dir;
                     Ok(())
                 }
-                (Place::Dir, Place::Dir) | (Place::Leaf, Place::Leaf) => Err("it is there twice"),
-                (Place::Leaf, _) | (_, Place::Leaf) => {
+                (Taken::Dir, Taken::Dir) | (Taken::Leaf, Taken::Leaf) => Err("it is there twice"),
+                (Taken::Leaf, _) | (_, Taken::Leaf) => {
                     Err("it is a directory for one entry and none for another")
                 }
             };
@@ -335,7 +542,7 @@ impl Names {
         self.room = self
             .room
             .checked_sub(bytes as u64)
-            .ok_or("all names together are longer than is allowed")?;
+            .ok_or("all names together are longer than `archive.max_entries` allows")?;
         self.seen.insert(key, Seen { spelling, place });
         Ok(())
     }
@@ -390,147 +597,4 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// What is written below the staging directory. Everything in it is made new, so that nothing that stood there is
-/// followed or replaced.
-struct Tree<'a> {
-    dest: &'a Path,
-    /// Directories made, parents before children.
-    dirs: Vec<String>,
-    made: HashSet<String>,
-}
-
-impl<'a> Tree<'a> {
-    fn new(dest: &'a Path) -> Self {
-        Self {
-            dest,
-            dirs: Vec::new(),
-            made: HashSet::new(),
-        }
-    }
-
-    fn dir(&mut self, path: &str) -> Result<()> {
-        if self.made.contains(path) {
-            return Ok(());
-        }
-        self.parent(path)?;
-        let place = self.dest.join(path);
-        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(&place)
-            .map_err(|error| Error::io("make the directory", &place, error))?;
-        self.dirs.push(path.to_owned());
-        self.made.insert(path.to_owned());
-        Ok(())
-    }
-
-    fn parent(&mut self, path: &str) -> Result<()> {
-        path.rsplit_once('/')
-            .map_or(Ok(()), |(parent, _)| self.dir(parent))
-    }
-
-    fn file(&mut self, entry: &Entry, entries: &mut Entries<'_>) -> Result<()> {
-        self.parent(&entry.path)?;
-        let place = self.dest.join(&entry.path);
-        let failed = |error| Error::io("write", &place, error);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(
-            &mut options,
-            if entry.executable { 0o700 } else { 0o600 },
-        );
-        let mut file = options.open(&place).map_err(failed)?;
-        loop {
-            let piece = entries.piece()?;
-            if piece.is_empty() {
-                break;
-            }
-            file.write_all(piece).map_err(failed)?;
-        }
-        file.set_times(times(entry.mtime)).map_err(failed)?;
-        file.sync_all().map_err(failed)
-    }
-
-    fn link(&mut self, path: &str, target: &str) -> Result<()> {
-        self.parent(path)?;
-        let place = self.dest.join(path);
-        #[cfg(unix)]
-        return std::os::unix::fs::symlink(target, &place)
-            .map_err(|error| Error::io("make the link", &place, error));
-        #[cfg(not(unix))]
-        Err(Error::other(
-            format!(
-                "cannot make the link `{}` to `{target}` on this system",
-                place.display()
-            ),
-            "restore this backup on Linux or macOS",
-        ))
-    }
-
-    /// Makes all directories last, deepest first, with the times they had.
-    fn sync(&self, entries: &[Entry]) -> Result<()> {
-        let mtimes: HashMap<&str, i64> = entries
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::Dir)
-            .map(|entry| (entry.path.as_str(), entry.mtime))
-            .collect();
-        for path in self.dirs.iter().rev() {
-            let place = self.dest.join(path);
-            if let Some(mtime) = mtimes.get(path.as_str()) {
-                date_dir(&place, *mtime)?;
-            }
-            fsutil::sync_dir(&place)?;
-        }
-        fsutil::sync_dir(self.dest)
-    }
-}
-
-fn times(mtime: i64) -> FileTimes {
-    let since = Duration::from_secs(u64::try_from(mtime).unwrap_or(0));
-    match SystemTime::UNIX_EPOCH.checked_add(since) {
-        Some(time) => FileTimes::new().set_modified(time),
-        None => FileTimes::new(),
-    }
-}
-
-/// Only where a directory can be opened as a file is.
-#[cfg_attr(not(unix), allow(clippy::unnecessary_wraps))] // it fails only where it does something
-fn date_dir(place: &Path, mtime: i64) -> Result<()> {
-    #[cfg(unix)]
-    fs::File::open(place)
-        .and_then(|dir| dir.set_times(times(mtime)))
-        .map_err(|error| Error::io("set the time of", place, error))?;
-    #[cfg(not(unix))]
-    let _ = (place, mtime);
-    Ok(())
-}
-
-/// Refuses a staging directory that others could reach into while it is filled with tokens.
-fn check_staging(dest: &Path) -> Result<()> {
-    let found = fs::symlink_metadata(dest).map_err(|error| Error::io("write in", dest, error))?;
-    let refuse = |reason: &str| {
-        Err(Error::other(
-            format!("cannot unpack into `{}`: {reason}", dest.display()),
-            "name a new directory that only you may enter",
-        ))
-    };
-    if !found.is_dir() {
-        return refuse("it is no directory");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if found.uid() != rustix::process::geteuid().as_raw() {
-            return refuse("it belongs to somebody else");
-        }
-        if found.mode() & 0o077 != 0 {
-            return refuse("others may enter it");
-        }
-    }
-    Ok(())
 }

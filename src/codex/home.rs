@@ -115,6 +115,14 @@ pub fn is_anothers_legacy_login(name: &str, owner: Option<&str>) -> bool {
         .is_some_and(|email| !owner.is_some_and(|owner| owner.eq_ignore_ascii_case(email)))
 }
 
+/// The database that `path` stands beside, as SQLite's log, its index or its journal; None for any other file.
+pub fn database_beside(path: &str) -> Option<&str> {
+    let database = ["-wal", "-shm", "-journal"]
+        .iter()
+        .find_map(|suffix| path.strip_suffix(suffix));
+    database.filter(|database| is_database(database))
+}
+
 /// Where the login of `home` stands.
 pub fn auth_path(home: &Path) -> PathBuf {
     home.join(AUTH_JSON)

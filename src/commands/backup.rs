@@ -25,8 +25,8 @@ use crate::metadata::{
     ValidationStatus, WindowState,
 };
 use crate::observation::Observation;
-use crate::snapshots;
 use crate::snapshots::make::{self, Making};
+use crate::snapshots::{self, Depth};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::{count, size_words};
 use crate::ui::{Page, Report};
@@ -48,6 +48,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
+        Depth::Whole,
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;

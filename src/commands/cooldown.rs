@@ -1,6 +1,8 @@
 //! `cooldown`: when each account is available. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
 //! files first.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::accounts::Row;
@@ -50,6 +52,10 @@ impl Report for Answer {
         ];
         let mut table = Table::new(&columns);
         let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);
+        let mut count_of: HashMap<Option<&str>, usize> = HashMap::new();
+        for row in &self.accounts {
+            *count_of.entry(row.email.as_deref()).or_default() += 1;
+        }
         for row in &self.accounts {
             let tone = if row.status == Status::Cooldown {
                 Tone::Dim
@@ -58,12 +64,9 @@ impl Report for Answer {
             };
             let mark = if row.active { "*" } else { " " };
             // One email in several workspaces: what tells the rows apart.
-            let twins = self
-                .accounts
-                .iter()
-                .filter(|other| other.email == row.email)
-                .count()
-                > 1;
+            let twins = count_of
+                .get(&row.email.as_deref())
+                .is_some_and(|count| *count > 1);
             let workspace = row
                 .account_id
                 .as_deref()

@@ -1,51 +1,62 @@
 //! `list-backups`: the snapshots there are; with `--verify` every archive is read and checked.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::path::Path;
 
 use serde::Serialize;
 
-use crate::accounts::{self, Known};
-use crate::archive::read;
+use crate::accounts::{self, Finder, Known, Row};
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
-use crate::snapshots::Snapshot;
-use crate::timeutil::{SessionStart, Stamp};
+use crate::snapshots::{Depth, Lengths, Snapshot};
+use crate::threads;
+use crate::timeutil::{SessionStart, Stamp, Zone};
 use crate::ui::table::{Table, Tone, column, count, number, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
-    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, true)?;
+    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, Depth::Window, true)?;
     let known = evidence.accounts();
-    let nobody = Known::default();
-    let mut shown: Vec<(&Snapshot, &Known)> = Vec::new();
+    let finder = Finder::new(&known);
+    let rows: Vec<Row> = known
+        .iter()
+        .map(|known| accounts::row(known, ctx.now, &ctx.zone))
+        .collect();
+    let nobody = accounts::row(&Known::default(), ctx.now, &ctx.zone);
+    let mut shown: Vec<(&Snapshot, &Row, Option<usize>)> = Vec::new();
     for snapshot in &evidence.snapshots {
-        let account = accounts::find(&known, &snapshot.sidecar.account());
-        shown.push((snapshot, account.unwrap_or(&nobody)));
+        let account = finder.of_snapshot(snapshot);
+        let row = account.and_then(|account| rows.get(account));
+        shown.push((snapshot, row.unwrap_or(&nobody), account));
     }
     if let Some(email) = &args.email {
-        shown.retain(|(snapshot, known)| {
+        shown.retain(|(snapshot, row, _)| {
             let is = |text: &Option<String>| {
                 text.as_deref()
                     .is_some_and(|text| text.eq_ignore_ascii_case(email))
             };
-            is(&snapshot.sidecar.email) || is(&known.alias)
+            is(&snapshot.sidecar.email) || is(&row.alias)
         });
     }
     if args.latest_per_email {
-        keep_latest(&mut shown);
+        keep_latest(&mut shown, &known);
     }
-    let mut entries: Vec<Entry> = shown
-        .iter()
-        .map(|(snapshot, known)| Entry::of(snapshot, known, ctx))
-        .collect();
     if args.ready {
-        entries.retain(|entry| entry.status != Status::Cooldown);
+        shown.retain(|(_, row, _)| row.status != Status::Cooldown);
     }
+    let zone = &ctx.zone;
+    let mut entries: Vec<Entry> = threads::share(shown.into_iter(), |part| {
+        let mut lengths = Lengths::default();
+        let part = part.into_iter();
+        part.map(|(snapshot, row, _)| Entry::of(snapshot, row, lengths.of(snapshot), zone))
+            .collect()
+    });
     sort(&mut entries, args.sort);
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     let mut outcome = Outcome::Done;
@@ -60,9 +71,7 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
                 .iter()
                 .find(|snapshot| snapshot.archive == entry.archive);
             let checked = snapshot.map_or(Ok(()), |snapshot| {
-                snapshot
-                    .check(&read::Caps::default(), &|| ctx.stopped())
-                    .map(|_| ())
+                snapshot.check(&ctx.limits(), &|| ctx.stopped()).map(|_| ())
             });
             ctx.check_stop()?;
             entry.verified = Some(checked.is_ok());
@@ -85,25 +94,33 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         });
     }
     ctx.ui.data(&Answer { backups: entries })?;
+    // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
+    std::mem::forget(evidence);
     Ok(outcome)
 }
 
 /// The newest whole or login snapshot of each account.
-fn keep_latest(shown: &mut Vec<(&Snapshot, &Known)>) {
-    shown.sort_by_key(|(snapshot, _)| {
+fn keep_latest(shown: &mut Vec<(&Snapshot, &Row, Option<usize>)>, known: &[Known]) {
+    fn key(snapshot: &Snapshot) -> (bool, Reverse<Option<Stamp>>, &Path) {
         let sidecar = &snapshot.sidecar;
         (
             sidecar.mode() == BackupMode::SessionOnly,
             Reverse(sidecar.content_time()),
-            snapshot.archive.clone(),
+            &snapshot.archive,
         )
-    });
+    }
+    shown.sort_by(|(a, ..), (b, ..)| key(a).cmp(&key(b)));
+    let nobody = Account::default();
     let mut seen: HashSet<&Account> = HashSet::new();
-    shown.retain(|(_, known)| seen.insert(&known.account));
+    shown.retain(|(_, _, account)| {
+        let known = account.and_then(|account| known.get(account));
+        seen.insert(known.map_or(&nobody, |known| &known.account))
+    });
 }
 
 fn sort(entries: &mut [Entry], by: SortBy) {
-    entries.sort_by(|a, b| {
+    // In one order only, since no two have one path.
+    entries.sort_unstable_by(|a, b| {
         let order = match by {
             SortBy::ResetAt => b.reset_at.cmp(&a.reset_at),
             SortBy::SessionStartAt => b.session_start_at.cmp(&a.session_start_at),
@@ -112,53 +129,54 @@ fn sort(entries: &mut [Entry], by: SortBy) {
         };
         order
             .then_with(|| a.archive_name.cmp(&b.archive_name))
-            .then_with(|| a.archive.cmp(&b.archive))
+            .then_with(|| a.archive.cmp(b.archive))
     });
 }
 
 #[derive(Serialize)]
-struct Entry {
-    archive_name: String,
+struct Entry<'a> {
+    archive_name: Cow<'a, str>,
     #[serde(rename = "path")]
-    archive: std::path::PathBuf,
-    email: Option<String>,
-    account_id: Option<String>,
-    alias: Option<String>,
+    archive: &'a Path,
+    email: Option<&'a str>,
+    account_id: Option<&'a str>,
+    alias: Option<&'a str>,
     session_start_at: Option<SessionStart>,
     reset_at: Option<Stamp>,
     next_available_at: Option<Stamp>,
     created_at: Option<Stamp>,
     quota_percent_left: Option<u8>,
     backup_mode: BackupMode,
-    size_bytes: u64,
+    /// None where the archive is gone since.
+    size_bytes: Option<u64>,
     status: Status,
     usable_at: Option<Stamp>,
     verified: Option<bool>,
 }
 
-impl Entry {
-    fn of(snapshot: &Snapshot, known: &Known, ctx: &Ctx) -> Self {
+impl<'a> Entry<'a> {
+    fn of(snapshot: &'a Snapshot, row: &'a Row, size_bytes: Option<u64>, zone: &Zone) -> Self {
         let sidecar = &snapshot.sidecar;
-        let row = accounts::row(known, ctx.now, &ctx.zone);
-        let shown = |stamp: Stamp| stamp.in_zone(&ctx.zone);
+        let shown = |stamp: Stamp| stamp.in_zone(zone);
+        let archive_name = snapshot.archive.file_name().unwrap_or_default();
         Self {
-            archive_name: snapshot.archive_name(),
-            archive: snapshot.archive.clone(),
-            email: sidecar.email.clone(),
-            account_id: sidecar.account_id.clone(),
-            alias: row.alias,
+            archive_name: archive_name.to_string_lossy(),
+            archive: &snapshot.archive,
+            email: sidecar.email.as_deref(),
+            account_id: sidecar.account_id.as_deref(),
+            alias: row.alias.as_deref(),
             session_start_at: sidecar
                 .session_start_at
                 .map(|start| SessionStart(shown(start.0))),
             reset_at: sidecar.reset_at.map(shown),
             next_available_at: sidecar
                 .session_start_at
-                .map(|start| start.next_available_at(&ctx.zone))
+                .map(|start| start.next_available_at(zone))
                 .or(sidecar.next_available_at.map(shown)),
             created_at: sidecar.created_at.map(shown),
             quota_percent_left: sidecar.quota_percent_left,
             backup_mode: sidecar.mode(),
-            size_bytes: snapshot.size_bytes,
+            size_bytes,
             status: row.status,
             usable_at: row.usable_at,
             verified: None,
@@ -167,11 +185,11 @@ impl Entry {
 }
 
 #[derive(Serialize)]
-struct Answer {
-    backups: Vec<Entry>,
+struct Answer<'a> {
+    backups: Vec<Entry<'a>>,
 }
 
-impl Report for Answer {
+impl Report for Answer<'_> {
     fn text(&self, page: &Page) -> String {
         if self.backups.is_empty() {
             return String::new();
@@ -194,7 +212,9 @@ impl Report for Answer {
             &columns[..columns.len() - 1]
         };
         let mut table = Table::new(columns);
-        let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);
+        let time = |stamp: Option<Stamp>| {
+            stamp.map_or(Cow::Borrowed("-"), |stamp| stamp.table_form().into())
+        };
         for entry in &self.backups {
             let mode = match entry.backup_mode {
                 BackupMode::Full => "full",
@@ -209,20 +229,22 @@ impl Report for Answer {
             table.row(
                 tone,
                 [
-                    entry.archive_name.clone(),
-                    entry.email.clone().unwrap_or_else(|| "-".to_owned()),
-                    entry.status.word().to_owned(),
+                    Cow::Borrowed(entry.archive_name.as_ref()),
+                    entry.email.unwrap_or("-").into(),
+                    entry.status.word().into(),
                     entry
                         .quota_percent_left
-                        .map_or("-".to_owned(), |left| format!("{left}%")),
+                        .map_or("-".into(), |left| format!("{left}%").into()),
                     time(entry.reset_at.or(entry.next_available_at)),
                     time(entry.created_at),
-                    mode.to_owned(),
-                    size_words(entry.size_bytes),
+                    mode.into(),
+                    entry
+                        .size_bytes
+                        .map_or("-".into(), |bytes| size_words(bytes).into()),
                     entry
                         .verified
                         .map_or("-", |sound| if sound { "sound" } else { "damaged" })
-                        .to_owned(),
+                        .into(),
                 ],
             );
         }

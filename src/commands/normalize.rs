@@ -19,7 +19,7 @@ use crate::metadata::{
     WindowState,
 };
 use crate::snapshots::make::{self, Making};
-use crate::snapshots::{self, Snapshot};
+use crate::snapshots::{self, Depth, Snapshot};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count};
 use crate::ui::{Page, Report};
@@ -37,7 +37,7 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     after.merge(&scan);
     let mut made = 0_usize;
     let current = if args.write_metadata {
-        snapshots::list(&backup_dir, &ctx.zone)?.snapshots
+        snapshots::list(&backup_dir, &ctx.zone, Depth::Whole)?.snapshots
     } else {
         Vec::new()
     };

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::archive::manifest::{Absent, path_in_line};
-use crate::archive::read::Caps;
 use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
 use crate::codex::auth;
@@ -21,7 +20,7 @@ use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::live;
 use crate::metadata::{Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
 use crate::snapshots::make::{self, Making};
-use crate::snapshots::{self, SAFETY, Snapshot, Sound};
+use crate::snapshots::{self, Depth, SAFETY, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
 
@@ -29,7 +28,12 @@ use crate::ui::{Page, Report};
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let dest = ctx.codex_home(args.dest_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    let evidence = ctx.evidence(args.backup_dir.as_deref(), None, !args.dry_run)?;
+    let evidence = ctx.evidence(
+        args.backup_dir.as_deref(),
+        None,
+        Depth::Whole,
+        !args.dry_run,
+    )?;
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
@@ -203,7 +207,7 @@ fn prepare(
     dest: &Path,
     backup_dir: &Path,
 ) -> Result<Prepared> {
-    let sound = snapshot.check(&Caps::default(), &|| ctx.stopped())?;
+    let sound = snapshot.check(&ctx.limits(), &|| ctx.stopped())?;
     let scope = match sound.sidecar.mode() {
         BackupMode::AuthOnly => Scope::AuthOnly,
         BackupMode::SessionOnly if args.auth_only => {

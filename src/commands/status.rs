@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::live::{self, Given};
 use crate::metadata::{BackupName, Limit, Sidecar, StatusSource, WindowState};
 use crate::observation::settle_start;
-use crate::snapshots::make;
+use crate::snapshots::{Depth, make};
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
 
@@ -60,7 +60,7 @@ fn archive_name(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<Option<St
     };
     let dir = ctx.backup_dir(None)?;
     let places = ctx.places(None, None)?;
-    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, false, None)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, Depth::Whole, false, None)?;
     evidence.latest = Some(ctx.latest());
     let state = live.reading.window_state(live.observed_at);
     let known = live::known(&evidence, account);

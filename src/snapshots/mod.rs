@@ -5,21 +5,27 @@
 
 pub mod make;
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::archive::read::{self, Caps, Checked, Maker};
+use crate::archive::limits::{Limits, Told};
+use crate::archive::read::{self, Checked, Maker};
 use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
-use crate::fsutil;
+use crate::fsutil::{self, OpenDir};
 use crate::metadata::{
     ARCHIVE_FORMAT, ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar,
 };
+use crate::threads;
 use crate::timeutil::{Stamp, Zone};
 
 /// The largest sidecar that is read.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// Why an archive that lost its sidecar is refused.
+const NOBODYS: &str = "it has no sidecar beside it and none inside: nothing says whose it is";
 
 /// Where earlier snapshots of a window go, below the backup directory.
 pub const SUPERSEDED: &str = "superseded";
@@ -32,12 +38,21 @@ pub const SAFETY: &str = "safety";
 pub struct Snapshot {
     /// The archive.
     pub archive: PathBuf,
-    /// What its sidecar says; what its name says where it has none.
-    pub sidecar: Sidecar,
+    /// What its sidecar says. Where it has none, what the archive begins with says of it, else what its name says.
+    pub sidecar: Box<Sidecar>,
+    /// How much of the sidecar that is.
+    pub depth: Depth,
     /// Whether it has a sidecar.
     pub is_complete: bool,
-    /// The archive's length now, in bytes.
-    pub size_bytes: u64,
+}
+
+/// How much of each sidecar is kept. All of it is read and must be sound either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything.
+    Whole,
+    /// What [`Sidecar::parse_window`] keeps: whose it is, and what it says of the account's window.
+    Window,
 }
 
 /// An archive that passed every check, and whose it is.
@@ -52,21 +67,40 @@ pub struct Sound {
 impl Snapshot {
     /// Reads every byte and checks it: the archive's own form, its length and hash as the sidecar has them, and that
     /// the login inside is the one the sidecar names.
-    pub fn check(&self, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Sound> {
+    pub fn check(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
+        if self.is_complete && self.depth == Depth::Window {
+            let whole = Self {
+                sidecar: Box::new(read_sidecar(&sidecar_path(&self.archive))?),
+                depth: Depth::Whole,
+                ..self.clone()
+            };
+            return whole.check(limits, stop);
+        }
         let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
             Maker::Ours
         } else {
             Maker::Foreign(|path| home::is_passing(path, true))
         };
-        let checked = read::check(&self.archive, maker, caps, stop)?;
+        let caps = limits.caps(Told {
+            files: self.sidecar.file_count,
+            bytes: self.sidecar.total_bytes,
+        });
+        let checked = read::check(&self.archive, maker, &caps, stop)?;
         let inside = checked
             .metadata_json
             .as_deref()
             .and_then(|inside| Sidecar::parse(inside).ok());
         let sidecar = match inside {
             Some(inside) if !self.is_complete || self.is_newer_inside(&inside) => inside,
-            _ => self.sidecar.clone(),
+            _ if self.is_complete => Sidecar::clone(&self.sidecar),
+            _ => return Err(self.damaged(NOBODYS)),
         };
+        if sidecar
+            .archive_format
+            .is_some_and(|form| form > ARCHIVE_FORMAT)
+        {
+            return Err(self.damaged("it is of a later form than this program knows"));
+        }
         if sidecar
             .archive_size_bytes
             .is_some_and(|size| size != checked.size_bytes)
@@ -80,7 +114,24 @@ impl Snapshot {
         {
             return Err(self.damaged("its content is not the one its sidecar has the hash of"));
         }
+        // Ours may hold one, where its home did: it comes back as it was, without the database it could spoil.
+        if sidecar.file_count.is_none()
+            && let Some(log) = log_alone(&checked)
+        {
+            let why = format!("`{log}` is the log of a database that it does not hold");
+            return Err(self.damaged(&why));
+        }
         self.check_login(&checked, &sidecar)?;
+        self.check_manifest(&checked, &sidecar)?;
+        let is_as_told = [
+            (sidecar.file_count, checked.file_count),
+            (sidecar.total_bytes, checked.total_bytes),
+        ]
+        .iter()
+        .all(|(told, found)| told.is_none_or(|told| told == *found));
+        if !is_as_told {
+            return Err(self.damaged("it does not hold as much as its sidecar tells"));
+        }
         Ok(Sound { checked, sidecar })
     }
 
@@ -91,6 +142,27 @@ impl Snapshot {
             && inside.plan_sha256 != self.sidecar.plan_sha256
             && inside.archive_name == self.sidecar.archive_name
             && inside.account() == self.sidecar.account()
+    }
+
+    /// What the manifest says of the files was compared when the archive was read.
+    fn check_manifest(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {
+        let Some(told) = &checked.manifest_of else {
+            return if sidecar.archive_format >= Some(ARCHIVE_FORMAT) {
+                Err(self.damaged("its sidecar tells of a manifest, and it has none"))
+            } else {
+                Ok(())
+            };
+        };
+        let account = sidecar.account();
+        // A sidecar of another program may know less of the account.
+        let may_be = !account.is_exact() && (account == Account::default() || account.may_be(told));
+        if *told == account || may_be {
+            Ok(())
+        } else {
+            Err(self.damaged(&format!(
+                "its manifest is of {told}, its sidecar names {account}"
+            )))
+        }
     }
 
     fn check_login(&self, checked: &Checked, sidecar: &Sidecar) -> Result<()> {
@@ -134,6 +206,18 @@ impl Snapshot {
     }
 }
 
+/// A file that SQLite would take for the log of whatever database it comes to lie beside.
+fn log_alone(checked: &Checked) -> Option<&str> {
+    let paths = checked.entries.iter().map(|entry| entry.path.as_str());
+    let mut logs = paths
+        .clone()
+        .filter(|path| home::database_beside(path).is_some())
+        .peekable();
+    logs.peek()?;
+    let all: HashSet<&str> = paths.collect();
+    logs.find(|log| home::database_beside(log).is_some_and(|database| !all.contains(database)))
+}
+
 /// What a directory holds.
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -146,15 +230,15 @@ pub struct Listing {
 }
 
 /// The current snapshots in `backup_dir`. A missing directory holds none.
-pub fn list(backup_dir: &Path, zone: &Zone) -> Result<Listing> {
+pub fn list(backup_dir: &Path, zone: &Zone, depth: Depth) -> Result<Listing> {
     let mut listing = Listing::default();
-    read_dir_into(backup_dir, zone, &is_flat, &mut listing)?;
+    read_dir_into(backup_dir, zone, depth, &is_flat, &mut listing)?;
     for (half, wanted) in [
         ("auth", &is_python_auth as &dyn Fn(&str) -> bool),
         ("sessions", &is_python_session),
     ] {
         for account in subdirectories(&backup_dir.join(half))? {
-            read_dir_into(&account, zone, wanted, &mut listing)?;
+            read_dir_into(&account, zone, depth, wanted, &mut listing)?;
         }
     }
     Ok(listing)
@@ -164,13 +248,32 @@ pub fn list(backup_dir: &Path, zone: &Zone) -> Result<Listing> {
 pub fn list_kept(backup_dir: &Path, part: &str, zone: &Zone) -> Result<Listing> {
     let mut listing = Listing::default();
     for dir in subdirectories(&backup_dir.join(part))? {
-        read_dir_into(&dir, zone, &is_flat, &mut listing)?;
+        read_dir_into(&dir, zone, Depth::Whole, &is_flat, &mut listing)?;
     }
     Ok(listing)
 }
 
+/// Tells the lengths of many archives, one after the other.
+#[derive(Default)]
+pub struct Lengths<'a> {
+    /// Where the last one was.
+    last: Option<(&'a Path, OpenDir)>,
+}
+
+impl<'a> Lengths<'a> {
+    /// The length of the archive now, in bytes. None where it is gone since it was listed.
+    pub fn of(&mut self, snapshot: &'a Snapshot) -> Option<u64> {
+        let dir = snapshot.archive.parent()?;
+        if self.last.as_ref().is_none_or(|(last, _)| *last != dir) {
+            self.last = Some((dir, OpenDir::open(dir).ok()?));
+        }
+        let (_, open) = self.last.as_ref()?;
+        open.length(snapshot.archive.file_name()?.to_str()?).ok()
+    }
+}
+
 fn is_flat(base: &str) -> bool {
-    BackupName::of_file(&format!("{base}{ARCHIVE_SUFFIX}")).is_some()
+    BackupName::is_base(base)
 }
 
 fn is_python_auth(base: &str) -> bool {
@@ -196,57 +299,158 @@ fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(dirs)
 }
 
+/// A file's name in a directory.
+struct Name {
+    /// Its first bytes, so that nearly all comparisons are of two numbers.
+    head: u128,
+    file: String,
+    /// How long it is without its suffix.
+    base: usize,
+    /// Whether the directory says that it is a regular file: then nobody else need be asked.
+    is_file: bool,
+}
+
+impl Name {
+    fn new(file: &str, base: &str, is_file: bool) -> Self {
+        let mut head = [0; size_of::<u128>()];
+        for (place, byte) in head.iter_mut().zip(base.bytes()) {
+            *place = byte;
+        }
+        Self {
+            head: u128::from_be_bytes(head),
+            file: file.to_owned(),
+            base: base.len(),
+            is_file,
+        }
+    }
+
+    /// Without its suffix.
+    fn base(&self) -> &str {
+        self.file.get(..self.base).unwrap_or_default()
+    }
+
+    /// As their bases compare.
+    fn compare(&self, other: &Self) -> Ordering {
+        self.head
+            .cmp(&other.head)
+            .then_with(|| self.base().cmp(other.base()))
+    }
+
+    /// Its path in `dir`.
+    fn path(&self, dir: &Path) -> PathBuf {
+        let mut path = PathBuf::with_capacity(dir.as_os_str().len() + 1 + self.file.len());
+        path.push(dir);
+        path.push(&self.file);
+        path
+    }
+}
+
 fn read_dir_into(
     dir: &Path,
     zone: &Zone,
+    depth: Depth,
     wanted: &dyn Fn(&str) -> bool,
     listing: &mut Listing,
 ) -> Result<()> {
-    let entries = match fs::read_dir(dir) {
+    let mut entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io("list", dir, error)),
     };
-    let mut archives = BTreeSet::new();
-    let mut sidecars = BTreeSet::new();
-    for entry in entries {
-        let name = entry
-            .map_err(|error| Error::io("list", dir, error))?
-            .file_name();
-        let Some(name) = name.to_str() else { continue };
-        if let Some(base) = name
-            .strip_suffix(ARCHIVE_SUFFIX)
-            .filter(|base| wanted(base))
-        {
-            archives.insert(base.to_owned());
-        } else if let Some(base) = name
-            .strip_suffix(SIDECAR_SUFFIX)
-            .filter(|base| wanted(base))
-        {
-            sidecars.insert(base.to_owned());
-        }
-    }
-    for base in &archives {
-        let archive = dir.join(format!("{base}{ARCHIVE_SUFFIX}"));
-        match read_one(&archive, sidecars.contains(base), zone) {
-            Ok((snapshot, problem)) => {
-                listing.snapshots.push(snapshot);
-                listing.problems.extend(problem);
-            }
-            Err(problem) => {
-                listing.problems.push(problem);
-                listing.unreadable += 1;
+    let mut archives: Vec<Name> = Vec::new();
+    let mut failed = None;
+    let names = std::iter::from_fn(|| {
+        loop {
+            let entry = match entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => {
+                    failed = Some(Error::io("list", dir, error));
+                    return None;
+                }
+            };
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+            if let Some(base) = name.strip_suffix(ARCHIVE_SUFFIX) {
+                if wanted(base) {
+                    archives.push(Name::new(name, base, is_file()));
+                }
+            } else if let Some(base) = name.strip_suffix(SIDECAR_SUFFIX)
+                && wanted(base)
+            {
+                return Some(Name::new(name, base, is_file()));
             }
         }
+    });
+    // Read as they come: which of them have an archive is known only at the end, and nearly all have.
+    let open = OpenDir::open(dir).ok();
+    let mut sidecars = threads::share(names, |part: Vec<Name>| {
+        let mut buffer = Vec::new();
+        let read = |name: Name| {
+            let open = open.as_ref().filter(|_| name.is_file);
+            let sidecar = open.and_then(|open| read_plain(open, &name.file, depth, &mut buffer));
+            (name, sidecar)
+        };
+        part.into_iter().map(read).collect()
+    });
+    if let Some(failed) = failed {
+        return Err(failed);
     }
-    for base in sidecars.difference(&archives) {
-        let path = dir.join(format!("{base}{SIDECAR_SUFFIX}"));
+    archives.sort_unstable_by(Name::compare);
+    sidecars.sort_unstable_by(|(a, _), (b, _)| a.compare(b));
+    listing.snapshots.reserve(archives.len());
+    let mut sidecars = sidecars.into_iter().peekable();
+    let mut orphans: Vec<Name> = Vec::new();
+    for name in archives {
+        while let Some((orphan, _)) = sidecars.next_if(|(other, _)| other.compare(&name).is_lt()) {
+            orphans.push(orphan);
+        }
+        let sidecar = sidecars.next_if(|(other, _)| other.compare(&name).is_eq());
+        let has_sidecar = sidecar.is_some();
+        let archive = name.path(dir);
+        match sidecar.and_then(|(_, sidecar)| sidecar) {
+            Some(sidecar) if name.is_file => listing.snapshots.push(Snapshot {
+                archive,
+                sidecar,
+                depth,
+                is_complete: true,
+            }),
+            _ => match read_one(&archive, has_sidecar, zone) {
+                Ok((snapshot, problem)) => {
+                    listing.snapshots.push(snapshot);
+                    listing.problems.extend(problem);
+                }
+                Err(problem) => {
+                    listing.problems.push(problem);
+                    listing.unreadable += 1;
+                }
+            },
+        }
+    }
+    orphans.extend(sidecars.map(|(orphan, _)| orphan));
+    for orphan in orphans {
+        let path = orphan.path(dir);
         listing.problems.push(format!(
             "the sidecar `{}` has no archive beside it",
             path.display()
         ));
     }
     Ok(())
+}
+
+/// Reads a sidecar that is a regular file. None where anything is odd: [`read_one`] says what, or finds that it is not.
+fn read_plain(
+    dir: &OpenDir,
+    name: &str,
+    depth: Depth,
+    buffer: &mut Vec<u8>,
+) -> Option<Box<Sidecar>> {
+    let most = usize::try_from(MOST_BYTES).unwrap_or(usize::MAX);
+    let bytes = dir.read(name, buffer, most).ok()??;
+    match depth {
+        Depth::Whole => Sidecar::parse(bytes).ok().map(Box::new),
+        Depth::Window => Sidecar::parse_window(bytes).map(Box::new),
+    }
 }
 
 fn read_one(
@@ -270,18 +474,26 @@ fn read_one(
             None,
         )
     } else {
+        let inside = read::description(archive);
+        let inside = inside.and_then(|inside| Sidecar::parse(&inside).ok());
         let problem = format!(
-            "the archive `{}` has no sidecar: it is unfinished or foreign, and what its name says is shown",
-            archive.display()
+            "the archive `{}` has no sidecar: it is unfinished or foreign, and what {} is shown",
+            archive.display(),
+            if inside.is_some() {
+                "it says of itself"
+            } else {
+                "its name says"
+            }
         );
-        (sidecar_of_name(archive, zone), Some(problem))
+        let sidecar = inside.unwrap_or_else(|| sidecar_of_name(archive, zone));
+        (sidecar, Some(problem))
     };
     Ok((
         Snapshot {
             archive: archive.to_owned(),
-            sidecar,
+            sidecar: Box::new(sidecar),
+            depth: Depth::Whole,
             is_complete: has_sidecar,
-            size_bytes: meta.len(),
         },
         problem,
     ))
@@ -351,13 +563,9 @@ pub fn newest<'a>(
     snapshots: impl Iterator<Item = &'a Snapshot>,
     auth_only: bool,
 ) -> Option<&'a Snapshot> {
-    let rank = |snapshot: &Snapshot| -> (bool, Option<Stamp>, PathBuf) {
+    let rank = |snapshot: &'a Snapshot| -> (bool, Option<Stamp>, &'a Path) {
         let whole = auth_only || snapshot.sidecar.mode() == BackupMode::Full;
-        (
-            whole,
-            snapshot.sidecar.content_time(),
-            snapshot.archive.clone(),
-        )
+        (whole, snapshot.sidecar.content_time(), &snapshot.archive)
     };
     snapshots
         .filter(|snapshot| snapshot.sidecar.mode() != BackupMode::SessionOnly)
@@ -393,6 +601,7 @@ pub fn earlier(snapshots: &[Snapshot], account: &Account) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn utc() -> Zone {
         Zone::named("UTC").expect("a zone")
@@ -419,8 +628,165 @@ mod tests {
         }
         put(dir.path(), "a@example.com-latest-codex.tar.gz", "x");
         put(dir.path(), "notes.txt", "x");
-        let listing = list(dir.path(), &utc()).expect("lists");
+        let listing = list(dir.path(), &utc(), Depth::Whole).expect("lists");
         assert_eq!((listing.snapshots.len(), listing.problems), (3, Vec::new()));
+    }
+
+    /// The archive `name` in `dir` as the writer makes it of one file, which says of itself what `inside` says.
+    fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> PathBuf {
+        use crate::archive::reuse::Reuse;
+        use crate::archive::write::{self, Content, Entry, Frame, How, Outcome};
+        let frame = Frame {
+            name: "x-codex.metadata.json",
+            description: &serde_json::to_vec(inside).expect("writes"),
+            manifest_name: "x-codex.manifest.metadata.json",
+            account,
+            absent: &[],
+        };
+        let entry = Entry {
+            path: "config.toml".to_owned(),
+            content: Content::Bytes(b"{}".to_vec()),
+            nature: crate::archive::manifest::Nature::Plain,
+            executable: false,
+            mtime: 0,
+            mtime_nanos: 0,
+        };
+        let how = How {
+            level: 1,
+            threads: 1,
+            reuse: &Reuse::default(),
+        };
+        let path = dir.join(name);
+        let mut file = fs::File::create_new(&path).expect("makes");
+        let outcome = write::write(&mut file, &path, &frame, &[entry], &how, &|| false);
+        assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+        path
+    }
+
+    const ALICE: &str = "2026-04-14-155500-alice@example.com-codex.tar.gz";
+
+    fn sidecar_of(name: &str, format: Option<u32>) -> Sidecar {
+        Sidecar {
+            email: Some(format!("{name}@example.com")),
+            schema_version: Some(1),
+            archive_format: format,
+            backup_mode: Some(BackupMode::SessionOnly),
+            ..Sidecar::default()
+        }
+    }
+
+    #[test]
+    fn an_archive_without_sidecar_says_of_itself_what_it_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = Sidecar {
+            backup_mode: Some(BackupMode::AuthOnly),
+            quota_percent_left: Some(42),
+            ..sidecar_of("bob", Some(ARCHIVE_FORMAT))
+        };
+        let archive = put_archive(dir.path(), ALICE, &inside, &inside.account());
+        let listing = list(dir.path(), &utc(), Depth::Whole).expect("lists");
+        let [snapshot] = listing.snapshots.as_slice() else {
+            panic!("{listing:?}");
+        };
+        assert_eq!((&*snapshot.sidecar, snapshot.is_complete), (&inside, false));
+        let problem = listing.problems.concat();
+        assert!(
+            problem.contains(
+                "has no sidecar: it is unfinished or foreign, and what it says of itself is shown"
+            ),
+            "{problem}"
+        );
+        // What begins with no sound description is known by its name.
+        let sound = fs::read(&archive).expect("reads");
+        for damaged in [&sound[..100], &sound[1..], b""] {
+            fs::write(&archive, damaged).expect("writes");
+            let listing = list(dir.path(), &utc(), Depth::Whole).expect("lists");
+            let sidecar = &listing.snapshots[0].sidecar;
+            assert_eq!(sidecar.email.as_deref(), Some("alice@example.com"));
+            assert!(
+                listing
+                    .problems
+                    .concat()
+                    .contains("what its name says is shown")
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_of_the_account_that_the_sidecar_names() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = sidecar_of("bob", Some(ARCHIVE_FORMAT));
+        let archive = put_archive(dir.path(), ALICE, &inside, &inside.account());
+        let why = |sidecar: Sidecar| {
+            let snapshot = Snapshot {
+                archive: archive.clone(),
+                sidecar: Box::new(sidecar),
+                depth: Depth::Whole,
+                is_complete: true,
+            };
+            let checked = snapshot.check(&Limits::default(), &|| false);
+            checked.map_or_else(
+                |error| {
+                    assert_eq!(error.kind(), Kind::ArchiveDamaged);
+                    error.to_string()
+                },
+                |_| String::new(),
+            )
+        };
+        let text = why(sidecar_of("alice", Some(ARCHIVE_FORMAT)));
+        let wanted = "its manifest is of bob@example.com, its sidecar names alice@example.com";
+        assert!(text.contains(wanted), "{text}");
+        // One that knows less, or nothing, contradicts nothing.
+        let nobody = Sidecar {
+            email: None,
+            ..inside.clone()
+        };
+        for sidecar in [inside.clone(), sidecar_of("BOB", None), nobody] {
+            assert_eq!(why(sidecar), "");
+        }
+        let exact = Sidecar {
+            user_id: Some("u".to_owned()),
+            account_id: Some("w".to_owned()),
+            ..inside
+        };
+        assert!(why(exact).contains("its manifest is of"));
+    }
+
+    #[test]
+    fn a_sidecar_that_tells_of_a_manifest_is_of_no_archive_without_one() {
+        use std::io::Write;
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(2);
+        header.set_mode(0o600);
+        let added = tar.append_data(&mut header, "auth.json", b"{}".as_slice());
+        added.expect("appends");
+        let gzip = flate2::Compression::default();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), gzip);
+        let tar = tar.into_inner().expect("ends");
+        gzip.write_all(&tar).expect("compresses");
+        let archive = dir.path().join(ALICE);
+        fs::write(&archive, gzip.finish().expect("compresses")).expect("writes");
+        let mut snapshot = Snapshot {
+            archive,
+            sidecar: Box::new(Sidecar {
+                archive_format: Some(ARCHIVE_FORMAT),
+                ..Sidecar::default()
+            }),
+            depth: Depth::Whole,
+            is_complete: true,
+        };
+        let error = snapshot.check(&Limits::default(), &|| false);
+        let text = error.expect_err("refuses").to_string();
+        assert!(
+            text.contains("tells of a manifest, and it has none"),
+            "{text}"
+        );
+        snapshot.sidecar.archive_format = None;
+        let checked = snapshot.check(&Limits::default(), &|| false);
+        checked.expect("archives of before have none");
     }
 
     #[test]
@@ -446,7 +812,7 @@ mod tests {
             "2026-04-14-155500-c@example.com-codex.metadata.json",
             SIDECAR,
         );
-        let listing = list(dir.path(), &utc()).expect("lists");
+        let listing = list(dir.path(), &utc(), Depth::Whole).expect("lists");
         assert_eq!(listing.snapshots.len(), 1);
         assert_eq!(
             listing.snapshots[0].sidecar.email.as_deref(),
@@ -456,10 +822,99 @@ mod tests {
         assert_eq!(listing.problems.len(), 3);
     }
 
+    /// Enough for several threads, with everything odd among them: the same as if each were read alone.
+    #[cfg(unix)]
+    #[test]
+    fn many_are_read_as_each_of_them_alone() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        put(dir.path(), "elsewhere/sidecar", SIDECAR);
+        let (mut bases, mut orphans) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..1200_u32 {
+            // Not in the order of their names, and some that differ only behind their first bytes.
+            let (minute, second) = (number * 7 % 60, number * 11 % 3);
+            let base = format!("2026-04-14-15{minute:02}0{second}-{number}@example.com-codex");
+            let archive = format!("{base}{ARCHIVE_SUFFIX}");
+            let sidecar = format!("{base}{SIDECAR_SUFFIX}");
+            match number % 40 {
+                1 => {}
+                2 => put(dir.path(), &sidecar, "{"),
+                3 => put(dir.path(), &sidecar, &format!("{SIDECAR} and more")),
+                4 => symlink(path("elsewhere/sidecar"), path(&sidecar)).expect("links"),
+                5 => symlink(path("nowhere"), path(&sidecar)).expect("links"),
+                6 => fs::create_dir(path(&sidecar)).expect("makes"),
+                7 => put(dir.path(), &sidecar, &SIDECAR.replace("codex", "other")),
+                8 => put(
+                    dir.path(),
+                    &sidecar,
+                    &" ".repeat(70_000).replacen(' ', SIDECAR, 1),
+                ),
+                _ => put(dir.path(), &sidecar, SIDECAR),
+            }
+            match number % 41 {
+                1 => {
+                    if number % 40 != 1 {
+                        orphans.insert(base);
+                    }
+                    continue;
+                }
+                2 => fs::create_dir(path(&archive)).expect("makes"),
+                3 => symlink(path("elsewhere/sidecar"), path(&archive)).expect("links"),
+                4 => symlink(path("nowhere"), path(&archive)).expect("links"),
+                _ => put(dir.path(), &archive, "x"),
+            }
+            bases.insert(base);
+        }
+        let mut alone = Listing::default();
+        for base in &bases {
+            let archive = path(&format!("{base}{ARCHIVE_SUFFIX}"));
+            let sidecar = fs::symlink_metadata(sidecar_path(&archive));
+            match read_one(&archive, sidecar.is_ok(), &utc()) {
+                Ok((snapshot, problem)) => {
+                    alone.snapshots.push(snapshot);
+                    alone.problems.extend(problem);
+                }
+                Err(problem) => {
+                    alone.problems.push(problem);
+                    alone.unreadable += 1;
+                }
+            }
+        }
+        for base in orphans {
+            let sidecar = path(&format!("{base}{SIDECAR_SUFFIX}"));
+            let sidecar = sidecar.display();
+            alone
+                .problems
+                .push(format!("the sidecar `{sidecar}` has no archive beside it"));
+        }
+        assert!(alone.unreadable > 100 && alone.snapshots.len() > 900);
+        for depth in [Depth::Whole, Depth::Window] {
+            let listing = list(dir.path(), &utc(), depth).expect("lists");
+            assert_eq!(listing.problems, alone.problems);
+            assert_eq!(listing.unreadable, alone.unreadable);
+            let seen = |listing: &Listing| -> Vec<_> {
+                let snapshots = listing.snapshots.iter();
+                let of = |one: &Snapshot| {
+                    let sidecar = &one.sidecar;
+                    let said = (sidecar.email.clone(), sidecar.created_at);
+                    (one.archive.clone(), said, one.is_complete)
+                };
+                snapshots.map(of).collect()
+            };
+            assert_eq!(seen(&listing), seen(&alone));
+            let mut lengths = Lengths::default();
+            for snapshot in &listing.snapshots {
+                let meta = fs::metadata(&snapshot.archive).expect("stands");
+                assert_eq!(lengths.of(snapshot), Some(meta.len()));
+            }
+        }
+    }
+
     #[test]
     fn a_missing_directory_holds_nothing() {
         assert!(
-            list(Path::new("/nonexistent/backups"), &utc())
+            list(Path::new("/nonexistent/backups"), &utc(), Depth::Whole)
                 .expect("lists")
                 .snapshots
                 .is_empty()

@@ -4,6 +4,7 @@
 
 pub mod table;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, BufRead, Write};
 
@@ -74,7 +75,11 @@ impl Ui {
             text.push('\n');
             text
         } else {
-            table::printable_lines(&report.text(&self.page))
+            let text = report.text(&self.page);
+            match table::printable_lines(&text) {
+                Cow::Borrowed(_) => text,
+                Cow::Owned(printable) => printable,
+            }
         };
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

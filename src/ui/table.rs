@@ -1,6 +1,6 @@
 //! Tables that fit: a narrow terminal gets the columns that have room, the most important first; no cell is wrapped.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -8,9 +8,6 @@ use super::Page;
 
 /// Spaces between columns.
 const GAP: usize = 2;
-
-/// The same as the table crate counts it.
-const GAP_PADDING: u16 = 2;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +52,13 @@ pub enum Tone {
 /// Rows under headings.
 pub struct Table<'a> {
     columns: &'a [Column],
-    rows: Vec<(Tone, Vec<String>)>,
+    tones: Vec<Tone>,
+    /// Every cell, row after row; a list may have thousands of them.
+    text: String,
+    /// Where each cell ends in `text`.
+    ends: Vec<usize>,
+    /// The widest of each column, its heading among them.
+    widths: Vec<usize>,
 }
 
 impl<'a> Table<'a> {
@@ -63,21 +66,42 @@ impl<'a> Table<'a> {
     pub fn new(columns: &'a [Column]) -> Self {
         Self {
             columns,
-            rows: Vec::new(),
+            tones: Vec::new(),
+            text: String::new(),
+            ends: Vec::new(),
+            widths: columns.iter().map(|column| width(column.title)).collect(),
         }
     }
 
-    /// Adds a row, one cell a column.
-    pub fn row<const N: usize>(&mut self, tone: Tone, cells: [String; N]) {
-        self.rows
-            .push((tone, cells.map(|cell| printable(&cell)).to_vec()));
+    /// Adds a row, one cell a column; what is beyond the last column is left out.
+    pub fn row<C: AsRef<str>, const N: usize>(&mut self, tone: Tone, cells: [C; N]) {
+        self.tones.push(tone);
+        let mut cells = cells.into_iter();
+        for widest in &mut self.widths {
+            let cell = cells.next();
+            let cell = printable(cell.as_ref().map_or("", C::as_ref));
+            *widest = width(&cell).max(*widest);
+            self.text.push_str(&cell);
+            self.ends.push(self.text.len());
+        }
     }
 
     /// The table as lines, each ended.
     pub fn render(&self, page: &Page) -> String {
         let mut shown = self.chosen(page.width.unwrap_or(usize::MAX));
         shown.sort_unstable();
-        self.colour(self.lines(&shown), page)
+        let mut text = String::with_capacity(self.text.len() * 3 / 2);
+        let heading = |column: usize| self.columns.get(column).map_or("", |column| column.title);
+        self.line(&mut text, &shown, heading, page.color.then_some("1"));
+        for (row, tone) in self.tones.iter().enumerate() {
+            let code = match (page.color, tone) {
+                (false, _) | (true, Tone::Plain) => None,
+                (true, Tone::Good) => Some("32"),
+                (true, Tone::Dim) => Some("2"),
+            };
+            self.line(&mut text, &shown, |column| self.cell(row, column), code);
+        }
+        text
     }
 
     /// The columns that have a place in `room`, by rank.
@@ -86,7 +110,7 @@ impl<'a> Table<'a> {
         by_rank.sort_by_key(|column| self.columns[*column].rank);
         let mut taken = 0;
         by_rank.retain(|column| {
-            let wanted = taken + if taken == 0 { 0 } else { GAP } + self.width_of(*column);
+            let wanted = taken + if taken == 0 { 0 } else { GAP } + self.widths[*column];
             let has_place = self.columns[*column].rank == 0 || wanted <= room;
             if has_place {
                 taken = wanted;
@@ -96,56 +120,57 @@ impl<'a> Table<'a> {
         by_rank
     }
 
-    fn width_of(&self, column: usize) -> usize {
-        let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(column));
-        let widest = cells.map(|cell| cell.width()).max().unwrap_or_default();
-        widest.max(self.columns[column].title.width())
+    fn cell(&self, row: usize, column: usize) -> &str {
+        let place = row * self.columns.len() + column;
+        let end_of = |place: usize| self.ends.get(place).copied().unwrap_or_default();
+        let start = place.checked_sub(1).map_or(0, end_of);
+        self.text.get(start..end_of(place)).unwrap_or_default()
     }
 
-    fn lines(&self, shown: &[usize]) -> Vec<String> {
-        let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
-        grid.set_header(shown.iter().map(|column| self.columns[*column].title));
-        for (_, cells) in &self.rows {
-            grid.add_row(
-                shown
-                    .iter()
-                    .map(|column| cells.get(*column).map_or("", String::as_str)),
-            );
+    /// Adds one line to `text`, without the blanks at its end.
+    fn line<'c>(
+        &'c self,
+        text: &mut String,
+        shown: &[usize],
+        cell_of: impl Fn(usize) -> &'c str,
+        code: Option<&str>,
+    ) {
+        if let Some(code) = code {
+            text.push_str(&format!("\x1b[{code}m"));
         }
-        for (place, column) in shown.iter().enumerate() {
-            if let Some(shape) = grid.column_mut(place) {
-                shape.set_padding((0, GAP_PADDING));
-                if self.columns[*column].right {
-                    shape.set_cell_alignment(CellAlignment::Right);
-                }
-            }
-        }
-        grid.lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect()
-    }
-
-    fn colour(&self, lines: Vec<String>, page: &Page) -> String {
-        let mut text = String::new();
-        for (place, line) in lines.into_iter().enumerate() {
-            let tone = place
-                .checked_sub(1)
-                .and_then(|row| self.rows.get(row))
-                .map(|(tone, _)| *tone);
-            let code = match (page.color, tone) {
-                (false, _) | (true, Some(Tone::Plain)) => None,
-                (true, None) => Some("1"),
-                (true, Some(Tone::Good)) => Some("32"),
-                (true, Some(Tone::Dim)) => Some("2"),
+        let start = text.len();
+        for column in shown {
+            let cell = cell_of(*column);
+            let free = self.widths[*column].saturating_sub(width(cell));
+            let (before, after) = if self.columns[*column].right {
+                (free, 0)
+            } else {
+                (0, free)
             };
-            match code {
-                Some(code) => text.push_str(&format!("\x1b[{code}m{line}\x1b[0m\n")),
-                None => text.push_str(&format!("{line}\n")),
-            }
+            push_blanks(text, before);
+            text.push_str(cell);
+            push_blanks(text, after + GAP);
         }
-        text
+        let line = text.get(start..).unwrap_or_default();
+        text.truncate(start + line.trim_end().len());
+        if code.is_some() {
+            text.push_str("\x1b[0m");
+        }
+        text.push('\n');
+    }
+}
+
+fn push_blanks(text: &mut String, count: usize) {
+    text.extend(std::iter::repeat_n(' ', count));
+}
+
+/// Columns that `text` takes on a terminal.
+fn width(text: &str) -> usize {
+    // What is printable ASCII takes one each.
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.width()
     }
 }
 
@@ -171,28 +196,46 @@ pub fn size_words(bytes: u64) -> String {
 }
 
 /// `text` without what would move the cursor, break the line or turn its direction: names and emails come from outside.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| if steers(letter) { '\u{fffd}' } else { letter })
-        .collect()
+pub fn printable(text: &str) -> Cow<'_, str> {
+    without_steering(text, |_, _| false)
 }
 
 /// The same for a text of several lines, in which our own colours may stand.
-pub fn printable_lines(text: &str) -> String {
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
     const COLOURS: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
-    let is_ours = |at: usize, letter: char| {
-        let behind = text.get(at + letter.len_utf8()..).unwrap_or_default();
+    without_steering(text, |letter, behind| {
         letter == '\n'
             || (letter == '\x1b' && COLOURS.iter().any(|colour| behind.starts_with(colour)))
-    };
-    let shown = |(at, letter): (usize, char)| {
-        if steers(letter) && !is_ours(at, letter) {
-            '\u{fffd}'
-        } else {
-            letter
+    })
+}
+
+/// `text` with what steers replaced, except where `is_ours`, which is given the letter and what stands behind it.
+fn without_steering(text: &str, is_ours: impl Fn(char, &str) -> bool) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    // Nearly all is plain, and a long list is long: whole runs at a time.
+    while let Some(place) = rest.bytes().position(|byte| !is_plain(byte)) {
+        let (run, odd) = rest.split_at(place);
+        let mut letters = odd.chars();
+        let Some(letter) = letters.next() else { break };
+        let is_shown = !steers(letter) || is_ours(letter, letters.as_str());
+        if shown.capacity() == 0 {
+            shown.reserve(text.len() + text.len() / 8);
         }
-    };
-    text.char_indices().map(shown).collect()
+        shown.push_str(run);
+        shown.push(if is_shown { letter } else { '\u{fffd}' });
+        rest = letters.as_str();
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// ASCII that is no control letter, so that nothing in it steers.
+fn is_plain(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
 }
 
 fn steers(letter: char) -> bool {

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import tarfile
 
 # The instant every measured command answers as of.
@@ -69,9 +70,8 @@ def private_file(path, content, mtime):
     os.utime(path, (mtime, mtime))
 
 
-def make_snapshots(where, count):
-    """`count` snapshots of a few kB over ACCOUNTS accounts, in the flat layout that both programs read."""
-    where.mkdir(parents=True, mode=0o700)
+def sessions(count):
+    """`count` windows over ACCOUNTS accounts: base name, account, start, when the snapshot was made, percent left."""
     dice = random.Random("snapshots")
     taken = set()
     while len(taken) < count:
@@ -83,7 +83,13 @@ def make_snapshots(where, count):
             continue
         taken.add(base)
         made = min(start + datetime.timedelta(seconds=dice.randrange(7 * 86400)), NOW)
-        left = dice.choice((0, 0, 3, 10, 42, 77))
+        yield base, name, start, made, dice.choice((0, 0, 3, 10, 42, 77))
+
+
+def make_snapshots(where, count):
+    """`count` snapshots of a few kB, with the sidecars that this program writes."""
+    where.mkdir(parents=True, mode=0o700)
+    for base, name, start, made, left in sessions(count):
         packed = archive_of([("auth.json", login(name)), ("config.toml", b'model = "made-up"\n')], int(made.timestamp()))
         reset = (start + WEEK).isoformat(timespec="seconds")
         sidecar = {
@@ -118,6 +124,39 @@ def make_snapshots(where, count):
         private_file(where / f"{base}.metadata.json", json.dumps(sidecar, indent=2).encode(), made.timestamp())
 
 
+def make_python_snapshots(where, count):
+    """The same snapshots as the Python codex-manager 1.0.0 leaves them: its fields, its metadata in each archive too,
+    open to everybody, and a link to the newest of each account."""
+    where.mkdir(parents=True)
+    newest = {}
+    for base, name, start, made, left in sessions(count):
+        reset = (start + WEEK).isoformat(timespec="seconds")
+        bar = "\N{FULL BLOCK}" * (left // 5) + "\N{LIGHT SHADE}" * (20 - left // 5)
+        metadata = {
+            "product": "codex",
+            "email": f"{name}@example.com",
+            "session_start_at": start.isoformat(timespec="seconds"),
+            "next_available_at": reset,
+            "reset_at": reset,
+            "quota_text": f"[{bar}] {left}% left (resets {start + WEEK:%H:%M on %d %b})",
+            "quota_percent_left": left,
+            "archive_name": f"{base}.tar.gz",
+            "archive_path": f"/home/user/.codexmgr/backups/{base}.tar.gz",
+            "source_codex_home": "/home/user/.codex",
+            "created_at": made.isoformat(timespec="seconds"),
+            "status_source": "live_codex_status",
+            "backup_mode": "full",
+            "pruned_before_backup": False,
+        }
+        text = json.dumps(metadata, indent=2).encode()
+        members = [("auth.json", login(name)), ("config.toml", b'model = "made-up"\n'), (f"{base}.metadata.json", text)]
+        (where / f"{base}.tar.gz").write_bytes(archive_of(members, int(made.timestamp())))
+        (where / f"{base}.metadata.json").write_bytes(text)
+        newest[name] = max(base, newest.get(name, ""))
+    for name, base in newest.items():
+        (where / f"{name}@example.com-latest-codex.tar.gz").symlink_to(f"{base}.tar.gz")
+
+
 def make_legacy(where, count):
     """`count` hand-named login copies of as many accounts; four of five names agree with their mtime."""
     where.mkdir(parents=True, mode=0o700)
@@ -134,13 +173,14 @@ def make_legacy(where, count):
 
 
 def make(root, count):
-    """Everything below `root`, unless it stands there already."""
-    done = root / f"complete-{count}"
-    snapshots, legacy = root / f"snapshots-{count}", root / f"legacy-{count}"
-    if not done.exists():
-        if snapshots.exists() or legacy.exists():
-            raise SystemExit(f"`{root}` holds half-made data: remove it and run again")
-        make_snapshots(snapshots, count)
-        make_legacy(legacy, count)
-        done.touch()
-    return snapshots, legacy
+    """What measurements of `count` things read, below `root`; what stands there already is left as it is."""
+    made = []
+    for name, maker in (("snapshots", make_snapshots), ("python-snapshots", make_python_snapshots), ("legacy", make_legacy)):
+        where, half = root / f"{name}-{count}", root / f"{name}-{count}-half-made"
+        if not where.exists():
+            if half.exists():
+                shutil.rmtree(half)
+            maker(half, count)
+            half.rename(where)
+        made.append(where)
+    return made

@@ -18,6 +18,9 @@ const KEYS: &[&str] = &[
     "backup.exclude",
     "backup.include_tmp",
     "backup.level",
+    "archive.max_entries",
+    "archive.max_bytes",
+    "archive.max_ratio",
     "normalize.source_dir",
     "normalize.session_duration_hours",
     "normalize.inventory_path",
@@ -49,6 +52,9 @@ backup.dir  ~/.codex-manager/backups  default  where snapshots are kept
 backup.exclude  -  default  glob patterns that backups leave out
 backup.include_tmp  false  default  also capture tmp/ and .tmp/
 backup.level  3  default  how hard to compress: 1 is fastest, 12 smallest
+archive.max_entries  100000  default  the most files and directories an archive may hold
+archive.max_bytes  1099511627776  default  the most bytes an archive may unpack to
+archive.max_ratio  200  default  how many times its own length an archive may unpack to
 normalize.source_dir  ~/.codex  default  where legacy login copies lie
 normalize.session_duration_hours  2.0  default  assumed hours from a session's start to its quota's end
 normalize.inventory_path  ~/.codex-manager/inventory.json  default  the inventory file
@@ -128,6 +134,9 @@ fn set_get_and_unset() {
         ("recommend.policy", "drain", "drain"),
         ("status.command", "cat panel", "cat panel"),
         ("status.timeout_seconds", "86400", "86400"),
+        ("archive.max_entries", "12", "12"),
+        ("archive.max_bytes", "1125899906842624", "1125899906842624"),
+        ("archive.max_ratio", "1032", "1032"),
     ] {
         env.run(&["config", "set", key, value])
             .code(0)
@@ -246,7 +255,7 @@ fn an_unknown_key_is_told_with_the_nearest() {
         (
             "usage".to_owned(),
             "there is no setting `zzz`".to_owned(),
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
         )
     );
     assert!(!env.path(".codex-manager").exists());
@@ -278,6 +287,16 @@ fn a_wrong_value_is_refused_and_nothing_written() {
             "status.timeout_seconds",
             "0",
             "`status.timeout_seconds` takes a whole number from 1 to 86400",
+        ),
+        (
+            "archive.max_ratio",
+            "1033",
+            "`archive.max_ratio` takes a whole number from 1 to 1032",
+        ),
+        (
+            "archive.max_entries",
+            "0",
+            "`archive.max_entries` takes a whole number from 1 to 100000000",
         ),
         (
             "status.timeout_seconds",
@@ -337,7 +356,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[extra]\nkey = 1\n",
             "there is no setting `extra`",
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
         ),
         (
             "color = \"blue\"\n",

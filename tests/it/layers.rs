@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules at the root, low to high: each may use only those before it.
 const LAYERS: &[&[&str]] = &[
-    &["error", "stop", "fsutil", "timeutil"],
+    &["error", "stop", "threads", "fsutil", "timeutil"],
     &["lock", "settings", "ui", "metadata", "legacy"],
     &["observation", "codex", "profiles"],
     &["archive", "registry", "inventory"],

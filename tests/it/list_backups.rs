@@ -416,12 +416,12 @@ fn halves_of_a_snapshot_are_named() {
     fs::remove_file(env.path(&format!("{BACKUPS}/{ALICE}.metadata.json"))).expect("removes");
     fs::remove_file(env.path(&format!("{BACKUPS}/{BOB}.tar.gz"))).expect("removes");
     let ran = env.run(&["list-backups", "--sort", "reset_at"]).code(0).stderr(&format!(
-        "warning: the archive `~/{BACKUPS}/{ALICE}.tar.gz` has no sidecar: it is unfinished or foreign, and what its name says is shown\n\
+        "warning: the archive `~/{BACKUPS}/{ALICE}.tar.gz` has no sidecar: it is unfinished or foreign, and what it says of itself is shown\n\
          warning: the sidecar `~/{BACKUPS}/{BOB}.metadata.json` has no archive beside it\n"
     ));
     let shown = table(&ran);
     assert!(
-        shown.contains("2026-04-14-155500-alice@example.com-codex.tar.gz  alice@example.com  open  -  2026-04-21 15:55  2026-04-14 15:55  full  SIZE\n"),
+        shown.contains("2026-04-14-155500-alice@example.com-codex.tar.gz  alice@example.com  open  66%  2026-04-21 15:55  2026-04-19 10:00  full  SIZE\n"),
         "{shown}"
     );
     assert!(!shown.contains("bob@example.com"), "{shown}");

@@ -17,6 +17,7 @@ mod crash;
 mod databases;
 mod engine;
 mod help;
+mod hostile;
 mod layers;
 #[cfg(unix)]
 mod leftovers;

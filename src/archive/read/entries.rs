@@ -7,9 +7,12 @@
 
 use tar::{Header, UstarHeader};
 
+use super::holes::solid_bytes;
 use super::stream::Stream;
 use super::{Caps, Entry, EntryKind, Maker, damaged};
 use crate::archive::entry_name::{self, shown};
+use crate::archive::file_hash::{Hash, Hasher};
+use crate::archive::member::Key;
 use crate::error::Result;
 
 const BLOCK: usize = 512;
@@ -57,6 +60,11 @@ impl<'a> Entries<'a> {
         self.stream.total()
     }
 
+    /// Where the current entry's content begins, in inflated bytes, before any of it was taken.
+    pub fn position(&self) -> u64 {
+        self.stream.position()
+    }
+
     /// The next entry, or None behind the last one, when the whole rest of the file has been read and was sound.
     pub fn next(&mut self) -> Result<Option<Entry>> {
         while !self.piece()?.is_empty() {}
@@ -73,7 +81,10 @@ impl<'a> Entries<'a> {
             }
             self.count += 1;
             if self.count > self.caps.entries {
-                return Err(self.refuse("it holds more entries than are allowed"));
+                let most = self.caps.entries;
+                return Err(self.refuse(&format!(
+                    "it holds more entries than `archive.max_entries` allows, {most}"
+                )));
             }
             let header = Header::from_byte_slice(&block);
             if number(&header.as_old().cksum) != Some(checksum(&block)) {
@@ -108,16 +119,21 @@ impl<'a> Entries<'a> {
 
     /// The next bytes of the current entry's content; an empty slice is its end.
     pub fn piece(&mut self) -> Result<&[u8]> {
+        self.keyed_piece().map(|(piece, _)| piece)
+    }
+
+    /// The same, and what it is where it is the whole of a member of ours.
+    pub fn keyed_piece(&mut self) -> Result<(&[u8], Option<Key>)> {
         if self.left == 0 {
-            return Ok(&[]);
+            return Ok((&[], None));
         }
         let path = self.stream.path();
-        let piece = self.stream.next(self.left)?;
+        let (piece, key) = self.stream.next(self.left)?;
         if piece.is_empty() {
             return Err(damaged(path, None, "it ends in the middle of an entry"));
         }
         self.left -= piece.len() as u64;
-        Ok(piece)
+        Ok((piece, key))
     }
 
     /// The rest of the current entry's content. The caller has looked at its size.
@@ -132,6 +148,30 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Reads the rest of the current entry's content, a file of `size` bytes. Gives its BLAKE3, and how many of its bytes
+    /// are worth writing.
+    pub fn hash(&mut self, size: u64) -> Result<(Hash, u64)> {
+        let mut hasher = Hasher::new(size);
+        let mut solid = 0;
+        let mut offset = 0;
+        loop {
+            let (piece, key) = self.keyed_piece()?;
+            if piece.is_empty() {
+                return Ok((hasher.finish(), solid));
+            }
+            hasher.update(piece, key.as_ref());
+            solid += solid_bytes(piece, offset);
+            offset += piece.len() as u64;
+        }
+    }
+
+    fn claims_too_much(&self) -> String {
+        format!(
+            "it claims more bytes than `archive.max_bytes` allows, {}",
+            self.caps.total_bytes
+        )
+    }
+
     fn refuse(&self, reason: &str) -> crate::error::Error {
         damaged(self.stream.path(), None, reason)
     }
@@ -141,7 +181,7 @@ impl<'a> Entries<'a> {
         let mut filled = 0;
         while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let path = self.stream.path();
-            let piece = self.stream.next(rest.len() as u64)?;
+            let (piece, _) = self.stream.next(rest.len() as u64)?;
             if piece.is_empty() {
                 return Err(damaged(path, None, "it ends without its end mark"));
             }
@@ -156,7 +196,7 @@ impl<'a> Entries<'a> {
     fn skip_padding(&mut self) -> Result<()> {
         while self.padding > 0 {
             let path = self.stream.path();
-            let piece = self.stream.next(self.padding)?;
+            let (piece, _) = self.stream.next(self.padding)?;
             if piece.is_empty() {
                 return Err(damaged(path, None, "it ends in the middle of an entry"));
             }
@@ -170,7 +210,7 @@ impl<'a> Entries<'a> {
         let mut zeros = self.block()?.iter().all(|byte| *byte == 0);
         let mut size: u64 = 0;
         while zeros {
-            let piece = self.stream.next(u64::MAX)?;
+            let (piece, _) = self.stream.next(u64::MAX)?;
             if piece.is_empty() {
                 if !size.is_multiple_of(BLOCK as u64) {
                     return Err(self.refuse("it ends in the middle of a block"));
@@ -196,7 +236,7 @@ impl<'a> Entries<'a> {
 
     fn start_content(&mut self, size: u64) -> Result<()> {
         if size > self.stream.room() {
-            return Err(self.refuse("an entry claims more bytes than are allowed"));
+            return Err(self.refuse(&self.claims_too_much()));
         }
         self.left = size;
         let block = BLOCK as u64;
@@ -336,7 +376,7 @@ impl<'a> Entries<'a> {
             .mtime
             .unwrap_or_else(|| clamp(number(&old.mtime).unwrap_or(0)));
         self.start_content(size)
-            .map_err(|_| refuse("it claims more bytes than are allowed"))?;
+            .map_err(|_| refuse(&self.claims_too_much()))?;
         Ok(Entry {
             path,
             executable: kind == EntryKind::File && mode & 0o100 != 0,

@@ -1,29 +1,34 @@
-//! The compressed side of an archive: one thread hashes and inflates ahead, in a few buffers, while the caller works.
+//! The compressed side of an archive: other threads hash and inflate ahead, in a few buffers, while the caller works.
 //!
 //! Every byte of the file goes through the hash and through a gzip member: a wrong CRC, a wrong length, a cut or
 //! anything at all behind the last member is an error. (Zero padding behind it is no exception: neither tool writes
 //! it, and the sidecar's hash would not fit.)
+//!
+//! A file that begins with a member of ours is taken to hold nothing else, and its members are inflated by several
+//! threads. Any other is inflated in order by one.
 
-use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use flate2::bufread::MultiGzDecoder;
-use sha2::{Digest, Sha256};
+use flate2::bufread::GzDecoder;
 
-use super::{Caps, RATIO_FROM, damaged};
+use super::packed::Packed;
+use super::{Caps, damaged};
+use crate::archive::member::{BLOCK, HEAD, Head, Key, Unpacker};
+use crate::archive::ordered::{Feed, Pool, Results, ordered};
 use crate::error::{Error, Result};
 
-/// One inflated piece. Also the size of the writes while extracting: 1 MiB ones were measured erratic.
+/// One inflated piece of an archive that is inflated in order.
 const PIECE: usize = 256 * 1024;
 
-/// How many pieces are on their way at most; this bounds the memory.
+/// How many of them are on their way at most; this bounds the memory.
 const PIECES: usize = 4;
 
-/// How much of the file is read at a time.
-const COMPRESSED_PIECE: usize = 128 * 1024;
+/// How many members there may be for each entry that is allowed: a file in blocks has a shared one, its own, and a short
+/// last one.
+const MEMBERS_EACH: u64 = 4;
 
 /// What the whole file was, once all of it was read.
 pub(super) struct Seal {
@@ -31,157 +36,392 @@ pub(super) struct Seal {
     pub sha256: String,
     /// Bytes of the compressed file.
     pub size: u64,
+    /// What its members say of themselves, in order; None where it is not made of ours.
+    pub members: Option<Vec<Head>>,
 }
 
-enum Broken {
+/// Why there is no next piece.
+pub(super) enum Broken {
     /// The system could not read the file.
     Read(io::Error),
-    /// The bytes are no whole gzip stream.
-    Gzip(io::Error),
+    /// The file ends too early.
+    Cut,
+    /// The bytes are not what a gzip stream, or a member of ours, must be.
+    Damaged,
+    /// There are too many members.
+    Crowded,
+    /// A thread failed.
+    Lost,
 }
 
-type Inflated = std::result::Result<(Vec<u8>, usize), Broken>;
+/// Some inflated bytes.
+#[derive(Default)]
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    /// How many of them count.
+    filled: usize,
+    /// What they are, where they are a member of ours.
+    key: Option<Key>,
+}
+
+type Inflated = std::result::Result<Piece, Broken>;
+
+/// Where pieces come from.
+pub(super) trait Source {
+    /// The next one, None behind the last. `used` is a buffer that is free again.
+    fn next(&mut self, used: Vec<u8>) -> Option<Inflated>;
+
+    /// Whether each piece is a member of ours.
+    fn is_of_members(&self) -> bool;
+}
 
 /// Inflates the archive at `path` for `work`, which must read to the end; gives its result and the file's seal.
 pub(super) fn with_stream<T>(
     path: &Path,
     caps: &Caps,
+    threads: usize,
     stop: &dyn Fn() -> bool,
     work: impl FnOnce(Stream<'_>) -> Result<T>,
 ) -> Result<(T, Seal)> {
-    let unreadable = |error| Error::io("read the archive", path, error);
-    // Asked before opening, since opening a named pipe would wait for its other end.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(damaged(path, None, "it is not a regular file"));
+    let mut packed = Packed::open(path)?;
+    let limits = Limits::of(caps, packed.length());
+    let is_ours = packed
+        .peek(HEAD)
+        .map(Head::parse)
+        .map_err(|error| unreadable(path, error))?
+        .is_some();
+    let (result, seal) = if is_ours {
+        // And one for each block of a large file.
+        let most = caps
+            .entries
+            .saturating_mul(MEMBERS_EACH)
+            .saturating_add(caps.total_bytes / BLOCK as u64);
+        let pool = Pool::default();
+        let ran = ordered(
+            threads,
+            || unpacking(&pool),
+            |feed| members(packed, most, &pool, feed),
+            |results| {
+                let pool = &pool;
+                let mut source = Members { results, pool };
+                work(Stream::new(path, stop, limits, &mut source))
+            },
+        );
+        let (seal, result) = ran.map_err(|error| no_thread(path, error))?;
+        (result, seal.ok_or_else(|| lost(path))?)
+    } else {
+        let (full_sender, full) = sync_channel(PIECES);
+        let (empty, empty_receiver) = channel();
+        for _ in 0..PIECES {
+            // The receiver stands in this function; the send cannot fail.
+            let _ = empty.send(vec![0; PIECE]);
+        }
+        thread::scope(|scope| -> Result<_> {
+            let inflater = thread::Builder::new()
+                .name("inflate".to_owned())
+                .spawn_scoped(scope, move || {
+                    inflate(packed, &full_sender, &empty_receiver)
+                })
+                .map_err(|error| no_thread(path, error))?;
+            let mut source = Ahead { full, empty };
+            let result = work(Stream::new(path, stop, limits, &mut source));
+            // Else the inflater would wait for somebody to take what it has.
+            drop(source);
+            Ok((result, inflater.join().map_err(|_| lost(path))?))
+        })?
+    };
+    let result = result?;
+    let seal = seal.ok_or_else(|| damaged(path, None, "it was not read to its end"))?;
+    Ok((result, seal))
+}
+
+/// Inflates no more of the archive at `path` than `work` asks for, on this thread.
+pub(super) fn with_start<T>(
+    path: &Path,
+    caps: &Caps,
+    work: impl FnOnce(Stream<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut packed = Packed::open(path)?;
+    let limits = Limits::of(caps, packed.length());
+    let head = packed
+        .peek(HEAD)
+        .map(Head::parse)
+        .map_err(|error| unreadable(path, error))?;
+    let mut source: Box<dyn Source> = match head {
+        Some(head) => Box::new(First(Some((packed, head)))),
+        None => Box::new(InOrder(GzDecoder::new(packed))),
+    };
+    work(Stream::new(path, &|| false, limits, source.as_mut()))
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::io("read the archive", path, error)
+}
+
+fn no_thread(path: &Path, error: io::Error) -> Error {
+    Error::io("start a thread to read", path, error)
+}
+
+fn lost(path: &Path) -> Error {
+    Error::other(
+        format!("a thread that reads `{}` failed", path.display()),
+        "this should not happen; run again with `--verbose` and report it",
+    )
+}
+
+/// A member as it stands in the file.
+type Sliced = std::result::Result<(Head, Vec<u8>), Broken>;
+
+/// Hands in every member of the file; None when it is broken or nobody listens any more.
+fn members(
+    mut packed: Packed,
+    most: u64,
+    pool: &Pool,
+    feed: &Feed<Sliced, Inflated>,
+) -> Option<Seal> {
+    let mut heads: Vec<Head> = Vec::new();
+    loop {
+        let mut buffer = pool.take();
+        let sliced = slice(&mut packed, heads.first(), &mut buffer);
+        let sliced = match sliced {
+            Ok(Some(_)) if heads.len() as u64 == most => Err(Broken::Crowded),
+            Ok(Some(head)) => {
+                heads.push(head);
+                Ok((head, buffer))
+            }
+            Ok(None) => break,
+            Err(broken) => Err(broken),
+        };
+        let is_broken = sliced.is_err();
+        if !feed.put(sliced) || is_broken {
+            return None;
+        }
     }
-    let file = File::open(path).map_err(unreadable)?;
-    let compressed = file.metadata().map_err(unreadable)?.len();
-    let (full_sender, full) = sync_channel(PIECES);
-    let (empty, empty_receiver) = channel();
-    for _ in 0..PIECES {
-        // The receiver stands in this function; the send cannot fail.
-        let _ = empty.send(vec![0; PIECE]);
-    }
-    thread::scope(|scope| {
-        let inflater = thread::Builder::new()
-            .name("inflate".to_owned())
-            .spawn_scoped(scope, move || inflate(file, &full_sender, &empty_receiver))
-            .map_err(|error| Error::io("start a thread to read", path, error))?;
-        let result = work(Stream {
-            path,
-            stop,
-            full,
-            empty,
-            piece: Vec::new(),
-            filled: 0,
-            taken: 0,
-            total: 0,
-            most: caps.total_bytes,
-            most_by_ratio: compressed.saturating_mul(caps.ratio).max(RATIO_FROM),
-        });
-        let seal = inflater.join().map_err(|_| {
-            Error::other(
-                format!("the thread that reads `{}` failed", path.display()),
-                "this should not happen; run again with `--verbose` and report it",
-            )
-        })?;
-        let result = result?;
-        let seal = seal.ok_or_else(|| damaged(path, None, "it was not read to its end"))?;
-        Ok((result, seal))
+    Some(Seal {
+        size: packed.size(),
+        sha256: packed.sha256(),
+        members: Some(heads),
     })
+}
+
+/// Puts the next member in place of what `out` holds; None at the end of the file. All members of an archive are of one
+/// level, the one of the `first`.
+fn slice(
+    packed: &mut Packed,
+    first: Option<&Head>,
+    out: &mut Vec<u8>,
+) -> std::result::Result<Option<Head>, Broken> {
+    let ahead = packed.peek(HEAD).map_err(Broken::Read)?;
+    if ahead.is_empty() {
+        return Ok(None);
+    }
+    let Some(head) = Head::parse(ahead) else {
+        let is_begun = ahead.len() < HEAD && Head::may_begin(ahead);
+        return Err(if is_begun {
+            Broken::Cut
+        } else {
+            Broken::Damaged
+        });
+    };
+    if first.is_some_and(|first| first.key.level != head.key.level) {
+        return Err(Broken::Damaged);
+    }
+    let size = head.size as usize;
+    let taken = packed.take(size, out).map_err(Broken::Read)?;
+    if taken < size {
+        return Err(Broken::Cut);
+    }
+    Ok(Some(head))
+}
+
+/// Unpacks members and judges them by all that they say of themselves.
+fn unpacking(pool: &Pool) -> impl FnMut(Sliced) -> Inflated {
+    let mut unpacker = Unpacker::new();
+    move |sliced| {
+        let (head, member) = sliced?;
+        let mut plain = pool.take();
+        let judged = unpacker.unpack(&head, &member, &mut plain);
+        pool.give(member);
+        judged.map_err(|_| Broken::Damaged)?;
+        Ok(Piece {
+            filled: plain.len(),
+            bytes: plain,
+            key: Some(head.key),
+        })
+    }
+}
+
+/// The members of a file, as several threads unpack them.
+struct Members<'a> {
+    results: &'a mut Results<Inflated>,
+    pool: &'a Pool,
+}
+
+impl Source for Members<'_> {
+    fn next(&mut self, used: Vec<u8>) -> Option<Inflated> {
+        self.pool.give(used);
+        let inflated = self.results.next()?;
+        Some(inflated.unwrap_or(Err(Broken::Lost)))
+    }
+
+    fn is_of_members(&self) -> bool {
+        true
+    }
+}
+
+/// The first member alone.
+struct First(Option<(Packed, Head)>);
+
+impl Source for First {
+    fn next(&mut self, mut used: Vec<u8>) -> Option<Inflated> {
+        let (mut packed, head) = self.0.take()?;
+        let mut member = Vec::new();
+        let sliced = slice(&mut packed, None, &mut member);
+        Some(sliced.and_then(|_| {
+            Unpacker::new()
+                .unpack(&head, &member, &mut used)
+                .map_err(|_| Broken::Damaged)?;
+            Ok(Piece {
+                filled: used.len(),
+                bytes: used,
+                key: Some(head.key),
+            })
+        }))
+    }
+
+    fn is_of_members(&self) -> bool {
+        true
+    }
+}
+
+/// What one thread inflates ahead.
+struct Ahead {
+    full: Receiver<Inflated>,
+    empty: Sender<Vec<u8>>,
+}
+
+impl Source for Ahead {
+    fn next(&mut self, used: Vec<u8>) -> Option<Inflated> {
+        if !used.is_empty() {
+            // The inflater may have ended already.
+            let _ = self.empty.send(used);
+        }
+        self.full.recv().ok()
+    }
+
+    fn is_of_members(&self) -> bool {
+        false
+    }
+}
+
+/// What is inflated when it is asked for.
+struct InOrder(GzDecoder<Packed>);
+
+impl Source for InOrder {
+    fn next(&mut self, mut used: Vec<u8>) -> Option<Inflated> {
+        used.resize(PIECE, 0);
+        let filled = match self.0.read(&mut used) {
+            Ok(0) => return None,
+            Ok(filled) => filled,
+            Err(error) => return Some(Err(broken(self.0.get_mut(), &error))),
+        };
+        Some(Ok(Piece {
+            bytes: used,
+            filled,
+            key: None,
+        }))
+    }
+
+    fn is_of_members(&self) -> bool {
+        false
+    }
+}
+
+fn broken(packed: &mut Packed, error: &io::Error) -> Broken {
+    match packed.take_failure() {
+        Some(cause) => Broken::Read(cause),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Broken::Cut,
+        None => Broken::Damaged,
+    }
 }
 
 /// Sends the inflated file piece by piece; None when it is broken or nobody listens any more.
-fn inflate(file: File, full: &SyncSender<Inflated>, empty: &Receiver<Vec<u8>>) -> Option<Seal> {
-    let mut decoder = MultiGzDecoder::new(Compressed {
-        file,
-        buffer: vec![0; COMPRESSED_PIECE],
-        start: 0,
-        end: 0,
-        size: 0,
-        hasher: Sha256::new(),
-        failed: None,
-    });
+fn inflate(packed: Packed, full: &SyncSender<Inflated>, empty: &Receiver<Vec<u8>>) -> Option<Seal> {
+    let mut decoder = GzDecoder::new(packed);
     loop {
-        let mut piece = empty.recv().ok()?;
+        let mut bytes = empty.recv().ok()?;
         let mut filled = 0;
-        while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let mut end = None;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match decoder.read(rest) {
-                Ok(0) => break,
+                Ok(0) => match follows(decoder.get_mut()) {
+                    Ok(true) => decoder = GzDecoder::new(decoder.into_inner()),
+                    Ok(false) => {
+                        end = Some(Ok(()));
+                        break;
+                    }
+                    Err(broken) => {
+                        end = Some(Err(broken));
+                        break;
+                    }
+                },
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let broken = match decoder.get_mut().failed.take() {
-                        Some(cause) => Broken::Read(cause),
-                        None => Broken::Gzip(error),
-                    };
-                    // What was inflated before goes first: the tar reader may know a better reason.
-                    full.send(Ok((piece, filled))).ok()?;
-                    full.send(Err(broken)).ok()?;
-                    return None;
+                    end = Some(Err(broken(decoder.get_mut(), &error)));
+                    break;
                 }
             }
         }
-        if filled == 0 {
-            break;
+        // What was inflated before a fault goes first: the tar reader may know a better reason.
+        let piece = Piece {
+            bytes,
+            filled,
+            key: None,
+        };
+        full.send(Ok(piece)).ok()?;
+        match end {
+            None => {}
+            Some(Ok(())) => break,
+            Some(Err(broken)) => {
+                full.send(Err(broken)).ok()?;
+                return None;
+            }
         }
-        full.send(Ok((piece, filled))).ok()?;
     }
-    let source = decoder.into_inner();
+    let packed = decoder.into_inner();
     Some(Seal {
-        sha256: hex(&source.hasher.finalize()),
-        size: source.size,
+        size: packed.size(),
+        sha256: packed.sha256(),
+        members: None,
     })
 }
 
-/// The file, hashed as it is read.
-struct Compressed {
-    file: File,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    size: u64,
-    hasher: Sha256,
-    /// Why the system refused, kept because the decoder's error does not tell it from damage.
-    failed: Option<io::Error>,
+/// Whether another member follows. One of ours never stands behind another program's: the first one's header, which no
+/// CRC of gzip covers, was altered.
+fn follows(packed: &mut Packed) -> std::result::Result<bool, Broken> {
+    let ahead = packed.peek(HEAD).map_err(Broken::Read)?;
+    if Head::parse(ahead).is_some() {
+        return Err(Broken::Damaged);
+    }
+    Ok(!ahead.is_empty())
 }
 
-impl BufRead for Compressed {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.start >= self.end {
-            match self.file.read(&mut self.buffer) {
-                Ok(0) => return Ok(&[]),
-                Ok(count) => {
-                    (self.start, self.end) = (0, count.min(self.buffer.len()));
-                    self.size += count as u64;
-                    self.hasher
-                        .update(self.buffer.get(..count).unwrap_or_default());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let kind = error.kind();
-                    self.failed = Some(error);
-                    return Err(kind.into());
-                }
-            }
-        }
-        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.start = self.end.min(self.start + count);
-    }
+/// The most that may be inflated.
+#[derive(Clone, Copy)]
+struct Limits {
+    total: u64,
+    by_ratio: u64,
+    ratio: u64,
 }
 
-impl Read for Compressed {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let ready = self.fill_buf()?;
-        let count = ready.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(ready) {
-            *to = *from;
+impl Limits {
+    fn of(caps: &Caps, compressed: u64) -> Self {
+        Self {
+            total: caps.total_bytes,
+            by_ratio: compressed.saturating_mul(caps.ratio).max(caps.ratio_from),
+            ratio: caps.ratio,
         }
-        self.consume(count);
-        Ok(count)
     }
 }
 
@@ -189,20 +429,39 @@ impl Read for Compressed {
 pub(super) struct Stream<'a> {
     path: &'a Path,
     stop: &'a dyn Fn() -> bool,
-    full: Receiver<Inflated>,
-    empty: Sender<Vec<u8>>,
-    piece: Vec<u8>,
-    filled: usize,
+    limits: Limits,
+    source: &'a mut dyn Source,
+    piece: Piece,
     taken: usize,
     total: u64,
-    most: u64,
-    most_by_ratio: u64,
 }
 
 impl<'a> Stream<'a> {
+    fn new(
+        path: &'a Path,
+        stop: &'a dyn Fn() -> bool,
+        limits: Limits,
+        source: &'a mut dyn Source,
+    ) -> Self {
+        Self {
+            path,
+            stop,
+            limits,
+            source,
+            piece: Piece::default(),
+            taken: 0,
+            total: 0,
+        }
+    }
+
     /// The archive it reads.
     pub fn path(&self) -> &'a Path {
         self.path
+    }
+
+    /// Whether the archive is made of members of ours.
+    pub fn is_of_members(&self) -> bool {
+        self.source.is_of_members()
     }
 
     /// How many bytes were inflated up to now.
@@ -210,21 +469,30 @@ impl<'a> Stream<'a> {
         self.total
     }
 
-    /// How many bytes more may follow.
-    pub fn room(&self) -> u64 {
-        let unread = (self.filled - self.taken) as u64;
-        self.most.saturating_sub(self.total).saturating_add(unread)
+    /// How many bytes were taken up to now.
+    pub fn position(&self) -> u64 {
+        self.total - (self.piece.filled - self.taken) as u64
     }
 
-    /// The next bytes, at most `most` and at least one; an empty slice is the end of a sound file.
-    pub fn next(&mut self, most: u64) -> Result<&[u8]> {
-        if self.taken == self.filled && !self.refill()? {
-            return Ok(&[]);
+    /// How many bytes more may follow.
+    pub fn room(&self) -> u64 {
+        let unread = (self.piece.filled - self.taken) as u64;
+        let room = self.limits.total.saturating_sub(self.total);
+        room.saturating_add(unread)
+    }
+
+    /// The next bytes, at most `most` and at least one; an empty slice is the end of a sound file. Where they are the
+    /// whole of a member of ours, what it says they are stands beside them.
+    pub fn next(&mut self, most: u64) -> Result<(&[u8], Option<Key>)> {
+        if self.taken == self.piece.filled && !self.refill()? {
+            return Ok((&[], None));
         }
         let count = usize::try_from(most).unwrap_or(usize::MAX);
         let start = self.taken;
-        self.taken = self.filled.min(start.saturating_add(count));
-        Ok(self.piece.get(start..self.taken).unwrap_or_default())
+        self.taken = self.piece.filled.min(start.saturating_add(count));
+        let is_whole = start == 0 && self.taken == self.piece.filled;
+        let bytes = self.piece.bytes.get(start..self.taken).unwrap_or_default();
+        Ok((bytes, self.piece.key.filter(|_| is_whole)))
     }
 
     /// Takes the next piece that is not empty; false at the end.
@@ -233,66 +501,49 @@ impl<'a> Stream<'a> {
             if (self.stop)() {
                 return Err(Error::interrupted());
             }
-            let Ok(inflated) = self.full.recv() else {
+            let used = std::mem::take(&mut self.piece).bytes;
+            self.taken = 0;
+            let Some(inflated) = self.source.next(used) else {
                 return Ok(false);
             };
-            let (piece, filled) = inflated.map_err(|broken| self.broken(&broken))?;
-            let used = std::mem::replace(&mut self.piece, piece);
-            if !used.is_empty() {
-                // The inflater may have ended already.
-                let _ = self.empty.send(used);
+            self.piece = inflated.map_err(|broken| self.broken(broken))?;
+            self.total += self.piece.filled as u64;
+            if self.total > self.limits.total {
+                return Err(self.refuse(&format!(
+                    "it unpacks to more bytes than `archive.max_bytes` allows, {}",
+                    self.limits.total
+                )));
             }
-            (self.taken, self.filled) = (0, filled);
-            self.total += filled as u64;
-            if self.total > self.most {
-                return Err(damaged(
-                    self.path,
-                    None,
-                    "it unpacks to more than is allowed",
-                ));
+            if self.total > self.limits.by_ratio {
+                return Err(self.refuse(&format!(
+                    "it unpacks to more than {} times its size, which `archive.max_ratio` allows",
+                    self.limits.ratio
+                )));
             }
-            if self.total > self.most_by_ratio {
-                return Err(damaged(
-                    self.path,
-                    None,
-                    "it unpacks to far more than its size allows",
-                ));
-            }
-            if filled > 0 {
+            if self.piece.filled > 0 {
                 return Ok(true);
             }
         }
     }
 
-    fn broken(&self, broken: &Broken) -> Error {
+    fn refuse(&self, reason: &str) -> Error {
+        damaged(self.path, None, reason)
+    }
+
+    fn broken(&self, broken: Broken) -> Error {
         match broken {
-            Broken::Read(cause) => {
-                let cause = cause
-                    .raw_os_error()
-                    .map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
-                Error::io("read the archive", self.path, cause)
+            Broken::Read(cause) => unreadable(self.path, cause),
+            Broken::Cut => self.refuse("its compressed data is cut off"),
+            Broken::Damaged if self.total == 0 => {
+                self.refuse("it is no gzip file, or its very start is damaged")
             }
-            Broken::Gzip(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-                damaged(self.path, None, "its compressed data is cut off")
+            Broken::Damaged => {
+                self.refuse("its compressed data is damaged, or bytes follow its end")
             }
-            Broken::Gzip(_) if self.total == 0 => damaged(
-                self.path,
-                None,
-                "it is no gzip file, or its very start is damaged",
-            ),
-            Broken::Gzip(_) => damaged(
-                self.path,
-                None,
-                "its compressed data is damaged, or bytes follow its end",
-            ),
+            Broken::Crowded => {
+                self.refuse("it holds more members than `archive.max_entries` allows")
+            }
+            Broken::Lost => lost(self.path),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

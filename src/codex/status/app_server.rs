@@ -4,7 +4,7 @@
 //! one it would lose the login, since the service has already taken the old refresh token back. So EOF comes first
 //! always, force last.
 
-mod dialogue;
+pub mod dialogue;
 mod refusals;
 #[cfg(test)]
 mod tests;

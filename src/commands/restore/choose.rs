@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::accounts::{self, Known};
+use crate::accounts::{Finder, Known};
 use crate::cli::RestoreArgs;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
@@ -65,8 +65,9 @@ pub(super) fn choose(
     };
     // Each snapshot with the account it is of.
     let mut found: Vec<(&Snapshot, &Known)> = Vec::new();
+    let finder = Finder::new(&known);
     for snapshot in &evidence.snapshots {
-        let of = accounts::find(&known, &snapshot.sidecar.account());
+        let of = finder.of_snapshot(snapshot).and_then(|of| known.get(of));
         let Some(of) = of.filter(|of| meant.iter().any(|meant| std::ptr::eq(*meant, *of))) else {
             continue;
         };

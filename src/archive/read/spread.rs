@@ -1,0 +1,253 @@
+//! The second pass over an archive of our members: several threads unpack them, each writes what they hold to where it
+//! belongs.
+//!
+//! A member must be, byte for byte, the one that passed, so what it holds need not be judged again. Members of which
+//! nothing is wanted are not read.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::holes::{HOLE, solid};
+use super::{Entry, changed, tree};
+use crate::archive::member::{HEAD, Head, Unpacker};
+use crate::archive::ordered::{Feed, ordered};
+use crate::error::{Error, Result};
+use crate::fsutil;
+
+/// A file to be written.
+pub(super) struct Wanted<'a> {
+    pub entry: &'a Entry,
+    /// Where its content begins, in inflated bytes.
+    pub offset: u64,
+    /// Where it is to be. The directories above it stand.
+    pub place: PathBuf,
+}
+
+/// Writes the files that are `wanted`, in the archive's order, from the archive at `path`, which is made of `members`.
+pub(super) fn spread(
+    path: &Path,
+    members: &[Head],
+    wanted: &[Wanted],
+    threads: usize,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let archive = open_same(path, members)?;
+    let ran = ordered(
+        threads,
+        || writer(path, &archive),
+        |feed| hand_in(path, members, wanted, feed),
+        |results| {
+            for written in results {
+                if stop() {
+                    return Err(Error::interrupted());
+                }
+                written.unwrap_or_else(|_| Err(lost(path)))?;
+            }
+            Ok(())
+        },
+    );
+    let (handed_in, written) =
+        ran.map_err(|error| Error::io("start threads to read", path, error))?;
+    written?;
+    handed_in.unwrap_or_else(|| Err(lost(path)))
+}
+
+fn lost(path: &Path) -> Error {
+    Error::other(
+        format!("a thread that unpacks `{}` failed", path.display()),
+        "this should not happen; run again with `--verbose` and report it",
+    )
+}
+
+/// Opens the archive, where its length and every header are as they were.
+fn open_same(path: &Path, members: &[Head]) -> Result<File> {
+    let unreadable = |error| Error::io("read the archive", path, error);
+    let archive = fsutil::open_regular(path).map_err(unreadable)?;
+    let mut offset = 0;
+    for member in members {
+        let mut head = [0; HEAD];
+        match fsutil::read_exact_at(&archive, &mut head, offset) {
+            Ok(()) if Head::parse(&head).as_ref() == Some(member) => {}
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(unreadable(error));
+            }
+            _ => return Err(changed(path)),
+        }
+        offset += u64::from(member.size);
+    }
+    if archive.metadata().map_err(unreadable)?.len() == offset {
+        Ok(archive)
+    } else {
+        Err(changed(path))
+    }
+}
+
+/// One member, and what of it goes where.
+struct Work<'a> {
+    head: &'a Head,
+    /// Where it begins in the archive.
+    offset: u64,
+    parts: Vec<Part<'a>>,
+}
+
+enum Part<'a> {
+    /// A whole file, which begins at that place of the member.
+    Whole(&'a Wanted<'a>, usize),
+    /// The part of a file that begins at that place of the member, and at that one of the file.
+    Of(Arc<Shared<'a>>, usize, u64),
+}
+
+/// A file that several members have parts of.
+struct Shared<'a> {
+    wanted: &'a Wanted<'a>,
+    file: File,
+    /// How much of it was not written yet.
+    left: AtomicU64,
+}
+
+/// Hands in every member of which something is wanted.
+fn hand_in<'a>(
+    path: &Path,
+    members: &'a [Head],
+    wanted: &'a [Wanted<'a>],
+    feed: &Feed<Work<'a>, Result<()>>,
+) -> Result<()> {
+    let mut wanted = wanted.iter().peekable();
+    let mut under_way: Option<Arc<Shared>> = None;
+    let (mut offset, mut begin) = (0, 0);
+    for head in members {
+        let end = begin + u64::from(head.key.plain);
+        let mut parts = Vec::new();
+        if let Some(shared) = under_way.take() {
+            let file = shared.wanted;
+            parts.push(Part::Of(Arc::clone(&shared), 0, begin - file.offset));
+            if file.offset + file.entry.size > end {
+                under_way = Some(shared);
+            }
+        }
+        while let Some(file) = wanted.next_if(|file| file.offset < end) {
+            let place = usize::try_from(file.offset.saturating_sub(begin)).unwrap_or(usize::MAX);
+            if file.offset + file.entry.size <= end {
+                parts.push(Part::Whole(file, place));
+            } else {
+                let shared = Arc::new(Shared::new(file)?);
+                parts.push(Part::Of(Arc::clone(&shared), place, 0));
+                under_way = Some(shared);
+            }
+        }
+        let work = Work {
+            head,
+            offset,
+            parts,
+        };
+        if !work.parts.is_empty() && !feed.put(work) {
+            return Ok(());
+        }
+        offset += u64::from(head.size);
+        begin = end;
+    }
+    if under_way.is_some() || wanted.next().is_some() {
+        return Err(changed(path));
+    }
+    Ok(())
+}
+
+/// Unpacks one member after another and writes what is wanted of each.
+fn writer<'a>(path: &'a Path, archive: &'a File) -> impl FnMut(Work<'a>) -> Result<()> {
+    let mut unpacker = Unpacker::new();
+    let (mut packed, mut plain) = (Vec::new(), Vec::new());
+    move |work| {
+        packed.resize(work.head.size as usize, 0);
+        match fsutil::read_exact_at(archive, &mut packed, work.offset) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(Error::io("read the archive", path, error));
+            }
+            Err(_) => return Err(changed(path)),
+            Ok(()) => {}
+        }
+        unpacker
+            .unpack_again(work.head, &packed, &mut plain)
+            .map_err(|_| changed(path))?;
+        for part in &work.parts {
+            part.write(&plain)?;
+        }
+        Ok(())
+    }
+}
+
+impl Part<'_> {
+    fn write(&self, plain: &[u8]) -> Result<()> {
+        match self {
+            Self::Whole(wanted, place) => {
+                let length = usize::try_from(wanted.entry.size).unwrap_or(usize::MAX);
+                let bytes = slice(plain, *place, length);
+                let failed = |error| Error::io("write", &wanted.place, error);
+                let file = tree::new_file(&wanted.place, wanted.entry.executable);
+                file.and_then(|file| {
+                    let end = write_solid(&file, bytes, 0)?;
+                    if end < wanted.entry.size {
+                        file.set_len(wanted.entry.size)?;
+                    }
+                    tree::date(&file, wanted.entry.mtime)
+                })
+                .map_err(failed)
+            }
+            Self::Of(shared, place, offset) => {
+                let left = shared.wanted.entry.size.saturating_sub(*offset);
+                let length = usize::try_from(left).unwrap_or(usize::MAX);
+                shared.write(slice(plain, *place, length), *offset)
+            }
+        }
+    }
+}
+
+/// At most `length` bytes from `place` on.
+fn slice(bytes: &[u8], place: usize, length: usize) -> &[u8] {
+    let rest = bytes.get(place..).unwrap_or_default();
+    rest.get(..length).unwrap_or(rest)
+}
+
+impl<'a> Shared<'a> {
+    fn new(wanted: &'a Wanted<'a>) -> Result<Self> {
+        let failed = |error| Error::io("write", &wanted.place, error);
+        let file = tree::new_file(&wanted.place, wanted.entry.executable).map_err(failed)?;
+        // It may end with zeros that nobody writes.
+        file.set_len(wanted.entry.size).map_err(failed)?;
+        Ok(Self {
+            wanted,
+            file,
+            left: AtomicU64::new(wanted.entry.size),
+        })
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let length = bytes.len() as u64;
+        let written = write_solid(&self.file, bytes, offset).and_then(|_| {
+            // Whoever writes last dates it, since each write does so anew.
+            if self.left.fetch_sub(length, Ordering::AcqRel) == length {
+                tree::date(&self.file, self.wanted.entry.mtime)
+            } else {
+                Ok(())
+            }
+        });
+        written.map_err(|error| Error::io("write", &self.wanted.place, error))
+    }
+}
+
+/// Writes all but long runs of zeros; gives where in the file the last byte that was written ends.
+fn write_solid(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
+    if bytes.len() < HOLE {
+        fsutil::write_all_at(file, bytes, offset)?;
+        return Ok(offset + bytes.len() as u64);
+    }
+    let mut end = offset;
+    for (place, run) in solid(bytes, offset) {
+        let start = offset + place as u64;
+        fsutil::write_all_at(file, run, start)?;
+        end = start + run.len() as u64;
+    }
+    Ok(end)
+}
