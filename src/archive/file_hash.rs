@@ -167,7 +167,7 @@ mod tests {
             }
         }
         // Blocks of other files, or of other places.
-        let file = &bytes[..BLOCK + 1];
+        let file = &bytes[..=BLOCK];
         for (cut, part) in [(1, Some(0)), (1, Some(1)), (BLOCK, None), (BLOCK, Some(1))] {
             let mut hasher = Hasher::new(file.len() as u64);
             for piece in [&file[..cut], &file[cut..]] {

@@ -161,7 +161,7 @@ pub struct Written {
     pub shorter: Vec<String>,
     /// Paths that did not hold still: captured as they were last read.
     pub unsteady: Vec<String>,
-    /// The members, in order, for [`verify`].
+    /// The members, in order, for [`verify()`].
     pub members: Vec<Placed>,
 }
 
