@@ -108,7 +108,9 @@ fn long_runs_of_zeros_are_left_out() {
 
 /// A login, a large file and a small one, each in members of its own.
 fn three(dir: &TempDir) -> Vec<u8> {
-    let text: Vec<u8> = (0..300_000).map(|place| (place % 251) as u8).collect();
+    let text: Vec<u8> = (0..300_000)
+        .map(|place| u8::try_from(place % 251).expect("small"))
+        .collect();
     written(&[
         bytes("auth.json", b"{}"),
         file(dir, "large", &text),
