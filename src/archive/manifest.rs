@@ -3,7 +3,11 @@
 //! The archive's first entry says whose snapshot it is before anything was read; only its last one can tell what came of
 //! each file. Both are named so that older tools leave them out of a home.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::metadata::Account;
 
@@ -149,10 +153,46 @@ impl Manifest {
         Ok(bytes)
     }
 
+    /// [`Self::parse`] of one that a stranger may have made, without what is `not_captured`: it tells of `most` files at
+    /// most, so that it takes no more memory than they do.
+    pub fn parse_of(bytes: &[u8], most: usize) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Shape {
+            files: Passed<IgnoredAny>,
+            #[serde(default)]
+            not_captured: Passed<Absent>,
+        }
+        #[derive(Deserialize)]
+        struct Head {
+            schema_version: u32,
+            account: Account,
+            files: Vec<Listed>,
+        }
+        let shape: Shape = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+        // Read so that each is what it must be.
+        let _ = shape.not_captured.count;
+        if shape.files.count > most {
+            return Err(format!("it tells of {} files", shape.files.count));
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+        Self {
+            schema_version: head.schema_version,
+            account: head.account,
+            files: head.files,
+            not_captured: Vec::new(),
+        }
+        .of_this_form()
+    }
+
     /// Reads one, or says in words why it cannot be.
+    #[cfg(test)]
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let manifest: Self = serde_json::from_slice(bytes)
-            .map_err(|error| format!("it is no JSON of a manifest in line {}", error.line()))?;
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+        manifest.of_this_form()
+    }
+
+    fn of_this_form(self) -> Result<Self, String> {
+        let manifest = self;
         if manifest.schema_version != SCHEMA_VERSION {
             return Err(format!(
                 "it is of form {}, this program knows {SCHEMA_VERSION}",
@@ -160,6 +200,46 @@ impl Manifest {
             ));
         }
         Ok(manifest)
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("it is no JSON of a manifest in line {}", error.line())
+}
+
+/// A list each item of which was read, and dropped.
+struct Passed<T> {
+    count: usize,
+    of: PhantomData<T>,
+}
+
+impl<T> Default for Passed<T> {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Passed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Self::default())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Passed<T> {
+    type Value = Self;
+
+    fn expecting(&self, form: &mut fmt::Formatter) -> fmt::Result {
+        form.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<T>()?.is_some() {
+            self.count += 1;
+        }
+        Ok(self)
     }
 }
 
@@ -202,6 +282,15 @@ mod tests {
         };
         let bytes = manifest.bytes().expect("writes");
         assert_eq!(Manifest::parse(&bytes), Ok(manifest.clone()));
+        let without_absent = Manifest {
+            not_captured: Vec::new(),
+            ..manifest.clone()
+        };
+        assert_eq!(Manifest::parse_of(&bytes, 2), Ok(without_absent));
+        assert!(Manifest::parse_of(&bytes, 1).is_err());
+        // What is dropped must be what it is.
+        let text = String::from_utf8_lossy(&bytes).replace("\"it is a socket\"", "5");
+        assert!(Manifest::parse_of(text.as_bytes(), 2).is_err());
         assert_eq!(memchr::memchr_iter(b'\n', &bytes).count(), 7);
         let empty = Manifest {
             schema_version: SCHEMA_VERSION,
@@ -212,7 +301,8 @@ mod tests {
             schema_version: SCHEMA_VERSION + 1,
             ..manifest
         };
-        assert!(Manifest::parse(&later.bytes().expect("writes")).is_err());
+        let later = later.bytes().expect("writes");
+        assert!(Manifest::parse(&later).is_err() && Manifest::parse_of(&later, 9).is_err());
         assert!(Manifest::parse(b"{").is_err());
     }
 }

@@ -143,6 +143,8 @@ impl<'a> Entries<'a> {
     /// The rest of the current entry's content. The caller has looked at its size.
     pub fn content(&mut self) -> Result<Vec<u8>> {
         let mut content = Vec::new();
+        // So that it need not move as it grows; a header that lies costs no memory that is used.
+        let _ = content.try_reserve_exact(usize::try_from(self.left).unwrap_or_default());
         loop {
             let piece = self.piece()?;
             if piece.is_empty() {

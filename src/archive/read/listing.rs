@@ -80,7 +80,9 @@ impl Listing {
     /// The manifest follows `entries`, which begin with the description.
     pub fn manifest(&mut self, bytes: &[u8], entries: &[Entry]) -> Result<(), Complaint> {
         let whole = |reason: String| Complaint::of(None, reason);
-        let manifest = Manifest::parse(bytes)
+        // Somewhat more than there are, so that what is missing can be named.
+        let most = 2 * entries.len() + 1000;
+        let manifest = Manifest::parse_of(bytes, most)
             .map_err(|why| whole(format!("its manifest cannot be used: {why}")))?;
         let description = entries.split_first();
         let Some((Some(account), (_, rest))) =

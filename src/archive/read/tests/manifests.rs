@@ -158,6 +158,9 @@ fn a_manifest_that_tells_otherwise_in_any_field_is_refused() {
         assert_all_refused(tar, word);
     }
     assert_all_refused(begun().file(MANIFEST, b"{"), "cannot be used");
+    let mut many = told();
+    many.files = vec![many.files[0].clone(); 1009];
+    assert_all_refused(ended(begun(), &many), "it tells of 1009 files");
 }
 
 #[test]
