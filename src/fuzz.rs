@@ -54,7 +54,7 @@ struct Round<'a> {
 impl Drop for Round<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let shown = self.input.get(..3000).unwrap_or(self.input);
+            let shown = self.input.get(..300).unwrap_or(self.input);
             eprintln!(
                 "target {}, round {}: {}",
                 self.target,

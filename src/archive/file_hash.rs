@@ -154,21 +154,30 @@ mod tests {
         for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 5] {
             let file = &bytes[..length];
             for step in [1000, BLOCK - 1, BLOCK, 3 * BLOCK] {
+                // Keys of blocks are believed, those of other pieces are not.
                 for is_known in [false, true] {
                     let mut hasher = Hasher::new(length as u64);
                     for (part, piece) in (0..).zip(file.chunks(step)) {
-                        let part = Some(part).filter(|_| length > BLOCK);
-                        let key = Key::of(piece, part, 6);
-                        // Believed where it is a block, and only there.
-                        let is_block = step == BLOCK;
-                        let key = (is_known && is_block).then_some(&key);
-                        hasher.update(piece, key);
+                        let key = Key::of(piece, Some(part).filter(|_| length > BLOCK), 6);
+                        hasher.update(piece, is_known.then_some(&key));
                     }
                     let hash = hasher.finish();
                     assert_eq!(&hash, blake3::hash(file).as_bytes(), "{length} {step}");
                 }
             }
         }
+        // Blocks of other files, or of other places.
+        let file = &bytes[..BLOCK + 1];
+        for (cut, part) in [(1, Some(0)), (1, Some(1)), (BLOCK, None), (BLOCK, Some(1))] {
+            let mut hasher = Hasher::new(file.len() as u64);
+            for piece in [&file[..cut], &file[cut..]] {
+                hasher.update(piece, Some(&Key::of(piece, part, 6)));
+            }
+            assert_eq!(&hasher.finish(), blake3::hash(file).as_bytes(), "{cut}");
+        }
+        let mut known = Hasher::new(5);
+        known.update(b"other", Some(&Key::of(b"small", None, 6)));
+        assert_eq!(&known.finish(), blake3::hash(b"small").as_bytes());
         let small = of_block(b"small", None);
         assert_eq!(&small, blake3::hash(b"small").as_bytes());
         assert_eq!(of_parts(&[small]), small);

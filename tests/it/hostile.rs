@@ -52,7 +52,8 @@ fn alice() -> String {
 
 fn hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn sidecar(archive: &[u8], changes: &Value) -> Value {
@@ -187,10 +188,22 @@ fn home() -> Raw {
 #[test]
 fn what_is_sound_is_restored_so_that_refusals_mean_something() {
     let env = world();
+    let mut locked = gnu(b'5', b"locked", 0);
+    locked.set_mode(0);
+    locked.set_uid(12_345);
     let archive = gzip(
-        &home()
+        &Raw::default()
+            .mode("auth.json", alice().as_bytes(), 0o666)
             .file("sessions/1.jsonl", b"{}\n")
             .mode("bin/run", b"#!/bin/sh\n", 0o6777)
+            .raw(&locked, b"")
+            .file("locked/x", b"x")
+            .pax(&[
+                ("SCHILY.xattr.user.x", "1"),
+                ("uname", "somebody"),
+                ("mtime", "-1.5"),
+            ])
+            .raw(&ustar(b'0', "marked", 1), b"x")
             .end(),
     );
     for beside in [Beside::Ours, Beside::Foreign] {
@@ -203,7 +216,13 @@ fn what_is_sound_is_restored_so_that_refusals_mean_something() {
     {
         let args = ["restore", BASE, "--yes", "--dest-dir", "fresh"];
         env.run(&args).code(0);
-        for (name, mode) in [("auth.json", 0o600), ("bin", 0o700), ("bin/run", 0o700)] {
+        for (name, mode) in [
+            ("auth.json", 0o600),
+            ("bin", 0o700),
+            ("bin/run", 0o700),
+            ("locked", 0o700),
+            ("marked", 0o600),
+        ] {
             assert_eq!(crate::worlds::mode(&env.path("fresh").join(name)), mode);
         }
     }

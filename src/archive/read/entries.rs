@@ -90,6 +90,10 @@ impl<'a> Entries<'a> {
             if number(&header.as_old().cksum) != Some(checksum(&block)) {
                 return Err(self.refuse("the checksum of a header is wrong"));
             }
+            // Of the headers before an entry too: another reader would pass over them.
+            if header.as_ustar().is_none() && header.as_gnu().is_none() {
+                return Err(self.refuse("a header is neither of GNU's nor of the ustar format"));
+            }
             let Some(size) = number(&header.as_old().size) else {
                 return Err(self.refuse("a header tells no valid size"));
             };
@@ -316,13 +320,7 @@ impl<'a> Entries<'a> {
         extended: Extended,
     ) -> Result<Entry> {
         let old = header.as_old();
-        let prefix = if let Some(ustar) = header.as_ustar() {
-            prefix(ustar)
-        } else if header.as_gnu().is_some() {
-            &[]
-        } else {
-            return Err(self.refuse("a header is neither of GNU's nor of the ustar format"));
-        };
+        let prefix = header.as_ustar().map_or(&[][..], prefix);
         let name = extended.path.unwrap_or_else(|| {
             let name = until_nul(&old.name);
             if prefix.is_empty() {

@@ -465,6 +465,11 @@ fn only_files_and_directories_pass() {
     old.set_mode(0);
     old.set_mtime(0);
     assert_refused(Tar::home().raw(old, b""), Maker::Ours, "neither of GNU's");
+    // Also where it describes the entry after it: other readers pass over such a header.
+    let mut pax = ustar(b'x', "PaxHeader/x", 9);
+    pax.as_mut_bytes()[264] = b'4';
+    let described = Tar::home().raw(pax, b"9 path=x\n").file("y", b"");
+    assert_refused(described, FOREIGN, "neither of GNU's");
 }
 
 #[test]

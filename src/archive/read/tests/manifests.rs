@@ -211,7 +211,7 @@ fn members_swapped_doubled_or_dropped_are_refused() {
     // Two directories that have members of their own, blocks, and a file that is one member.
     let text = |seed: u8, length: usize| -> Vec<u8> {
         (0..length)
-            .map(|place| seed.wrapping_add((place / 97 % 251) as u8))
+            .map(|place| seed.wrapping_add(u8::try_from(place / 97 % 251).expect("small")))
             .collect()
     };
     let mut entries = vec![bytes("auth.json", b"{}")];

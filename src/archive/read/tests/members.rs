@@ -90,7 +90,7 @@ pub(super) fn small() -> Vec<u8> {
 pub(super) fn home(dir: &TempDir) -> Vec<write::Entry> {
     let noise = |length: usize| -> Vec<u8> {
         (0..length)
-            .map(|place| (place * place / 7 % 251) as u8)
+            .map(|place| u8::try_from(place * place / 7 % 251).expect("small"))
             .collect()
     };
     let mut entries = vec![

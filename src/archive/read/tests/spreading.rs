@@ -83,7 +83,10 @@ fn long_runs_of_zeros_are_left_out() {
     let mut entries = vec![bytes("auth.json", b"{}")];
     let mut contents = Vec::new();
     // Data at the begin, in the middle, at the end, nowhere.
-    for (number, length) in [3 * BLOCK + 17, 200_000].into_iter().enumerate() {
+    for (number, length) in [3 * BLOCK, 3 * BLOCK + 17, 256 << 10, 200_000]
+        .into_iter()
+        .enumerate()
+    {
         for place in [Some(0), Some(length / 2), Some(length - 1), None] {
             let mut content = vec![0; length];
             if let Some(place) = place {
@@ -108,7 +111,9 @@ fn long_runs_of_zeros_are_left_out() {
 
 /// A login, a large file and a small one, each in members of its own.
 fn three(dir: &TempDir) -> Vec<u8> {
-    let text: Vec<u8> = (0..300_000).map(|place| (place % 251) as u8).collect();
+    let text: Vec<u8> = (0..300_000)
+        .map(|place| u8::try_from(place % 251).expect("small"))
+        .collect();
     written(&[
         bytes("auth.json", b"{}"),
         file(dir, "large", &text),
