@@ -153,7 +153,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// [`Self::parse`] of one that a stranger may have made, without what is `not_captured`: it tells of `most` files at
+    /// Reads one that a stranger may have made, without what is `not_captured`: it tells of `most` files at
     /// most, so that it takes no more memory than they do.
     pub fn parse_of(bytes: &[u8], most: usize) -> Result<Self, String> {
         #[derive(Deserialize)]
