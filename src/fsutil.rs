@@ -127,8 +127,7 @@ pub fn sync_file_system(dir: &File) -> io::Result<bool> {
     const TOLD_SINCE: (u32, u32) = (5, 8);
     // ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
     const RELIABLE: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // a number of 32 bits, in types of all kinds
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 32 bits, in any type
     let kind = rustix::fs::fstatfs(dir)?.f_type as u32;
     let release = rustix::system::uname()
         .release()
