@@ -96,25 +96,6 @@ impl Plan {
         fsutil::hex(&hash.finalize())
     }
 
-    /// Looks once more how long the texts are that others append to, one right after the other, so that what is taken of
-    /// them is of one moment. What has come since is not taken up, and what has gone is told at its turn.
-    pub fn at_this_moment(&mut self) {
-        for entry in &mut self.entries {
-            let Content::Lines {
-                source,
-                size,
-                inode,
-            } = &mut entry.content
-            else {
-                continue;
-            };
-            if let Ok(meta) = fs::metadata(source) {
-                (*size, *inode) = (meta.len(), fsutil::inode(&meta));
-                (entry.mtime, entry.mtime_nanos) = mtime(&meta);
-            }
-        }
-    }
-
     /// As [`first_unseen`].
     pub fn unseen(&self) -> Option<&Absent> {
         first_unseen(&self.absent)
@@ -127,19 +108,44 @@ impl Plan {
 
     /// Top-level names; directories end in `/`.
     pub fn top_level(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for entry in &self.entries {
-            let name = match entry.path.split_once('/') {
-                Some((top, _)) => format!("{top}/"),
-                None if entry.is_file() => entry.path.clone(),
-                None => format!("{}/", entry.path),
-            };
-            if names.last() != Some(&name) {
-                names.push(name);
-            }
+        top_level(&self.entries)
+    }
+}
+
+/// Top-level names of `entries`, sorted; directories end in `/`.
+pub fn top_level<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in entries {
+        let name = match entry.path.split_once('/') {
+            Some((top, _)) => format!("{top}/"),
+            None if entry.is_file() => entry.path.clone(),
+            None => format!("{}/", entry.path),
+        };
+        if names.last() != Some(&name) {
+            names.push(name);
         }
-        names.dedup();
-        names
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Looks once more how long the texts are that others append to, one right after the other, so that what is taken of
+/// them is of one moment. What has come since is not taken up, and what has gone is told at its turn.
+pub fn at_this_moment(entries: &mut [Entry]) {
+    for entry in entries {
+        let Content::Lines {
+            source,
+            size,
+            inode,
+        } = &mut entry.content
+        else {
+            continue;
+        };
+        if let Ok(meta) = fs::metadata(source) {
+            (*size, *inode) = (meta.len(), fsutil::inode(&meta));
+            (entry.mtime, entry.mtime_nanos) = mtime(&meta);
+        }
     }
 }
 

@@ -228,6 +228,12 @@ impl Ctx {
         self.stop.is_requested()
     }
 
+    /// What tells whether a signal came, for other threads too.
+    pub fn stop(&self) -> impl Fn() -> bool + Sync {
+        let stop = &self.stop;
+        || stop.is_requested()
+    }
+
     /// Whether a second one came.
     pub fn is_urgent(&self) -> bool {
         self.stop.is_urgent()

@@ -1,4 +1,4 @@
-//! Databases of a plan as copies that are whole: made by SQLite itself where Codex may be writing, and checked.
+//! Databases of a home as copies that are whole: made by SQLite itself where Codex may be writing, and checked.
 //!
 //! A database in WAL mode is two files and an index of one of them; copied one after the other while somebody writes they
 //! are damaged, and nobody notices. Nothing is written beside the original, and no writer is kept waiting.
@@ -13,7 +13,6 @@ use tempfile::TempDir;
 
 use crate::archive::manifest::Nature;
 use crate::archive::write::{Content, Entry};
-use crate::capture::Plan;
 use crate::codex::home;
 use crate::error::{Error, Result};
 use crate::fsutil;
@@ -25,63 +24,111 @@ use copy::{BESIDE, Copied};
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A plan whose databases are copies.
+/// Databases that are being copied, all of them as they were when that was begun.
+pub struct Begun {
+    /// Their entries, and those of what stands beside them, as they were planned. By path.
+    entries: Vec<Entry>,
+    databases: Vec<One>,
+    copies: TempDir,
+}
+
+struct One {
+    path: String,
+    source: PathBuf,
+    target: PathBuf,
+    begun: copy::Begun,
+}
+
+/// Databases that were copied.
 pub struct Settled {
-    /// What is written to the archive.
-    pub plan: Plan,
-    /// What became of each database.
+    /// What is written to the archive for them. By path.
+    pub entries: Vec<Entry>,
+    /// What became of each.
     pub databases: Vec<Database>,
     /// Those that are captured as they lie, each with the reason.
     pub raw: Vec<String>,
     /// Holds the copies; they go with it.
     #[allow(dead_code)] // its being there is what it is for
-    copies: Option<TempDir>,
+    copies: TempDir,
 }
 
-/// Copies the databases of `plan` to a new directory in `dir`, which is removed again.
-pub fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settled> {
-    let mut settled = Settled {
-        plan: Plan {
-            entries: plan.entries.clone(),
-            absent: plan.absent.clone(),
-            ..Plan::default()
-        },
-        databases: Vec::new(),
-        raw: Vec::new(),
-        copies: None,
-    };
-    let sources: Vec<(String, PathBuf)> = plan.entries.iter().filter_map(source_of).collect();
+/// Begins to copy the databases among `entries` to a new directory in `dir`, which is removed again. What `entries` holds
+/// of them is taken out. None where there is none.
+///
+/// Where Codex has one open, what is copied later is as it is now; those that nobody has open are copied at once.
+pub fn begin(
+    entries: &mut Vec<Entry>,
+    dir: &Path,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Begun>> {
+    let sources: Vec<(String, PathBuf)> = entries.iter().filter_map(source_of).collect();
     if sources.is_empty() {
-        return Ok(settled);
+        return Ok(None);
     }
     let copies = fsutil::temporary_dir(dir)?;
-    let target = |place: usize| copies.path().join(format!("{place}.sqlite"));
-    let mut became: Vec<Copied> = Vec::new();
-    for (place, (_, source)) in sources.iter().enumerate() {
-        became.push(copy::copy(source, &target(place), stop)?);
+    let mut databases = Vec::new();
+    for (place, (path, source)) in sources.into_iter().enumerate() {
+        let target = copies.path().join(format!("{place}.sqlite"));
+        let begun = copy::begin(&source, &target, stop)?;
+        databases.push(One {
+            path,
+            source,
+            target,
+            begun,
+        });
     }
     let mut waited = Duration::ZERO;
-    while waited < PATIENCE && became.contains(&Copied::Held) {
+    while waited < PATIENCE && databases.iter().any(|one| one.begun.is_held()) {
         if stop() {
             return Err(Error::interrupted());
         }
         std::thread::sleep(PAUSE);
         waited += PAUSE;
-        for (place, ((_, source), became)) in sources.iter().zip(&mut became).enumerate() {
-            if *became == Copied::Held {
-                *became = copy::copy(source, &target(place), stop)?;
+        for one in &mut databases {
+            if one.begun.is_held() {
+                one.begun = copy::begin(&one.source, &one.target, stop)?;
             }
         }
     }
-    for (place, ((path, source), became)) in sources.into_iter().zip(became).enumerate() {
-        settled.one(path, &source, &target(place), became, stop)?;
+    let is_theirs = |entry: &Entry| {
+        let is_of = |one: &One| is_of(entry, &one.path);
+        databases.iter().any(is_of)
+    };
+    Ok(Some(Begun {
+        entries: entries.extract_if(.., |entry| is_theirs(entry)).collect(),
+        databases,
+        copies,
+    }))
+}
+
+impl Begun {
+    /// The entries that there will be if each of them can be copied.
+    pub fn expected(&self) -> Vec<Entry> {
+        let mut entries = self.entries.clone();
+        for one in &self.databases {
+            drop_beside(&mut entries, &one.path);
+        }
+        entries
     }
-    settled.copies = Some(copies);
-    Ok(settled)
+
+    /// Copies and checks them.
+    pub fn finish(self, stop: &dyn Fn() -> bool) -> Result<Settled> {
+        let mut settled = Settled {
+            entries: self.entries,
+            databases: Vec::new(),
+            raw: Vec::new(),
+            copies: self.copies,
+        };
+        for one in self.databases {
+            let became = one.begun.finish(&one.target, stop)?;
+            settled.one(one.path, &one.source, &one.target, became, stop)?;
+        }
+        Ok(settled)
+    }
 }
 
 impl Settled {
-    /// Has the plan hold what became of the database at `path`.
+    /// Has the entries hold what became of the database at `path`.
     fn one(
         &mut self,
         path: String,
@@ -90,7 +137,7 @@ impl Settled {
         became: Copied,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let entries = &mut self.plan.entries;
+        let entries = &mut self.entries;
         let why = match became {
             Copied::Whole(method, user_version) => {
                 drop_beside(entries, &path);
@@ -147,19 +194,20 @@ fn source_of(entry: &Entry) -> Option<(String, PathBuf)> {
 
 /// Drops what stands beside the database at `path`.
 fn drop_beside(entries: &mut Vec<Entry>, path: &str) {
-    entries.retain(|entry| {
-        let suffix = entry.path.strip_prefix(path);
-        !suffix.is_some_and(|suffix| BESIDE.contains(&suffix)) || !entry.is_file()
-    });
+    entries.retain(|entry| entry.path == path || !is_of(entry, path));
+}
+
+/// Whether it is the database at `path` or stands beside it.
+fn is_of(entry: &Entry, path: &str) -> bool {
+    let beside = entry.path.strip_prefix(path);
+    let is_of = beside.is_some_and(|beside| beside.is_empty() || BESIDE.contains(&beside));
+    is_of && entry.is_file()
 }
 
 /// Says how the bytes of the database and of all that stands beside it came together.
 fn mark(entries: &mut [Entry], path: &str, nature: Nature) {
-    for entry in entries {
-        let beside = entry.path.strip_prefix(path);
-        if beside.is_some_and(|beside| beside.is_empty() || BESIDE.contains(&beside)) {
-            entry.nature = nature;
-        }
+    for entry in entries.iter_mut().filter(|entry| is_of(entry, path)) {
+        entry.nature = nature;
     }
 }
 
@@ -167,7 +215,7 @@ fn mark(entries: &mut [Entry], path: &str, nature: Nature) {
 fn put(entries: &mut Vec<Entry>, path: &str, copy: &Path, suffix: &str) {
     let source = copy::beside(copy, suffix);
     let size = fs::metadata(&source).map(|meta| meta.len());
-    let content = Content::File {
+    let content = Content::Copy {
         source,
         size: size.unwrap_or_default(),
     };

@@ -5,6 +5,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -59,6 +61,28 @@ impl AtomicFile {
         emptied.map_err(|error| Error::io("write", &self.target, error))
     }
 
+    /// Runs `work`, and has what it writes sent to the disk meanwhile, so that little is left to sync at the end. Fails
+    /// where that fails: the system tells so only once.
+    pub fn while_flushing<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T> {
+        let failed = |error| Error::io("write", &self.target, error);
+        let file = self.temporary.as_file().try_clone().map_err(failed)?;
+        let (ended, end) = mpsc::channel::<()>();
+        let flush = move || -> io::Result<()> {
+            while end.recv_timeout(FLUSH) == Err(RecvTimeoutError::Timeout) {
+                file.sync_data()?;
+            }
+            Ok(())
+        };
+        let flushing = thread::Builder::new().spawn(flush);
+        let done = work(self);
+        drop(ended);
+        // Without the thread all is left for the end.
+        match flushing.map(thread::JoinHandle::join) {
+            Ok(Ok(Err(error))) => Err(Error::io("write", &self.target, error)),
+            _ => Ok(done),
+        }
+    }
+
     /// Has all that was written on the disk.
     pub fn sync(&self) -> Result<()> {
         let synced = self.temporary.as_file().sync_all();
@@ -75,6 +99,9 @@ impl AtomicFile {
         sync_dir(parent_of(&target))
     }
 }
+
+/// How long what is written waits until it is sent to the disk.
+const FLUSH: Duration = Duration::from_millis(50);
 
 /// Replaces `target` by `bytes` in one step.
 pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {

@@ -145,6 +145,8 @@ fn is_sane(size: u32) -> bool {
 /// Makes members of one level.
 pub struct Packer {
     compressor: Compressor,
+    /// Room for the largest member: to make it anew for each would cost more than to copy what came out.
+    room: Vec<u8>,
 }
 
 impl Packer {
@@ -152,8 +154,10 @@ impl Packer {
     pub fn new(level: u8) -> Self {
         let level = level.clamp(*LEVELS.start(), *LEVELS.end());
         let level = CompressionLvl::new(i32::from(level)).unwrap_or_default();
+        let mut compressor = Compressor::new(level);
         Self {
-            compressor: Compressor::new(level),
+            room: vec![0; compressor.deflate_compress_bound(BLOCK)],
+            compressor,
         }
     }
 
@@ -162,16 +166,10 @@ impl Packer {
         if plain.is_empty() || plain.len() > BLOCK {
             return None;
         }
+        let count = self.compressor.deflate_compress(plain, &mut self.room);
         out.clear();
-        out.resize(
-            HEAD + self.compressor.deflate_compress_bound(plain.len()),
-            0,
-        );
-        let count = self
-            .compressor
-            .deflate_compress(plain, out.get_mut(HEAD..)?)
-            .ok()?;
-        out.truncate(HEAD + count);
+        out.resize(HEAD, 0);
+        out.extend_from_slice(self.room.get(..count.ok()?)?);
         let mut crc = Crc::new();
         crc.update(plain);
         out.extend_from_slice(&crc.sum().to_le_bytes());

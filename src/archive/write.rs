@@ -1,4 +1,4 @@
-//! Writes entries as a gzipped tar: GNU headers, sorted by the caller, in members that stand for themselves.
+//! Writes entries as a gzipped tar: GNU headers, in the caller's order, in members that stand for themselves.
 //!
 //! One thread walks the entries, several hash and compress, and this one writes in order. Equal entries give equal bytes,
 //! whatever the threads and whatever was taken over from earlier archives.
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -120,7 +120,12 @@ pub struct Frame<'a> {
     pub account: &'a Account,
     /// What stands in the home and is not among the entries.
     pub absent: &'a [Absent],
+    /// Entries that follow the others, where they are not known yet.
+    pub late: Option<&'a Late>,
 }
+
+/// Entries that become known while others are written: whoever writes waits for them.
+pub type Late = OnceLock<Vec<Entry>>;
 
 /// How to write.
 #[derive(Clone, Copy, Debug)]
@@ -306,9 +311,11 @@ enum Made {
 /// Hashes a piece, looks whether an earlier archive holds it, else compresses it.
 fn worker<'a>(how: &'a How<'a>, pool: &'a Pool) -> impl FnMut(Work) -> Done {
     let mut packer = Packer::new(how.level);
+    // Kept from block to block, and overwritten: to clear one costs as much as to hash a third of it.
+    let mut room = Vec::new();
     move |work| {
-        let (plain, part, of) = match work {
-            Work::Pack(plain) => (plain, None, None),
+        let (plain, part, of) = match &work {
+            Work::Pack(plain) => (plain.as_slice(), None, None),
             Work::Block {
                 file,
                 offset,
@@ -316,30 +323,33 @@ fn worker<'a>(how: &'a How<'a>, pool: &'a Pool) -> impl FnMut(Work) -> Done {
                 part,
                 is_last,
             } => {
-                let mut plain = pool.take();
-                plain.resize(length, 0);
-                let read = fsutil::read_exact_at(&file.file, &mut plain, offset);
-                let of = Some((file, is_last));
-                if read.is_err() {
+                if room.len() < *length {
+                    room.resize(*length, 0);
+                }
+                let plain = room.get_mut(..*length).unwrap_or_default();
+                let of = Some((Arc::clone(file), *is_last));
+                if fsutil::read_exact_at(&file.file, plain, *offset).is_err() {
                     return Done {
                         made: Made::Unread,
                         of,
                     };
                 }
-                (plain, part, of)
+                (&*plain, *part, of)
             }
         };
-        let key = Key::of(&plain, part, how.level);
+        let key = Key::of(plain, part, how.level);
         let made = if let Some(standing) = how.reuse.find(&key) {
             Made::Standing(standing)
         } else {
             let mut member = pool.take();
-            match packer.pack(key, &plain, &mut member) {
+            match packer.pack(key, plain, &mut member) {
                 Some(head) => Made::Fresh(head, member),
                 None => Made::Unpacked,
             }
         };
-        pool.give(plain);
+        if let Work::Pack(plain) = work {
+            pool.give(plain);
+        }
         Done { made, of }
     }
 }
@@ -461,7 +471,8 @@ impl Sink<'_> {
     }
 }
 
-fn lost(shown: &Path) -> Error {
+/// A thread ended without a result, by a fault of this program.
+pub fn lost(shown: &Path) -> Error {
     Error::other(
         format!("a thread that writes `{}` failed", shown.display()),
         "this should not happen; run again with `--verbose` and report it",

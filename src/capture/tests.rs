@@ -212,7 +212,7 @@ fn the_moment_is_when_lengths_are_looked_at_last() {
     fs::write(dir.path().join("config.toml"), "longer than it was").expect("writes");
     fs::write(dir.path().join("new.jsonl"), "x").expect("writes");
     fs::remove_file(dir.path().join("gone.jsonl")).expect("removes");
-    plan.at_this_moment();
+    at_this_moment(&mut plan.entries);
     let size = |plan: &[Entry], path: &str| {
         let entry = plan.iter().find(|entry| entry.path == path);
         entry.map(Entry::size)

@@ -99,9 +99,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
             threads: args.threads.map(NonZeroUsize::get),
             earlier: &snapshots::earlier(&evidence.snapshots, &login.account),
         };
-        let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &|| {
-            ctx.stopped()
-        })?;
+        let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &ctx.stop())?;
         is_raw = warn_of_moving(ctx, &made);
         absent.clone_from(&made.absent);
         ctx.ui.detail(&format!(

@@ -227,10 +227,8 @@ fn snapshot(
         threads: None,
         earlier: &[],
     };
-    let made = make::make(backup_dir, &base, sidecar, &plan, &making, &|| {
-        ctx.stopped()
-    })
-    .map_err(|error| error.to_string())?;
+    let made = make::make(backup_dir, &base, sidecar, &plan, &making, &ctx.stop())
+        .map_err(|error| error.to_string())?;
     Ok(!made.unchanged)
 }
 

@@ -379,7 +379,7 @@ fn safety_backup(
             threads: None,
             earlier,
         },
-        &|| ctx.stopped(),
+        &ctx.stop(),
     );
     let made = made.and_then(|made| match capture::first_unseen(&made.absent) {
         None => Ok(made),

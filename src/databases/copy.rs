@@ -48,42 +48,73 @@ pub enum Copied {
     Not(&'static str),
 }
 
-/// Copies the database at `source` to `target`, where nothing stands, in a directory of our own, and checks the copy.
-pub fn copy(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> Result<Copied> {
-    // SQLite looks for the log beside the file itself, not beside a link to it.
-    let source = &fsutil::real(source);
-    let copied = attempt(source, target, stop);
-    if !matches!(copied, Ok(Copied::Whole(..) | Copied::Empty)) {
-        discard(target);
-    }
-    copied
+/// A copy that was begun.
+pub enum Begun {
+    /// The files of a database that nobody has open are copied.
+    AtRest,
+    /// A transaction that reads is open: whatever is written meanwhile, what it sees stays.
+    Live(Connection),
+    /// There is nothing more to do.
+    Over(Copied),
 }
 
-fn attempt(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> Result<Copied> {
+/// Begins to copy the database at `source` to `target`, where nothing stands, in a directory of our own.
+pub fn begin(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> Result<Begun> {
+    // SQLite looks for the log beside the file itself, not beside a link to it.
+    let source = &fsutil::real(source);
     match Head::of(source) {
         Ok(None) => {
             let made = make(target);
-            return Ok(made.map_or(Copied::Not(NO_WAY_IN), |_| Copied::Empty));
+            let became = made.map_or(Copied::Not(NO_WAY_IN), |_| Copied::Empty);
+            return Ok(Begun::Over(became));
         }
-        Ok(Some(head)) if !head.is_known() => return Ok(Copied::Not(UNKNOWN)),
-        Ok(Some(head)) if head.readers() > WAL => return Ok(Copied::Not(NEWER)),
+        Ok(Some(head)) if !head.is_known() => return Ok(Begun::Over(Copied::Not(UNKNOWN))),
+        Ok(Some(head)) if head.readers() > WAL => return Ok(Begun::Over(Copied::Not(NEWER))),
         Ok(Some(_)) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Copied::Gone),
-        Err(_) => return Ok(Copied::Not(NO_WAY_IN)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Begun::Over(Copied::Gone)),
+        Err(_) => return Ok(Begun::Over(Copied::Not(NO_WAY_IN))),
     }
-    let method = if copy_at_rest(source, target, stop)? {
-        DatabaseMethod::Copy
+    let is_copied = copy_at_rest(source, target, stop).inspect_err(|_| discard(target))?;
+    Ok(if is_copied {
+        Begun::AtRest
     } else {
-        match copy_live(source, target, stop) {
-            Ok(true) => DatabaseMethod::Backup,
-            Ok(false) => return Err(Error::interrupted()),
-            Err(error) => return Ok(refusal(&error)),
+        match open_live(source) {
+            Ok(database) => Begun::Live(database),
+            Err(error) => Begun::Over(refusal(&error)),
         }
-    };
-    Ok(match check(target, stop)? {
-        Ok(version) => Copied::Whole(method, version),
-        Err(why) => Copied::Not(why),
     })
+}
+
+impl Begun {
+    /// Whether somebody holds the database for himself alone just now.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Over(Copied::Held))
+    }
+
+    /// Copies what is not copied yet, and checks the copy. Nothing stands at `target` where it is of no use.
+    pub fn finish(self, target: &Path, stop: &dyn Fn() -> bool) -> Result<Copied> {
+        let copied = self.attempt(target, stop);
+        if !matches!(copied, Ok(Copied::Whole(..) | Copied::Empty)) {
+            discard(target);
+        }
+        copied
+    }
+
+    fn attempt(self, target: &Path, stop: &dyn Fn() -> bool) -> Result<Copied> {
+        let method = match self {
+            Self::Over(copied) => return Ok(copied),
+            Self::AtRest => DatabaseMethod::Copy,
+            Self::Live(database) => match copy_live(&database, target, stop) {
+                Ok(true) => DatabaseMethod::Backup,
+                Ok(false) => return Err(Error::interrupted()),
+                Err(error) => return Ok(refusal(&error)),
+            },
+        };
+        Ok(match check(target, stop)? {
+            Ok(version) => Copied::Whole(method, version),
+            Err(why) => Copied::Not(why),
+        })
+    }
 }
 
 fn refusal(error: &rusqlite::Error) -> Copied {
@@ -287,23 +318,28 @@ pub fn as_it_lies(
     Ok(None)
 }
 
-/// Copies a database that somebody may be writing to, as of one moment: SQLite's own backup within one transaction that
-/// reads. Without it each step would begin anew at every write. Whether it was done; else a signal came.
-fn copy_live(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> rusqlite::Result<bool> {
+/// Opens a database that somebody may be writing to, in a transaction that reads: without it, each step of a backup would
+/// begin anew at every write.
+fn open_live(source: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let from = Connection::open_with_flags(source, flags)?;
+    let database = Connection::open_with_flags(source, flags)?;
     // All that are held are waited for together.
-    from.busy_timeout(Duration::ZERO)?;
-    from.execute_batch("BEGIN")?;
+    database.busy_timeout(Duration::ZERO)?;
+    database.execute_batch("BEGIN")?;
     // Begins it, and unlike any other question asks nothing of the schema, which may be of a newer form.
-    from.query_row("PRAGMA user_version", [], |_| Ok(()))?;
+    database.query_row("PRAGMA user_version", [], |_| Ok(()))?;
+    Ok(database)
+}
+
+/// Copies it by SQLite's own backup. Whether it was done; else a signal came.
+fn copy_live(from: &Connection, target: &Path, stop: &dyn Fn() -> bool) -> rusqlite::Result<bool> {
     if make(target).is_err() {
         return Err(rusqlite::Error::InvalidPath(target.to_owned()));
     }
     let mut to = Connection::open(target)?;
     // A copy that a crash spoils is made anew.
     to.pragma_update(None, "synchronous", "OFF")?;
-    let backup = Backup::new(&from, &mut to)?;
+    let backup = Backup::new(from, &mut to)?;
     loop {
         match backup.step(PAGES)? {
             StepResult::Done => return Ok(true),

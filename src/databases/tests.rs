@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::capture::Plan;
 
 /// A home with one database of a hundred rows, of which the last are in the log alone.
 struct Home {
@@ -64,17 +65,28 @@ impl Home {
     }
 }
 
+/// Copies the databases of a plan that holds nothing else.
+fn settle(plan: &Plan, dir: &Path, stop: &dyn Fn() -> bool) -> Result<Settled> {
+    let mut entries = plan.entries.clone();
+    let begun = begin(&mut entries, dir, stop)?.expect("there are some");
+    assert!(!entries.iter().any(Entry::is_file), "{entries:?}");
+    let mut settled = begun.finish(stop)?;
+    settled.entries.extend(entries);
+    settled.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(settled)
+}
+
 /// Settles the plan; the settled names, and the rows of the database.
 fn settled(home: &Home, dir: &Path) -> (Settled, Vec<String>) {
     let settled = settle(&home.plan(), dir, &|| false).expect("settles");
-    let names = settled.plan.entries.iter();
+    let names = settled.entries.iter();
     let names = names.map(|entry| entry.path.clone()).collect();
     (settled, names)
 }
 
 fn rows(settled: &Settled, path: &str) -> i64 {
-    let entry = settled.plan.entries.iter().find(|entry| entry.path == path);
-    let Some(Content::File { source, size }) = entry.map(|entry| &entry.content) else {
+    let entry = settled.entries.iter().find(|entry| entry.path == path);
+    let Some(Content::Copy { source, size }) = entry.map(|entry| &entry.content) else {
         panic!("`{path}` is not planned")
     };
     assert_eq!(fs::metadata(source).expect("there").len(), *size);
@@ -157,8 +169,8 @@ fn equal_databases_give_equal_copies() {
     let open = home.open("state_5.sqlite");
     let bytes = || {
         let (settled, _) = settled(&home, dir.path());
-        match &settled.plan.entries[0].content {
-            Content::File { source, .. } => fs::read(source).expect("reads"),
+        match &settled.entries[0].content {
+            Content::Copy { source, .. } => fs::read(source).expect("reads"),
             _ => Vec::new(),
         }
     };
@@ -262,7 +274,7 @@ fn an_empty_one_stays_empty_whatever_is_written_to_it_meanwhile() {
     let (settled, names) = settled(&home, dir.path());
     fs::write(home.path("new.sqlite"), "half a page").expect("writes");
     assert_eq!(names, ["new.sqlite"]);
-    let Content::File { source, size: 0 } = &settled.plan.entries[0].content else {
+    let Content::Copy { source, size: 0 } = &settled.entries[0].content else {
         panic!("it is not planned as an empty file");
     };
     assert_eq!(fs::read(source).expect("reads"), b"");
@@ -276,7 +288,7 @@ fn one_that_is_gone_is_left_to_whoever_writes_the_archive() {
     let plan = home.plan();
     fs::remove_file(home.path("gone.sqlite")).expect("removes");
     let settled = settle(&plan, dir.path(), &|| false).expect("settles");
-    assert_eq!(settled.plan.entries, plan.entries);
+    assert_eq!(settled.entries, plan.entries);
     assert!(settled.databases.is_empty() && settled.raw.is_empty());
 }
 
@@ -317,8 +329,8 @@ fn copies_are_private_whatever_the_original_is() {
         }
         let dir = tempfile::tempdir().expect("a directory");
         let (settled, _) = settled(&home, dir.path());
-        for entry in &settled.plan.entries {
-            let Content::File { source, .. } = &entry.content else {
+        for entry in &settled.entries {
+            let Content::Copy { source, .. } = &entry.content else {
                 panic!("`{}` is no file", entry.path);
             };
             let mode = fs::metadata(source).expect("there").permissions().mode();

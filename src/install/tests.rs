@@ -50,6 +50,7 @@ impl Case {
             manifest_name: "a.manifest.metadata.json",
             account: &Account::default(),
             absent: &[],
+            late: None,
         };
         let how = How {
             level: 1,

@@ -6,15 +6,17 @@ mod written;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use self::written::write_verified;
 use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
 use crate::archive::manifest::Absent;
 use crate::archive::read;
-use crate::archive::write::{Frame, Placed};
-use crate::capture::Plan;
-use crate::databases;
-use crate::error::{Error, Result};
+use crate::archive::write::{self, Entry, Frame, Late, Placed};
+use crate::capture::{self, Plan};
+use crate::databases::{self, Begun, Settled};
+use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, AtomicFile};
 use crate::metadata::{ARCHIVE_FORMAT, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
@@ -60,7 +62,7 @@ pub struct Making<'a> {
 }
 
 /// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
-pub const LEVEL: u8 = 3;
+pub const LEVEL: u8 = 1;
 
 /// Writes `plan` as the snapshot `base` in `dir`. `sidecar` carries all but what only the archive can tell.
 ///
@@ -71,19 +73,21 @@ pub fn make(
     sidecar: Sidecar,
     plan: &Plan,
     making: &Making,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Made> {
     let archive = dir.join(base.archive());
     fsutil::create_private_dir(dir)?;
-    let mut settled = databases::settle(plan, dir, stop)?;
-    // Copying databases takes a while; texts are to be of the same moment as these, and as one another.
-    settled.plan.at_this_moment();
+    let mut entries = plan.entries.clone();
+    let begun = databases::begin(&mut entries, dir, stop)?;
+    // Texts are to be of the same moment as the databases, and as one another.
+    capture::at_this_moment(&mut entries);
+    let others = capture::top_level(&entries);
+    let expected = begun.as_ref().map_or_else(Vec::new, Begun::expected);
     let mut sidecar = Sidecar {
         archive_name: Some(base.archive()),
         archive_format: Some(ARCHIVE_FORMAT),
         plan_sha256: Some(plan.digest()),
-        captured_files: settled.plan.top_level(),
-        databases: settled.databases,
+        captured_files: with_names_of(others.clone(), &expected),
         ..sidecar
     };
     let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
@@ -99,16 +103,19 @@ pub fn make(
         description: &embedded,
         manifest_name: &base.manifest(),
         account: &sidecar.account(),
-        absent: &settled.plan.absent,
+        absent: &plan.absent,
+        late: None,
     };
-    let written = write_verified(
-        &mut file,
-        &archive,
-        &frame,
-        settled.plan.entries,
-        making,
-        stop,
-    )?;
+    let (written, settled) = while_settling(begun, &archive, stop, |late, stop| {
+        let frame = Frame { late, ..frame };
+        file.while_flushing(|file| write_verified(file, &archive, &frame, entries, making, stop))?
+    })?;
+    let (databases, raw) = settled.map_or_else(Default::default, |settled| {
+        // Of those that could not be copied there is more than was expected.
+        sidecar.captured_files = with_names_of(others, &settled.entries);
+        (settled.databases, settled.raw)
+    });
+    sidecar.databases = databases;
     sidecar.archive_size_bytes = Some(written.size_bytes);
     sidecar.archive_sha256 = Some(written.sha256);
     sidecar.content_sha256 = Some(written.what.content_sha256);
@@ -128,7 +135,7 @@ pub fn make(
         absent: written.what.absent,
         shorter: written.what.shorter,
         unsteady: written.what.unsteady,
-        raw: settled.raw,
+        raw,
     };
     if !making.force
         && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop)
@@ -143,6 +150,70 @@ pub fn make(
     bytes.push(b'\n');
     let superseded = commit(dir, &made.archive, file, &bytes)?;
     Ok(Made { superseded, ..made })
+}
+
+/// Adds the top-level names of `entries`.
+fn with_names_of(mut names: Vec<String>, entries: &[Entry]) -> Vec<String> {
+    names.extend(capture::top_level(entries));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Runs `write` while the databases are copied and checked in a thread of their own, and gives what both gave. One that
+/// fails ends the other.
+fn while_settling<T>(
+    begun: Option<Begun>,
+    archive: &Path,
+    stop: &(dyn Fn() -> bool + Sync),
+    write: impl FnOnce(Option<&Late>, &dyn Fn() -> bool) -> Result<T>,
+) -> Result<(T, Option<Settled>)> {
+    let Some(begun) = begun else {
+        return Ok((write(None, stop)?, None));
+    };
+    let (late, is_over) = (Late::new(), AtomicBool::new(false));
+    let is_ended = || is_over.load(Ordering::Relaxed) || stop();
+    let settle = || {
+        let unblock = Unblock(&late);
+        let settled = begun.finish(&is_ended);
+        match &settled {
+            Ok(settled) => unblock.with(settled.entries.clone()),
+            Err(_) => is_over.store(true, Ordering::Relaxed),
+        }
+        settled
+    };
+    let (written, settled) = thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .spawn_scoped(scope, settle)
+            .map_err(|error| Error::io("start a thread to write", archive, error))?;
+        let written = write(Some(&late), &is_ended);
+        is_over.fetch_or(written.is_err(), Ordering::Relaxed);
+        Ok::<_, Error>((written, thread.join()))
+    })?;
+    let settled = settled.unwrap_or_else(|_| Err(write::lost(archive)));
+    match (written, settled) {
+        (Ok(written), Ok(settled)) => Ok((written, Some(settled))),
+        // Whichever was interrupted may have been so by the other.
+        (Err(error), Err(other)) if error.kind() == Kind::Interrupted => Err(other),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// Lets whoever waits for entries go on, whatever happens.
+struct Unblock<'a>(&'a Late);
+
+impl Unblock<'_> {
+    fn with(self, entries: Vec<Entry>) {
+        // Nobody else sets it.
+        let _ = self.0.set(entries);
+    }
+}
+
+impl Drop for Unblock<'_> {
+    fn drop(&mut self) {
+        // Without effect where there are some.
+        let _ = self.0.set(Vec::new());
+    }
 }
 
 fn taken_over(members: &[Placed]) -> usize {

@@ -42,6 +42,7 @@ fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> P
         manifest_name: "x-codex.manifest.metadata.json",
         account,
         absent: &[],
+        late: None,
     };
     let entry = Entry {
         path: "config.toml".to_owned(),

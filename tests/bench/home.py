@@ -416,7 +416,9 @@ def log_rows(dice, size, threads, until):
     rows, left = [], size
     while left > 0:
         part = dice.choice(PARTS)
-        thread = dice.choice(threads)
+        # A few are at work at a time, one after the other: what is logged of a session stands together.
+        at = int((size - left) / size * len(threads)) + dice.randrange(3)
+        thread = threads[min(at, len(threads) - 1)]
         event = f'{{"type":"response.output_text.delta","sequence_number":{dice.randrange(9999)}}}' if dice.random() < 0.3 else ""
         body = f"{part}{{thread_id={thread}}}: {prose(dice, dice.randint(4, 28))} {dice.choice(WORDS)}={dice.getrandbits(20)} {event}"
         level = dice.choice(("TRACE", "DEBUG", "INFO", "INFO", "WARN"))
@@ -574,6 +576,7 @@ def make(where, mib):
 
 def next_day(where):
     """One more day in the home at `where`: about 3 % of its bytes are new."""
+    before = {folder: os.lstat(folder).st_mtime_ns for folder, _, _ in os.walk(where)}
     size = sum(file.stat().st_size for file in where.rglob("*") if file.is_file())
     dice = dice_of("next day")
     projects = [Project(number) for number in range(2)]
@@ -596,12 +599,16 @@ def next_day(where):
             file.writelines(line.encode() for line in lines)
         settle(path, DAY_TWO, mode)
     rows = log_rows(dice_of("more rows"), size * 0.007, ids, DAY_TWO)
-    # Codex also drops old rows, and notes that a session was seen.
-    database(where / "logs_2.sqlite", LOGS, LOG, [], rows, DAY_TWO, touch="DELETE FROM logs WHERE id % 500 = 7")
+    # Codex also drops the oldest rows (DELETE FROM logs WHERE ts < ?), and notes that a session was seen.
+    oldest = f"DELETE FROM logs WHERE ts < (SELECT ts FROM logs ORDER BY ts LIMIT 1 OFFSET {len(rows)})"
+    database(where / "logs_2.sqlite", LOGS, LOG, [], rows, DAY_TWO, touch=oldest)
     seen = f"UPDATE threads SET updated_at = {int(DAY_TWO.timestamp())} WHERE rowid % 90 = 1"
     database(where / "state_5.sqlite", THREADS, THREAD, [], threads, DAY_TWO, touch=seen)
     sign_in(where, DAY_TWO - datetime.timedelta(hours=1))
-    settle_directories(where, DAY_TWO)
+    # A directory's time is that of the last file that was made in it.
+    for folder, _, _ in os.walk(where):
+        if before.get(folder) != os.lstat(folder).st_mtime_ns:
+            settle(pathlib.Path(folder), DAY_TWO, 0o755)
 
 
 def main():

@@ -60,7 +60,8 @@ pub(super) fn entries(
     let mut layout = Layout::default();
     stream.file(frame.name, frame.description, false, 0);
     stream.flush();
-    for (place, entry) in entries.iter().enumerate() {
+    let late = frame.late.into_iter().flat_map(|late| late.wait());
+    for (place, entry) in entries.iter().chain(late).enumerate() {
         layout.entry(&mut stream, place, entry);
         if stream.is_over {
             break;

@@ -68,6 +68,7 @@ fn archived_with(entries: &[Entry], threads: usize, level: u8, reuse: &Reuse) ->
         manifest_name: MANIFEST,
         account: &Account::of_email("alice@example.com"),
         absent: &[],
+        late: None,
     };
     let how = How {
         level,

@@ -40,14 +40,11 @@ pub fn verify(
     let unreadable = |error| Error::io("read back", shown, error);
     let pool = Pool::default();
     let worker = || {
-        let mut unpacker = Unpacker::new();
+        let (mut unpacker, mut plain) = (Unpacker::new(), Vec::new());
         let pool = &pool;
         move |(placed, member): (Placed, Vec<u8>)| {
             let is_sound = if placed.is_fresh {
-                let mut plain = pool.take();
-                let verdict = unpacker.unpack(&placed.head, &member, &mut plain);
-                pool.give(plain);
-                verdict.is_ok()
+                unpacker.unpack(&placed.head, &member, &mut plain).is_ok()
             } else {
                 is_untouched(&placed.head, &member)
             };

@@ -38,11 +38,13 @@ pub(super) fn write_verified(
     let threads = ordered::threads(making.threads);
     let mut reuse = Reuse::of(making.earlier);
     let mut absent = frame.absent.to_vec();
+    let mut late = frame.late;
     let mut copies = Copies::default();
     let mut runs = 0;
     loop {
         let frame = Frame {
             absent: &absent,
+            late,
             ..*frame
         };
         let how = How {
@@ -50,7 +52,11 @@ pub(super) fn write_verified(
             threads,
             reuse: &reuse,
         };
-        let what = match write::write(file.file(), archive, &frame, &entries, &how, stop)? {
+        let outcome = write::write(file.file(), archive, &frame, &entries, &how, stop)?;
+        if let Some(late) = late.take() {
+            entries.extend_from_slice(late.wait());
+        }
+        let what = match outcome {
             Outcome::Done(what) => Some(what),
             Outcome::Changing(mut places) => {
                 runs += 1;

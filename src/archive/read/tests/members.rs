@@ -25,6 +25,7 @@ pub(super) fn written(entries: &[write::Entry]) -> Vec<u8> {
         manifest_name: "x-codex.manifest.metadata.json",
         account: &account,
         absent: &[absent],
+        late: None,
     };
     let how = How {
         level: 6,

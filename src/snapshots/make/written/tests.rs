@@ -95,6 +95,7 @@ fn an_archive_is_done_whatever_its_texts_end_with() {
         manifest_name: "x.manifest.metadata.json",
         account: &crate::metadata::Account::default(),
         absent: &[],
+        late: None,
     };
     let archive = dir.path().join("x.tar.gz");
     let mut file = AtomicFile::create(&archive).expect("makes");
