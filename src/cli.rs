@@ -228,7 +228,7 @@ pub struct BackupArgs {
     /// How many threads compress [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Make a new snapshot even when nothing changed since the last
+    /// Make a new snapshot even when nothing changed since the last, and read every file for it
     #[arg(long)]
     pub force: bool,
     /// Show what would be captured, write nothing

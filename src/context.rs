@@ -69,6 +69,11 @@ impl Paths {
         self.manager_home.join("config.toml")
     }
 
+    /// `known-files.json`.
+    pub fn known_files(&self) -> PathBuf {
+        self.manager_home.join("known-files.json")
+    }
+
     /// `cooldown.json`.
     pub fn registry(&self) -> PathBuf {
         self.manager_home.join("cooldown.json")

@@ -5,8 +5,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -61,28 +59,6 @@ impl AtomicFile {
         emptied.map_err(|error| Error::io("write", &self.target, error))
     }
 
-    /// Runs `work`, and has what it writes sent to the disk meanwhile, so that little is left to sync at the end. Fails
-    /// where that fails: the system tells so only once.
-    pub fn while_flushing<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T> {
-        let failed = |error| Error::io("write", &self.target, error);
-        let file = self.temporary.as_file().try_clone().map_err(failed)?;
-        let (ended, end) = mpsc::channel::<()>();
-        let flush = move || -> io::Result<()> {
-            while end.recv_timeout(FLUSH) == Err(RecvTimeoutError::Timeout) {
-                file.sync_data()?;
-            }
-            Ok(())
-        };
-        let flushing = thread::Builder::new().spawn(flush);
-        let done = work(self);
-        drop(ended);
-        // Without the thread all is left for the end.
-        match flushing.map(thread::JoinHandle::join) {
-            Ok(Ok(Err(error))) => Err(Error::io("write", &self.target, error)),
-            _ => Ok(done),
-        }
-    }
-
     /// Has all that was written on the disk.
     pub fn sync(&self) -> Result<()> {
         let synced = self.temporary.as_file().sync_all();
@@ -100,9 +76,6 @@ impl AtomicFile {
     }
 }
 
-/// How long what is written waits until it is sent to the disk.
-const FLUSH: Duration = Duration::from_millis(50);
-
 /// Replaces `target` by `bytes` in one step.
 pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(target)?;
@@ -110,6 +83,29 @@ pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {
         .write_all(bytes)
         .map_err(|error| Error::io("write", target, error))?;
     file.commit()
+}
+
+/// The same for what can be done without: a power cut may leave anything at `target`.
+pub fn write_unsynced(target: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(target)?;
+    let written = file.file().write_all(bytes);
+    written.map_err(|error| Error::io("write", target, error))?;
+    let placed = file.temporary.persist(target);
+    placed.map_err(|error| Error::io("write", target, error.error))?;
+    Ok(())
+}
+
+/// Has the system begin to send `length` bytes of what was written to the disk, from `offset` on, without waiting for it:
+/// a sync at the end then finds little to do.
+pub fn begin_to_flush(file: &File, offset: u64, length: u64) {
+    // On Linux, to say that a range will not be needed writes it out and drops what is on the disk of it already.
+    #[cfg(target_os = "linux")]
+    {
+        let length = std::num::NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, length);
 }
 
 /// Makes renames in `dir` last through a power cut. Systems that cannot sync a directory need not.
@@ -430,6 +426,38 @@ pub fn inode(meta: &fs::Metadata) -> u64 {
     {
         let _ = meta;
         0
+    }
+}
+
+/// The number of the file system a file is in; 0 where the system has no such numbers.
+pub fn device(meta: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::dev(meta);
+    #[cfg(not(unix))]
+    {
+        let _ = meta;
+        0
+    }
+}
+
+/// Whether the file is in a file system of which it is known that it notes the time of each change, also where a program
+/// sets the other times. Those of other machines, in memory and without such a time are none.
+pub fn notes_changes(file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // As the kernel numbers them (linux/magic.h): ext2 to ext4, XFS, Btrfs, F2FS, and ZFS from its own sources.
+        const KNOWN: [u32; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
+        let found = rustix::fs::fstatfs(file).ok();
+        found.is_some_and(|found| {
+            KNOWN
+                .iter()
+                .any(|known| i128::from(found.f_type) == i128::from(*known))
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        false
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod entry_name;
 pub mod file_hash;
+pub mod known;
 pub mod limits;
 pub mod manifest;
 pub mod member;

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use self::layout::{Layout, Work};
 use self::steady::Open;
 use super::file_hash::{self, Hash};
+use super::known::{Identity, Known};
 use super::manifest::{self, Absent, Listed, Manifest, Nature};
 use super::member::{Head, Key, Packer};
 use super::ordered::{Feed, Pool, Results, ordered};
@@ -136,6 +138,10 @@ pub struct How<'a> {
     pub threads: usize,
     /// What may be taken over.
     pub reuse: &'a Reuse,
+    /// What is known of large files without reading them.
+    pub known: &'a Known,
+    /// Who is told of each member once it is written.
+    pub told: Option<&'a Sender<Placed>>,
 }
 
 /// What came of it.
@@ -168,6 +174,21 @@ pub struct Written {
     pub unsteady: Vec<String>,
     /// The members, in order, for [`verify()`].
     pub members: Vec<Placed>,
+    /// What the large files held whose state can be told from any later one.
+    pub notes: Vec<Noted>,
+}
+
+/// What a large file held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// In which state of it.
+    pub identity: Identity,
+    /// How many of its bytes were taken.
+    pub taken: u64,
+    /// When they were read, where that was not now.
+    pub read_at: Option<i64>,
+    /// The hashes of its blocks, in order.
+    pub blake3: Vec<Hash>,
 }
 
 /// One member as it must stand in the file.
@@ -197,11 +218,15 @@ pub fn write(
         stop,
         pool: &pool,
         members: Vec::new(),
+        told: how.told,
+        notes: Vec::new(),
         hashes: HashMap::new(),
         parts: Vec::new(),
         changing: Vec::new(),
     };
-    let walked = sink.run(how, |feed| layout::entries(feed, &pool, frame, entries));
+    let walked = sink.run(how, |feed| {
+        layout::entries(feed, &pool, frame, entries, how.known)
+    });
     let Layout {
         mut listed,
         vanished,
@@ -233,6 +258,7 @@ pub fn write(
         shorter,
         unsteady,
         members: Vec::new(),
+        notes: Vec::new(),
     };
     let manifest = Manifest {
         schema_version: manifest::SCHEMA_VERSION,
@@ -246,6 +272,7 @@ pub fn write(
     }) {
         Ok(()) => Ok(Outcome::Done(Written {
             members: sink.members,
+            notes: sink.notes,
             ..written
         })),
         Err(early) => early.outcome(),
@@ -322,12 +349,25 @@ fn worker<'a>(how: &'a How<'a>, pool: &'a Pool) -> impl FnMut(Work) -> Done {
                 length,
                 part,
                 is_last,
+                known,
             } => {
+                let of = Some((Arc::clone(file), *is_last));
+                let found = known.and_then(|hash| {
+                    how.reuse.find(&Key {
+                        hash,
+                        part: *part,
+                        plain: u32::try_from(*length).ok()?,
+                        level: how.level,
+                    })
+                });
+                if let Some(standing) = found {
+                    let made = Made::Standing(standing);
+                    return Done { made, of };
+                }
                 if room.len() < *length {
                     room.resize(*length, 0);
                 }
                 let plain = room.get_mut(..*length).unwrap_or_default();
-                let of = Some((Arc::clone(file), *is_last));
                 if fsutil::read_exact_at(&file.file, plain, *offset).is_err() {
                     return Done {
                         made: Made::Unread,
@@ -362,6 +402,8 @@ struct Sink<'a> {
     stop: &'a dyn Fn() -> bool,
     pool: &'a Pool,
     members: Vec<Placed>,
+    told: Option<&'a Sender<Placed>>,
+    notes: Vec<Noted>,
     /// Hashes of the large files, by their place in the listing.
     hashes: HashMap<usize, Hash>,
     /// Of the file under way.
@@ -424,6 +466,10 @@ impl Sink<'_> {
                 Made::Unpacked => return Err(Early::Failed(lost(self.shown))),
             };
             self.members.push(placed);
+            if let Some(told) = self.told {
+                // Whoever found something wrong listens no more.
+                let _ = told.send(placed);
+            }
             if let Some((file, is_last)) = of {
                 self.parts.push(placed.head.key.hash);
                 if is_last {
@@ -454,13 +500,19 @@ impl Sink<'_> {
 
     /// Notes the hash of a large file, once it is sure that its blocks are of one moment.
     fn finish(&mut self, file: &Open) {
-        let hash = file_hash::of_parts(&self.parts);
-        self.parts.clear();
+        let parts = std::mem::take(&mut self.parts);
+        let hash = file_hash::of_parts(&parts);
         if self.changing.last() == Some(&file.place) {
             return;
         }
         if file.holds_still(&hash, self.stop) {
             self.hashes.insert(file.listing, hash);
+            self.notes.extend(file.identity.map(|identity| Noted {
+                identity,
+                taken: file.length,
+                read_at: file.read_at,
+                blake3: parts,
+            }));
         } else {
             self.changing.push(file.place);
         }

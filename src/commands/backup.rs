@@ -98,6 +98,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
             level: ctx.level(args.level),
             threads: args.threads.map(NonZeroUsize::get),
             earlier: &snapshots::earlier(&evidence.snapshots, &login.account),
+            notes: Some((&ctx.paths.known_files(), ctx.clock)),
         };
         let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &ctx.stop())?;
         is_raw = warn_of_moving(ctx, &made);

@@ -226,6 +226,7 @@ fn snapshot(
         level: make::LEVEL,
         threads: None,
         earlier: &[],
+        notes: None,
     };
     let made = make::make(backup_dir, &base, sidecar, &plan, &making, &ctx.stop())
         .map_err(|error| error.to_string())?;

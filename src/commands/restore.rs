@@ -378,6 +378,7 @@ fn safety_backup(
             level: ctx.level(None),
             threads: None,
             earlier,
+            notes: Some((&ctx.paths.known_files(), ctx.clock)),
         },
         &ctx.stop(),
     );

@@ -56,6 +56,8 @@ impl Case {
             level: 1,
             threads: 1,
             reuse: &Reuse::default(),
+            known: &crate::archive::known::Known::default(),
+            told: None,
         };
         write::write(&mut file, &path, &frame, &entries, &how, &|| false).expect("writes");
         let checked = read::check(&path, read::Maker::Ours, &read::Caps::default(), &|| false)

@@ -1,22 +1,23 @@
 //! Making a snapshot: archive beside its place, read back, earlier one moved aside, renamed, and the sidecar last. The
 //! sidecar is what makes it count: whatever is cut short before is no snapshot.
 
+mod notes;
+mod settling;
 mod written;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
+use self::settling::while_settling;
 use self::written::write_verified;
 use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
 use crate::archive::manifest::Absent;
 use crate::archive::read;
-use crate::archive::write::{self, Entry, Frame, Late, Placed};
+use crate::archive::write::{Entry, Frame, Placed};
 use crate::capture::{self, Plan};
-use crate::databases::{self, Begun, Settled};
-use crate::error::{Error, Kind, Result};
+use crate::databases::{self, Begun};
+use crate::error::{Error, Result};
 use crate::fsutil::{self, AtomicFile};
 use crate::metadata::{ARCHIVE_FORMAT, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
@@ -59,6 +60,8 @@ pub struct Making<'a> {
     pub threads: Option<usize>,
     /// Archives whose members may be taken over, the likeliest first.
     pub earlier: &'a [PathBuf],
+    /// Where it is noted what large files held, and when that is now.
+    pub notes: Option<(&'a Path, Stamp)>,
 }
 
 /// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
@@ -106,9 +109,10 @@ pub fn make(
         absent: &plan.absent,
         late: None,
     };
+    let mut known = notes::read(making);
     let (written, settled) = while_settling(begun, &archive, stop, |late, stop| {
         let frame = Frame { late, ..frame };
-        file.while_flushing(|file| write_verified(file, &archive, &frame, entries, making, stop))?
+        write_verified(&mut file, &archive, &frame, entries, making, &known, stop)
     })?;
     let (databases, raw) = settled.map_or_else(Default::default, |settled| {
         // Of those that could not be copied there is more than was expected.
@@ -116,6 +120,7 @@ pub fn make(
         (settled.databases, settled.raw)
     });
     sidecar.databases = databases;
+    notes::keep(making, &mut known, written.what.notes);
     sidecar.archive_size_bytes = Some(written.size_bytes);
     sidecar.archive_sha256 = Some(written.sha256);
     sidecar.content_sha256 = Some(written.what.content_sha256);
@@ -158,62 +163,6 @@ fn with_names_of(mut names: Vec<String>, entries: &[Entry]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// Runs `write` while the databases are copied and checked in a thread of their own, and gives what both gave. One that
-/// fails ends the other.
-fn while_settling<T>(
-    begun: Option<Begun>,
-    archive: &Path,
-    stop: &(dyn Fn() -> bool + Sync),
-    write: impl FnOnce(Option<&Late>, &dyn Fn() -> bool) -> Result<T>,
-) -> Result<(T, Option<Settled>)> {
-    let Some(begun) = begun else {
-        return Ok((write(None, stop)?, None));
-    };
-    let (late, is_over) = (Late::new(), AtomicBool::new(false));
-    let is_ended = || is_over.load(Ordering::Relaxed) || stop();
-    let settle = || {
-        let unblock = Unblock(&late);
-        let settled = begun.finish(&is_ended);
-        match &settled {
-            Ok(settled) => unblock.with(settled.entries.clone()),
-            Err(_) => is_over.store(true, Ordering::Relaxed),
-        }
-        settled
-    };
-    let (written, settled) = thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .spawn_scoped(scope, settle)
-            .map_err(|error| Error::io("start a thread to write", archive, error))?;
-        let written = write(Some(&late), &is_ended);
-        is_over.fetch_or(written.is_err(), Ordering::Relaxed);
-        Ok::<_, Error>((written, thread.join()))
-    })?;
-    let settled = settled.unwrap_or_else(|_| Err(write::lost(archive)));
-    match (written, settled) {
-        (Ok(written), Ok(settled)) => Ok((written, Some(settled))),
-        // Whichever was interrupted may have been so by the other.
-        (Err(error), Err(other)) if error.kind() == Kind::Interrupted => Err(other),
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    }
-}
-
-/// Lets whoever waits for entries go on, whatever happens.
-struct Unblock<'a>(&'a Late);
-
-impl Unblock<'_> {
-    fn with(self, entries: Vec<Entry>) {
-        // Nobody else sets it.
-        let _ = self.0.set(entries);
-    }
-}
-
-impl Drop for Unblock<'_> {
-    fn drop(&mut self) {
-        // Without effect where there are some.
-        let _ = self.0.set(Vec::new());
-    }
 }
 
 fn taken_over(members: &[Placed]) -> usize {

@@ -56,6 +56,8 @@ fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> P
         level: 1,
         threads: 1,
         reuse: &Reuse::default(),
+        known: &crate::archive::known::Known::default(),
+        told: None,
     };
     let path = dir.join(name);
     let mut file = fs::File::create_new(&path).expect("makes");

@@ -51,7 +51,7 @@ color  auto  default  when to colour
 backup.dir  ~/.codex-manager/backups  default  where snapshots are kept
 backup.exclude  -  default  glob patterns that backups leave out
 backup.include_tmp  false  default  also capture tmp/ and .tmp/
-backup.level  3  default  how hard to compress: 1 is fastest, 12 smallest
+backup.level  1  default  how hard to compress: 1 is fastest, 12 smallest
 archive.max_entries  100000  default  the most files and directories an archive may hold
 archive.max_bytes  1099511627776  default  the most bytes an archive may unpack to
 archive.max_ratio  200  default  how many times its own length an archive may unpack to

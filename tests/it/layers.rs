@@ -36,6 +36,7 @@ const PURE: &[&str] = &[
     "observation.rs",
     "accounts.rs",
     "archive/entry_name.rs",
+    "archive/known.rs",
     "archive/limits.rs",
     "codex/redact.rs",
     "codex/status/app_server/",

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::steady::{self, Asked, Found, Open, Rests, Taken};
-use super::{Content, Done, Entry, Frame};
+use super::{Content, Done, Entry, Frame, Late};
 use crate::archive::entry_name;
-use crate::archive::file_hash;
+use crate::archive::file_hash::{self, Hash};
+use crate::archive::known::Known;
 use crate::archive::manifest::{Absent, Cause, Listed, Nature, What};
 use crate::archive::member::BLOCK;
 use crate::archive::ordered::{Feed, Pool};
@@ -34,6 +35,8 @@ pub(super) enum Work {
         length: usize,
         part: Option<u32>,
         is_last: bool,
+        /// Its hash, where a note has it: then it is read only if nobody holds that block.
+        known: Option<Hash>,
     },
 }
 
@@ -55,12 +58,14 @@ pub(super) fn entries(
     pool: &Pool,
     frame: &Frame,
     entries: &[Entry],
+    known: &Known,
 ) -> Layout {
     let mut stream = Stream::new(feed, pool);
+    stream.known = Some(known);
     let mut layout = Layout::default();
     stream.file(frame.name, frame.description, false, 0);
     stream.flush();
-    let late = frame.late.into_iter().flat_map(|late| late.wait());
+    let late = frame.late.into_iter().flat_map(Late::wait);
     for (place, entry) in entries.iter().chain(late).enumerate() {
         layout.entry(&mut stream, place, entry);
         if stream.is_over {
@@ -166,6 +171,7 @@ struct Stream<'a> {
     feed: &'a Feed<Work, Done>,
     pool: &'a Pool,
     pack: Vec<u8>,
+    known: Option<&'a Known>,
     /// Nobody takes what is fed any more.
     is_over: bool,
 }
@@ -176,6 +182,7 @@ impl<'a> Stream<'a> {
             feed,
             pool,
             pack: pool.take(),
+            known: None,
             is_over: false,
         }
     }
@@ -214,13 +221,18 @@ impl<'a> Stream<'a> {
     }
 
     /// A file whose blocks are read where they are compressed.
-    fn large(&mut self, entry: &Entry, open: Open) {
+    fn large(&mut self, entry: &Entry, mut open: Open) {
         self.header(tar::EntryType::Regular, entry, open.length);
         self.flush();
         let length = open.length;
-        let file = Arc::new(open);
         let block = BLOCK as u64;
         let count = length.div_ceil(block);
+        let known = open.identity.zip(self.known);
+        let note = known.and_then(|(identity, known)| known.of(&identity, length));
+        let note = note.filter(|note| note.blake3.len() as u64 == count);
+        open.read_at = note.map(|note| note.read_at);
+        let mut hashes = note.map(|note| note.blake3.iter());
+        let file = Arc::new(open);
         for number in 0..count {
             let offset = number * block;
             let part = u32::try_from(number).ok().filter(|_| count > 1);
@@ -230,6 +242,7 @@ impl<'a> Stream<'a> {
                 length: usize::try_from((length - offset).min(block)).unwrap_or(BLOCK),
                 part,
                 is_last: number + 1 == count,
+                known: hashes.as_mut().and_then(Iterator::next).copied(),
             });
             if self.is_over {
                 return;

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::layout::LARGE;
 use super::{Content, Entry};
 use crate::archive::file_hash::Hash;
+use crate::archive::known::Identity;
 use crate::archive::manifest::Nature;
 use crate::error::{Error, describe};
 use crate::fsutil;
@@ -176,6 +177,10 @@ pub(super) struct Open {
     /// Number of its entry, and of its line in the listing.
     pub place: usize,
     pub listing: usize,
+    /// Its state, where that can be told from any later one.
+    pub identity: Option<Identity>,
+    /// When it was read, where a note has what it holds; None where it is read now.
+    pub read_at: Option<i64>,
     is_lines: bool,
     is_ours: bool,
     seen: Seen,
@@ -188,8 +193,11 @@ struct Seen {
     modified: Option<SystemTime>,
     changed: (i64, i64),
     inode: u64,
+    device: u64,
     /// Written to so lately that its times say nothing.
     is_fresh: bool,
+    /// Changed in any way so lately.
+    is_changing: bool,
     /// Written to so lately that more may be to come.
     is_hot: bool,
 }
@@ -209,8 +217,41 @@ fn seen(file: &File) -> io::Result<Seen> {
         modified: meta.modified().ok(),
         changed: fsutil::changed_at(&meta),
         inode: fsutil::inode(&meta),
+        device: fsutil::device(&meta),
+        is_changing: !is_past(fsutil::changed_at(&meta), GRAIN),
         is_fresh: !fsutil::is_older_than(&meta, GRAIN).unwrap_or_default(),
         is_hot: !fsutil::is_older_than(&meta, QUIET).unwrap_or(true),
+    })
+}
+
+/// Whether a time, in seconds and nanoseconds, was longer ago than `age`.
+fn is_past((seconds, nanos): (i64, i64), age: Duration) -> bool {
+    let since = |seconds: u64, nanos: u32| {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos.min(999_999_999)))
+    };
+    let parts = (u64::try_from(seconds), u32::try_from(nanos));
+    let (Ok(seconds), Ok(nanos)) = parts else {
+        return false;
+    };
+    let elapsed = since(seconds, nanos).and_then(|time| time.elapsed().ok());
+    seconds > 0 && elapsed.is_some_and(|elapsed| elapsed > age)
+}
+
+/// The state of a file that was `seen`, where a later one cannot look the same.
+fn identity(file: &File, seen: &Seen) -> Option<Identity> {
+    if seen.is_fresh || seen.is_changing || !fsutil::notes_changes(file) {
+        return None;
+    }
+    let modified = seen.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(Identity {
+        device: seen.device,
+        inode: seen.inode,
+        size: seen.length,
+        mtime: (
+            i64::try_from(modified.as_secs()).ok()?,
+            i64::from(modified.subsec_nanos()),
+        ),
+        ctime: seen.changed,
     })
 }
 
@@ -347,10 +388,12 @@ fn attempt_to_take(asked: &Asked, earlier: Option<Seen>, is_last: bool) -> io::R
     };
     if length >= LARGE {
         let open = Open {
+            identity: identity(&file, &before).filter(|_| !asked.is_ours),
             file,
             length,
             place: 0,
             listing: 0,
+            read_at: None,
             is_lines,
             is_ours: asked.is_ours,
             seen: before,

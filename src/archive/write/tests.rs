@@ -1,6 +1,7 @@
 //! What comes out of the writer, read with the tools that others have.
 
 use super::*;
+use crate::archive::known::Note;
 use crate::archive::member::BLOCK;
 use std::fs;
 use tempfile::TempDir;
@@ -54,11 +55,22 @@ impl Archived {
 
     fn verdict(&self, members: &[Placed]) -> Verdict {
         let file = File::open(self.path()).expect("opens");
-        verify(&file, &self.path(), members, 2, &|| false).expect("reads")
+        verify(&file, &self.path(), members.iter().copied(), 2, &|| false).expect("reads")
     }
 }
 
 fn archived_with(entries: &[Entry], threads: usize, level: u8, reuse: &Reuse) -> Archived {
+    let how = How {
+        level,
+        threads,
+        reuse,
+        known: &Known::default(),
+        told: None,
+    };
+    archived_by(entries, None, &how)
+}
+
+fn archived_by(entries: &[Entry], late: Option<&Late>, how: &How) -> Archived {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("x.tar.gz");
     let mut file = File::create_new(&path).expect("makes");
@@ -68,14 +80,9 @@ fn archived_with(entries: &[Entry], threads: usize, level: u8, reuse: &Reuse) ->
         manifest_name: MANIFEST,
         account: &Account::of_email("alice@example.com"),
         absent: &[],
-        late: None,
+        late,
     };
-    let how = How {
-        level,
-        threads,
-        reuse,
-    };
-    let outcome = write(&mut file, &path, &frame, entries, &how, &|| false).expect("writes");
+    let outcome = write(&mut file, &path, &frame, entries, how, &|| false).expect("writes");
     Archived { dir, outcome }
 }
 
@@ -267,6 +274,114 @@ fn what_was_appended_to_leaves_the_blocks_before_as_they_are() {
     );
     assert_eq!(second.entries()[1].1, content);
     assert!(second.bytes() == archived(&after).bytes());
+}
+
+#[test]
+fn entries_that_become_known_later_follow_the_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut entries = home(dir.path());
+    let late = Late::new();
+    let given = vec![file(dir.path(), "a.sqlite", &text(2 * BLOCK + 9, 77))];
+    let how = How {
+        level: 2,
+        threads: 2,
+        reuse: &Reuse::default(),
+        known: &Known::default(),
+        told: None,
+    };
+    let archived_later = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            late.set(given.clone()).expect("nobody else sets it");
+        });
+        archived_by(&entries, Some(&late), &how)
+    });
+    entries.extend(given);
+    assert!(archived_later.bytes() == archived(&entries).bytes());
+    let listed = archived_later.manifest().files.pop().expect("files");
+    assert_eq!(listed.path, "a.sqlite");
+}
+
+/// The notes of an archive as they would be read again.
+fn known_of(archived: &Archived) -> Known {
+    let mut known = Known::default();
+    for noted in &archived.written().notes {
+        known.add(Note {
+            identity: noted.identity,
+            taken: noted.taken,
+            read_at: 1,
+            blake3: noted.blake3.clone(),
+        });
+    }
+    known
+}
+
+#[cfg(unix)]
+#[test]
+fn a_large_file_is_not_read_again_while_its_state_is_the_same() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (one, other) = (text(2 * BLOCK + 700, 1), text(2 * BLOCK + 700, 2));
+    let entries = [
+        file(dir.path(), "a.jsonl", &one),
+        file(dir.path(), "b.jsonl", &other),
+    ];
+    // Written a moment ago, it may be written once more without another time, whatever the one is that can be set.
+    assert_eq!(archived(&entries).written().notes, []);
+    let open = File::options().write(true).open(dir.path().join("a.jsonl"));
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let set = open.and_then(|open| open.set_modified(long_ago));
+    set.expect("sets");
+    assert_eq!(archived(&entries).written().notes, []);
+    std::thread::sleep(std::time::Duration::from_millis(3100));
+    let first = archived(&entries);
+    let source = entries[0].source().expect("a file");
+    if !fsutil::notes_changes(&File::open(source).expect("opens")) {
+        assert_eq!(first.written().notes, []);
+        return;
+    }
+    let [of_one, of_other] = first.written().notes.as_slice() else {
+        panic!("{:?}", first.written().notes);
+    };
+    let reuse = Reuse::of(&[first.path()]);
+    let with = |known: &Known, reuse: &Reuse| {
+        let how = How {
+            level: 2,
+            threads: 2,
+            reuse,
+            known,
+            told: None,
+        };
+        archived_by(&entries, None, &how)
+    };
+    let again = with(&known_of(&first), &reuse);
+    assert!(again.bytes() == first.bytes());
+    let read_at = |archived: &Archived| -> Vec<Option<i64>> {
+        let notes = archived.written().notes.iter();
+        notes.map(|noted| noted.read_at).collect()
+    };
+    assert_eq!(read_at(&first), [None, None]);
+    assert_eq!(read_at(&again), [Some(1), Some(1)]);
+    // A wrong note shows that it is believed, and that without an earlier archive it is not.
+    let mut wrong = known_of(&first);
+    wrong.add(Note {
+        identity: of_one.identity,
+        taken: of_one.taken,
+        read_at: 1,
+        blake3: of_other.blake3.clone(),
+    });
+    assert!(with(&wrong, &reuse).entries()[1].1 == other);
+    assert!(with(&wrong, &Reuse::default()).entries()[1].1 == one);
+    // Other bytes of the same length at the same time.
+    let open = File::options().write(true).open(source).expect("opens");
+    let before = open.metadata().and_then(|meta| meta.modified());
+    std::os::unix::fs::FileExt::write_all_at(&open, &other[..9], 5).expect("writes");
+    open.set_modified(before.expect("a time")).expect("sets");
+    for wait in [0, 3100] {
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let changed = with(&known_of(&first), &reuse);
+        assert!(changed.entries()[1].1 == fs::read(source).expect("reads"));
+        assert!(changed.entries()[1].1 != one);
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::archive::ordered::{Pool, ordered};
 use crate::error::{Error, Result};
 use crate::fsutil;
 
+/// So many bytes are sent to the disk at a time, once they were read back.
+const FLUSHED: u64 = 8 << 20;
+
 /// What reading back gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -29,11 +32,11 @@ pub enum Verdict {
     Wrong,
 }
 
-/// Reads `file`, which is to be `shown` and to hold exactly `members`.
+/// Reads `file`, which is to be `shown` and to hold exactly `members`: as they come, where it is still being written.
 pub fn verify(
     file: &File,
     shown: &Path,
-    members: &[Placed],
+    members: impl IntoIterator<Item = Placed> + Send,
     threads: usize,
     stop: &dyn Fn() -> bool,
 ) -> Result<Verdict> {
@@ -57,14 +60,18 @@ pub fn verify(
         worker,
         |feed| -> io::Result<(Sha256, u64)> {
             let mut hash = Sha256::new();
-            let mut offset = 0;
+            let (mut offset, mut flushed) = (0, 0);
             for placed in members {
                 let mut member = pool.take();
                 member.resize(placed.head.size as usize, 0);
                 fsutil::read_exact_at(file, &mut member, offset)?;
                 hash.update(&member);
                 offset += u64::from(placed.head.size);
-                if !feed.put((*placed, member)) {
+                if offset - flushed >= FLUSHED {
+                    fsutil::begin_to_flush(file, flushed, offset - flushed);
+                    flushed = offset;
+                }
+                if !feed.put((placed, member)) {
                     break;
                 }
             }

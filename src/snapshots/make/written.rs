@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 
 use tempfile::TempDir;
 
 use super::Making;
+use crate::archive::known::Known;
 use crate::archive::manifest::{Absent, Nature};
 use crate::archive::ordered;
 use crate::archive::reuse::Reuse;
@@ -33,7 +36,8 @@ pub(super) fn write_verified(
     frame: &Frame,
     mut entries: Vec<Entry>,
     making: &Making,
-    stop: &dyn Fn() -> bool,
+    known: &Known,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Verified> {
     let threads = ordered::threads(making.threads);
     let mut reuse = Reuse::of(making.earlier);
@@ -51,8 +55,10 @@ pub(super) fn write_verified(
             level: making.level,
             threads,
             reuse: &reuse,
+            known,
+            told: None,
         };
-        let outcome = write::write(file.file(), archive, &frame, &entries, &how, stop)?;
+        let (outcome, verdict) = write_and_verify(file, archive, &frame, &entries, &how, stop)?;
         if let Some(late) = late.take() {
             entries.extend_from_slice(late.wait());
         }
@@ -75,7 +81,7 @@ pub(super) fn write_verified(
             }
         };
         if let Some(mut what) = what {
-            match write::verify(file.file(), archive, &what.members, threads, stop)? {
+            match verdict? {
                 Verdict::Sound { sha256, size_bytes } => {
                     what.vanished.append(&mut copies.vanished);
                     what.shorter.append(&mut copies.shorter);
@@ -92,6 +98,37 @@ pub(super) fn write_verified(
         }
         file.empty()?;
     }
+}
+
+/// Writes, and reads back what is written as it comes. The verdict counts once all is written.
+fn write_and_verify(
+    file: &mut AtomicFile,
+    archive: &Path,
+    frame: &Frame,
+    entries: &[Entry],
+    how: &How,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Outcome, Result<Verdict>)> {
+    let failed = |error| Error::io("read back", archive, error);
+    let written = file.file().try_clone().map_err(failed)?;
+    let (told, members) = mpsc::channel();
+    thread::scope(|scope| {
+        let verify = || write::verify(&written, archive, members, how.threads, stop);
+        let verifying = thread::Builder::new()
+            .spawn_scoped(scope, verify)
+            .map_err(failed)?;
+        let how = How {
+            told: Some(&told),
+            ..*how
+        };
+        let outcome = write::write(file.file(), archive, frame, entries, &how, stop);
+        drop(told);
+        let verdict = verifying.join();
+        Ok((
+            outcome?,
+            verdict.unwrap_or_else(|_| Err(write::lost(archive))),
+        ))
+    })
 }
 
 fn unlike(archive: &Path) -> Error {

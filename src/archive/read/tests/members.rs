@@ -31,6 +31,8 @@ pub(super) fn written(entries: &[write::Entry]) -> Vec<u8> {
         level: 6,
         threads: 2,
         reuse: &Reuse::default(),
+        known: &crate::archive::known::Known::default(),
+        told: None,
     };
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("x");

@@ -88,6 +88,7 @@ fn an_archive_is_done_whatever_its_texts_end_with() {
         level: 1,
         threads: Some(2),
         earlier: &[],
+        notes: None,
     };
     let frame = Frame {
         name: "x.metadata.json",
@@ -100,6 +101,14 @@ fn an_archive_is_done_whatever_its_texts_end_with() {
     let archive = dir.path().join("x.tar.gz");
     let mut file = AtomicFile::create(&archive).expect("makes");
     let entries = vec![entry("z.jsonl", content)];
-    let verified = write_verified(&mut file, &archive, &frame, entries, &making, &|| false);
+    let verified = write_verified(
+        &mut file,
+        &archive,
+        &frame,
+        entries,
+        &making,
+        &Known::default(),
+        &|| false,
+    );
     assert_eq!(verified.expect("writes").what.total_bytes, size);
 }
