@@ -63,3 +63,78 @@ impl Drop for Unblock<'_> {
         let _ = self.0.set(Vec::new());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::manifest::Nature;
+    use crate::archive::write::Content;
+    use crate::databases;
+
+    /// A database of twenty thousand rows that somebody has open, and its copying begun in `dir`.
+    fn begun(home: &Path, dir: &Path, stop: &dyn Fn() -> bool) -> (rusqlite::Connection, Begun) {
+        let source = home.join("state_5.sqlite");
+        let open = rusqlite::Connection::open(&source).expect("opens");
+        open.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; CREATE TABLE t(v TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+             INSERT INTO t(v) SELECT printf('%0300d', i) FROM n;",
+        )
+        .expect("fills");
+        let mut entries = vec![Entry {
+            path: "state_5.sqlite".to_owned(),
+            content: Content::File { source, size: 0 },
+            nature: Nature::Plain,
+            executable: false,
+            mtime: 1,
+            mtime_nanos: 0,
+        }];
+        let begun = databases::begin(&mut entries, dir, stop).expect("begins");
+        (open, begun.expect("there is one"))
+    }
+
+    fn dirs() -> [tempfile::TempDir; 2] {
+        [(); 2].map(|()| tempfile::tempdir().expect("a directory"))
+    }
+
+    #[test]
+    fn who_writes_is_given_the_copies_once_they_are_there() {
+        let [home, dir] = dirs();
+        let (_open, begun) = begun(home.path(), dir.path(), &|| false);
+        let write = |late: Option<&Late>, _: &(dyn Fn() -> bool + Sync)| {
+            let entries = late.expect("there are some").wait();
+            Ok(entries.iter().map(|entry| entry.nature).collect())
+        };
+        let (natures, settled): (Vec<Nature>, _) =
+            while_settling(Some(begun), dir.path(), &|| false, write).expect("does both");
+        assert_eq!(natures, [Nature::SqliteCopy]);
+        assert_eq!(settled.expect("settled").databases.len(), 1);
+        assert_eq!(dir.path().read_dir().expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn who_fails_to_write_ends_the_copying_and_is_who_is_told() {
+        let [home, dir] = dirs();
+        let (_open, begun) = begun(home.path(), dir.path(), &|| false);
+        let write = |_: Option<&Late>, _: &(dyn Fn() -> bool + Sync)| {
+            Err::<(), _>(Error::other("no room", "make some"))
+        };
+        let both = while_settling(Some(begun), dir.path(), &|| false, write);
+        assert_eq!(both.err().expect("fails").to_string(), "no room");
+        assert_eq!(dir.path().read_dir().expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn a_signal_ends_both() {
+        let [home, dir] = dirs();
+        let (_open, begun) = begun(home.path(), dir.path(), &|| false);
+        let write = |late: Option<&Late>, stop: &(dyn Fn() -> bool + Sync)| {
+            assert_eq!(late.expect("there are some").wait().as_slice(), []);
+            assert!(stop());
+            Err::<(), _>(Error::interrupted())
+        };
+        let both = while_settling(Some(begun), dir.path(), &|| true, write);
+        assert_eq!(both.err().expect("fails").kind(), Kind::Interrupted);
+        assert_eq!(dir.path().read_dir().expect("lists").count(), 0);
+    }
+}
