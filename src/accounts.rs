@@ -291,6 +291,20 @@ impl<'a> Best<'a> {
     }
 }
 
+/// The accounts that all but snapshots names, as each piece of evidence has it.
+pub fn named<'a>(
+    registry: &'a Registry,
+    records: &'a [Record],
+    active: Option<&'a Account>,
+) -> impl Iterator<Item = Account> {
+    let of_registry = registry.entries.iter();
+    let of_registry = of_registry.map(|entry| Named::of(&entry.account));
+    let of_records = records.iter().map(Named::of_record);
+    let active = active.into_iter().map(Named::of);
+    let all = of_registry.chain(of_records).chain(active);
+    all.map(Named::to_account)
+}
+
 /// Brings all evidence together.
 pub fn gather(sources: &Sources) -> Vec<Known> {
     let of_profiles: Vec<Account> = sources.profiles.iter().map(Profile::account).collect();
@@ -546,9 +560,11 @@ pub fn rows(known: &[Known], now: Stamp, zone: &Zone) -> Vec<Row> {
     rows
 }
 
-fn sort_key(row: &Row) -> (bool, Option<Stamp>, Option<&str>, Option<&str>) {
-    let (email, account_id) = (row.email.as_deref(), row.account_id.as_deref());
-    (!row.is_usable(), row.usable_at, email, account_id)
+/// The ids make one order of it, whatever order the evidence came in.
+fn sort_key(row: &Row) -> (bool, Option<Stamp>, [Option<&str>; 3]) {
+    let ids = [&row.email, &row.account_id, &row.user_id];
+    let ids = ids.map(|text| text.as_deref());
+    (!row.is_usable(), row.usable_at, ids)
 }
 
 /// One account as of `now`.

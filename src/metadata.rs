@@ -60,30 +60,42 @@ impl Account {
 
     /// Whether nothing known of the two contradicts their being one account, and something known agrees.
     pub fn may_be(&self, other: &Self) -> bool {
-        let fields = [
-            (&self.user_id, &other.user_id, false),
-            (&self.account_id, &other.account_id, false),
-            (&self.email, &other.email, true),
-        ];
-        let mut agree = false;
-        for (one, two, fold) in fields {
-            if let (Some(one), Some(two)) = (one, two) {
-                let same = if fold {
-                    one.eq_ignore_ascii_case(two)
-                } else {
-                    one == two
-                };
-                // A person may change the email of an account; two exact accounts are told apart by their ids.
-                let is_renamed = fold && self.is_exact() && other.is_exact();
-                if !same && !is_renamed {
-                    return false;
-                }
-                agree |= same;
-            }
-        }
-        agree
+        let agrees = |what, fold| Self::compared(what, fold) == Some(true);
+        let [user, workspace, email] = self.beside(other);
+        !self.contradicts(other)
+            && (agrees(user, false) || agrees(workspace, false) || agrees(email, true))
+    }
+
+    /// Whether something known of the two contradicts their being one account.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let differs = |what, fold| Self::compared(what, fold) == Some(false);
+        let [user, workspace, email] = self.beside(other);
+        // A person may change the email of an account; two exact accounts are told apart by their ids.
+        let are_exact = self.is_exact() && other.is_exact();
+        differs(user, false) || differs(workspace, false) || (!are_exact && differs(email, true))
+    }
+
+    fn beside<'a>(&'a self, other: &'a Self) -> [Both<'a>; 3] {
+        [
+            (&self.user_id, &other.user_id),
+            (&self.account_id, &other.account_id),
+            (&self.email, &other.email),
+        ]
+    }
+
+    /// Whether both are the same; None where either is not known.
+    fn compared((one, two): Both, fold: bool) -> Option<bool> {
+        let (one, two) = (one.as_deref()?, two.as_deref()?);
+        Some(if fold {
+            one.eq_ignore_ascii_case(two)
+        } else {
+            one == two
+        })
     }
 }
+
+/// One thing that may be known of each of two accounts.
+type Both<'a> = (&'a Option<String>, &'a Option<String>);
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -640,7 +652,8 @@ impl BackupName {
         Self::split(base).is_some()
     }
 
-    fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
+    /// The time and the owner that a base name of this form tells. None for any other.
+    pub fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
         let rest = base.strip_suffix("-codex")?;
         let (clock, email) = (rest.get(..17)?, rest.get(17..)?);
         let email = email.strip_prefix('-').filter(|email| !email.is_empty())?;
@@ -650,6 +663,17 @@ impl BackupName {
     /// The instant the name tells, read as wall clock of `zone`; only for files whose sidecar is lost.
     pub fn session_start_at(&self, zone: &Zone) -> Option<SessionStart> {
         zone.resolve(Self::split(&self.0)?.0).map(SessionStart)
+    }
+
+    /// Whether a name of `owner` is one that a snapshot of `who` may have been given, by [`BackupName::new`], with
+    /// something behind a `~` or without.
+    pub fn is_owner_of(owner: &str, who: &str) -> bool {
+        let part = safe_part(who);
+        let rest = owner
+            .get(..part.len())
+            .filter(|start| start.eq_ignore_ascii_case(&part))
+            .and_then(|start| owner.strip_prefix(start));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('~'))
     }
 
     /// The email in the name.
