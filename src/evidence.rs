@@ -65,7 +65,7 @@ pub struct Evidence {
 /// The snapshots read already, or as far as they tell themselves what more to read.
 enum Either<'a> {
     Whole(Listing),
-    Begun(Newest<'a>),
+    Begun(Box<Newest<'a>>),
 }
 
 impl Evidence {
@@ -83,7 +83,8 @@ impl Evidence {
         let listing = match reach {
             Reach::Every(depth) => Either::Whole(snapshots::list(backup_dir, zone, depth)?),
             Reach::Newest { latest } => {
-                Either::Begun(snapshots::list_newest(backup_dir, zone, latest)?)
+                let newest = snapshots::list_newest(backup_dir, zone, latest)?;
+                Either::Begun(Box::new(newest))
             }
         };
         let mut warnings = Vec::new();

@@ -28,7 +28,9 @@ const APART: TimeDelta = TimeDelta::days(14);
 #[derive(Debug)]
 pub struct Newest<'a> {
     dir: Dir<'a>,
-    pairs: Vec<Pair>,
+    files: Files,
+    /// The sidecars of which both files are regular, in the order of the names.
+    pairs: Vec<Name>,
     owners: Vec<Owner>,
     /// What was read of the owners.
     found: Vec<Found>,
@@ -45,13 +47,6 @@ struct Dir<'a> {
     path: &'a Path,
     zone: &'a Zone,
     open: Option<OpenDir>,
-}
-
-/// An archive and its sidecar.
-#[derive(Debug)]
-struct Pair {
-    clock: NaiveDateTime,
-    base: String,
 }
 
 /// What became of reading one: as [`read_one`] has it.
@@ -132,13 +127,90 @@ fn tells_all(sidecar: &Sidecar, latest: Stamp) -> Option<NaiveDateTime> {
     tells_all.then(|| seen_at.min(made_at).wall_clock())
 }
 
-/// A file's name in the directory.
-struct Named {
+/// The names of archives and sidecars in a directory.
+#[derive(Debug, Default)]
+struct Files {
+    /// All of them without their suffixes, one behind the other: each by itself would cost more than the rest.
+    text: String,
+    /// By owner and time, each archive behind its sidecar.
+    names: Vec<Name>,
+    owners: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Name {
     owner: usize,
     clock: NaiveDateTime,
-    base: String,
+    /// Where in the text it is, without its suffix.
+    start: usize,
+    end: usize,
     is_archive: bool,
     is_file: bool,
+}
+
+impl Files {
+    /// Those in `dir`. A missing directory holds none.
+    fn list(dir: &Path) -> Result<Self> {
+        let mut room = Vec::new();
+        let mut names = match Names::open(dir, &mut room) {
+            Ok(names) => names,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(Error::io("list", dir, error)),
+        };
+        let mut files = Self::default();
+        let mut owners: HashMap<String, usize> = HashMap::new();
+        let mut pick = |name: &str, is_file: &dyn Fn() -> bool| {
+            let archive = name.strip_suffix(ARCHIVE_SUFFIX);
+            let base = archive.or_else(|| name.strip_suffix(SIDECAR_SUFFIX))?;
+            let (clock, owner) = BackupName::split(base)?;
+            let known = owners.get(owner).copied();
+            let owner = known.unwrap_or_else(|| {
+                let next = owners.len();
+                owners.insert(owner.to_owned(), next);
+                next
+            });
+            let start = files.text.len();
+            files.text.push_str(base);
+            files.names.push(Name {
+                owner,
+                clock,
+                start,
+                end: files.text.len(),
+                is_archive: archive.is_some(),
+                is_file: is_file(),
+            });
+            None::<()>
+        };
+        if let Some(Err(error)) = names.next(&mut pick) {
+            return Err(Error::io("list", dir, error));
+        }
+        files.owners = vec![String::new(); owners.len()];
+        for (owner, place) in owners {
+            if let Some(name) = files.owners.get_mut(place) {
+                *name = owner;
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn sort(&mut self) {
+        let mut names = std::mem::take(&mut self.names);
+        names.sort_unstable_by(|a, b| {
+            let order = (a.owner, a.clock).cmp(&(b.owner, b.clock));
+            // One time may be spelled in two ways.
+            let order = order.then_with(|| self.base(a).cmp(self.base(b)));
+            order.then(a.is_archive.cmp(&b.is_archive))
+        });
+        self.names = names;
+    }
+
+    /// A name without its suffix.
+    fn base(&self, name: &Name) -> &str {
+        self.text.get(name.start..name.end).unwrap_or_default()
+    }
 }
 
 /// Reads what can matter in `backup_dir`, as far as its snapshots tell. A missing directory holds none. `latest` is the
@@ -149,21 +221,21 @@ pub fn list_newest<'a>(backup_dir: &'a Path, zone: &'a Zone, latest: Stamp) -> R
         zone,
         open: OpenDir::open(backup_dir).ok(),
     };
-    let (owners, names) = names_in(backup_dir)?;
     let mut newest = Newest {
         dir,
-        pairs: Vec::with_capacity(names.len() / 2),
+        files: Files::list(backup_dir)?,
+        pairs: Vec::new(),
         owners: Vec::new(),
         found: Vec::new(),
         others: Listing::default(),
         odd: Vec::new(),
         orphans: Vec::new(),
     };
-    newest.sort(owners, names);
-    let (dir, pairs) = (&newest.dir, &newest.pairs);
+    newest.sort();
+    let (dir, files, pairs) = (&newest.dir, &newest.files, &newest.pairs);
     let read = |owners: Vec<Owner>| -> Vec<(Owner, Vec<Found>)> {
         let mut buffer = Vec::new();
-        let read = |owner| dir.read_newest(owner, pairs, latest, &mut buffer);
+        let read = |owner| dir.read_newest(owner, files, pairs, latest, &mut buffer);
         owners.into_iter().map(read).collect()
     };
     for (owner, found) in threads::share(std::mem::take(&mut newest.owners).into_iter(), read) {
@@ -174,59 +246,13 @@ pub fn list_newest<'a>(backup_dir: &'a Path, zone: &'a Zone, latest: Stamp) -> R
     Ok(newest)
 }
 
-/// The owners, and the names of archives and sidecars, by owner and time, each archive behind its sidecar.
-fn names_in(dir: &Path) -> Result<(Vec<String>, Vec<Named>)> {
-    let mut room = Vec::new();
-    let mut owners: HashMap<String, usize> = HashMap::new();
-    let mut found: Vec<Named> = Vec::new();
-    let mut names = match Names::open(dir, &mut room) {
-        Ok(names) => names,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok((Vec::new(), found));
-        }
-        Err(error) => return Err(Error::io("list", dir, error)),
-    };
-    let mut pick = |name: &str, is_file: &dyn Fn() -> bool| {
-        let archive = name.strip_suffix(ARCHIVE_SUFFIX);
-        let base = archive.or_else(|| name.strip_suffix(SIDECAR_SUFFIX))?;
-        let (clock, owner) = BackupName::split(base)?;
-        let known = owners.get(owner).copied();
-        let owner = known.unwrap_or_else(|| {
-            let next = owners.len();
-            owners.insert(owner.to_owned(), next);
-            next
-        });
-        Some(Named {
-            owner,
-            clock,
-            base: base.to_owned(),
-            is_archive: archive.is_some(),
-            is_file: is_file(),
-        })
-    };
-    while let Some(name) = names.next(&mut pick) {
-        found.push(name.map_err(|error| Error::io("list", dir, error))?);
-    }
-    found.sort_unstable_by(|a, b| {
-        let order = (a.owner, a.clock).cmp(&(b.owner, b.clock));
-        let order = order.then_with(|| a.base.cmp(&b.base));
-        order.then(a.is_archive.cmp(&b.is_archive))
-    });
-    let mut by_place: Vec<String> = vec![String::new(); owners.len()];
-    for (owner, place) in owners {
-        if let Some(name) = by_place.get_mut(place) {
-            *name = owner;
-        }
-    }
-    Ok((by_place, found))
-}
-
 impl Dir<'_> {
     /// Reads those of `owner` that can matter.
     fn read_newest(
         &self,
         mut owner: Owner,
-        pairs: &[Pair],
+        files: &Files,
+        pairs: &[Name],
         latest: Stamp,
         buffer: &mut Vec<u8>,
     ) -> (Owner, Vec<Found>) {
@@ -238,7 +264,7 @@ impl Dir<'_> {
                 break;
             }
             owner.unread -= 1;
-            let one = self.read(&pair.base, buffer);
+            let one = self.read(files.base(pair), buffer);
             if let Ok((snapshot, _)) = &one.outcome {
                 let sidecar = &snapshot.sidecar;
                 owner.said.take(&owner.name, pair.clock, sidecar, latest);
@@ -265,47 +291,49 @@ impl Dir<'_> {
                     None,
                 )),
             },
-            None => self.read_odd(base.to_owned(), true),
+            None => self.read_odd(base, true),
         }
     }
 
     /// Reads one of which anything may be odd.
-    fn read_odd(&self, base: String, has_sidecar: bool) -> Found {
+    fn read_odd(&self, base: &str, has_sidecar: bool) -> Found {
         let archive = self.path.join(format!("{base}{ARCHIVE_SUFFIX}"));
-        let outcome = read_one(&archive, has_sidecar, self.zone);
-        Found { base, outcome }
+        Found {
+            base: base.to_owned(),
+            outcome: read_one(&archive, has_sidecar, self.zone),
+        }
     }
 }
 
 impl Newest<'_> {
     /// Sorts names into pairs, orphans and the rest, which is read.
-    fn sort(&mut self, owners: Vec<String>, names: Vec<Named>) {
-        self.owners.extend(owners.into_iter().map(|name| Owner {
+    fn sort(&mut self) {
+        let names = std::mem::take(&mut self.files.owners).into_iter();
+        self.owners.extend(names.map(|name| Owner {
             name,
             ..Owner::default()
         }));
-        let mut names = names.into_iter().peekable();
+        let files = &self.files;
+        let mut names = files.names.iter().peekable();
         while let Some(name) = names.next() {
-            let (owner, clock) = (name.owner, name.clock);
+            let base = files.base(name);
             if name.is_archive {
-                self.odd.push(self.dir.read_odd(name.base, false));
+                self.odd.push(self.dir.read_odd(base, false));
                 continue;
             }
-            let archive = names.next_if(|next| next.is_archive && next.base == name.base);
-            match archive {
-                None => self.orphans.push(name.base),
+            match names.next_if(|next| next.is_archive && files.base(next) == base) {
+                None => self.orphans.push(base.to_owned()),
                 Some(archive) if name.is_file && archive.is_file => {
                     let place = self.pairs.len();
-                    let base = name.base;
-                    self.pairs.push(Pair { clock, base });
-                    if let Some(owner) = self.owners.get_mut(owner) {
+                    self.pairs.push(*name);
+                    if let Some(owner) = self.owners.get_mut(name.owner) {
                         if owner.pairs.is_empty() {
                             owner.pairs.start = place;
                         }
                         owner.pairs.end = place + 1;
                     }
                 }
-                Some(_) => self.odd.push(self.dir.read_odd(name.base, true)),
+                Some(_) => self.odd.push(self.dir.read_odd(base, true)),
             }
         }
         self.owners.retain(|owner| !owner.pairs.is_empty());
@@ -315,13 +343,13 @@ impl Newest<'_> {
     /// accounts, or share one with another.
     pub fn beside(mut self, accounts: impl Iterator<Item = Account>) -> Listing {
         self.mark_mixed(accounts);
-        let dir = &self.dir;
+        let (dir, files) = (&self.dir, &self.files);
         let left = self.owners.iter().filter(|owner| owner.said.is_mixed);
         let left = left.flat_map(|owner| owner.pairs.clone().take(owner.unread));
         let left = left.filter_map(|place| self.pairs.get(place));
-        let rest = threads::share(left, |pairs: Vec<&Pair>| {
+        let rest = threads::share(left, |pairs: Vec<&Name>| {
             let mut buffer = Vec::new();
-            let read = |pair: &Pair| dir.read(&pair.base, &mut buffer);
+            let read = |pair: &Name| dir.read(files.base(pair), &mut buffer);
             pairs.into_iter().map(read).collect()
         });
         let mut all = self.found;
