@@ -272,21 +272,23 @@ impl Seen<'_> {
 struct Best<'a> {
     newest: Option<(Rank, Seen<'a>)>,
     reported: Option<(Rank, Seen<'a>)>,
-    plan_type: Option<&'a str>,
+    /// Of what says anything of a plan.
+    plan_type: Option<(Rank, &'a str)>,
 }
 
 impl<'a> Best<'a> {
     fn take(&mut self, rank: Rank, is_guess: bool, plan_type: Option<&'a str>, seen: Seen<'a>) {
-        let outranks = |old: &Option<(Rank, Seen)>| old.is_none_or(|(old, _)| rank > old);
-        if !is_guess && outranks(&self.reported) {
+        let outranks = |old: Option<Rank>| old.is_none_or(|old| rank > old);
+        if !is_guess && outranks(self.reported.map(|(old, _)| old)) {
             self.reported = Some((rank, seen));
         }
-        let counts = outranks(&self.newest);
-        if plan_type.is_some() && (counts || self.plan_type.is_none()) {
-            self.plan_type = plan_type;
-        }
-        if counts {
+        if outranks(self.newest.map(|(old, _)| old)) {
             self.newest = Some((rank, seen));
+        }
+        if let Some(plan_type) = plan_type
+            && outranks(self.plan_type.map(|(old, _)| old))
+        {
+            self.plan_type = Some((rank, plan_type));
         }
     }
 }
@@ -360,7 +362,7 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         let observation = |best: Option<(Rank, Seen)>| best?.1.to_observation();
         known.observation = observation(best.newest);
         known.reported = observation(best.reported);
-        known.plan_type = best.plan_type.map(str::to_owned);
+        known.plan_type = best.plan_type.map(|(_, plan_type)| plan_type.to_owned());
         let newest = snapshots::newest(snapshots.into_iter(), false);
         known.archive_name = newest.map(Snapshot::archive_name);
     }

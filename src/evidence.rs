@@ -181,3 +181,6 @@ pub fn load_registry(
     }
     Registry::default()
 }
+
+#[cfg(test)]
+mod tests;

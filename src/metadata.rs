@@ -628,6 +628,9 @@ pub fn is_python_report(quota_text: Option<&str>) -> bool {
 pub struct BackupName(String);
 
 impl BackupName {
+    /// How many bytes the time in a name takes: the owner follows it.
+    pub const CLOCK: usize = "2026-04-14-155500".len();
+
     /// The name for a window that opened at `start`, as the wall clock it is shown in. `who` is the email, made safe
     /// as a part of a path: whatever is not a letter, digit or one of `@ . _ + - ~ ' = #` becomes `%XX`.
     pub fn new(start: Stamp, who: &str) -> Self {
@@ -655,7 +658,7 @@ impl BackupName {
     /// The time and the owner that a base name of this form tells. None for any other.
     pub fn split(base: &str) -> Option<(NaiveDateTime, &str)> {
         let rest = base.strip_suffix("-codex")?;
-        let (clock, email) = (rest.get(..17)?, rest.get(17..)?);
+        let (clock, email) = (rest.get(..Self::CLOCK)?, rest.get(Self::CLOCK..)?);
         let email = email.strip_prefix('-').filter(|email| !email.is_empty())?;
         Some((parse_file_name_form(clock)?, email))
     }
