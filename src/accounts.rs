@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 
@@ -59,12 +60,19 @@ pub struct Sources<'a> {
 }
 
 /// An account as a piece of evidence names it, not copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_field_names)] // `account_id` is Codex's own word
 struct Named<'a> {
     email: Option<&'a str>,
     user_id: Option<&'a str>,
     account_id: Option<&'a str>,
+}
+
+impl Hash for Named<'_> {
+    /// Of whatever tells most accounts apart: a long list asks for thousands, and one email has few workspaces.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.user_id.or(self.email).or(self.account_id).hash(state);
+    }
 }
 
 impl<'a> Named<'a> {

@@ -396,7 +396,9 @@ impl Sidecar {
     /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where it tells that the
     /// window was made up, see [`is_python_report`]. None where `parse` fails, and it may be where it does not.
     pub fn parse_window(bytes: &[u8]) -> Option<Self> {
-        let brief: Brief = serde_json::from_slice(bytes).ok()?;
+        // Looked over once as a text, and not each string of it by itself.
+        let text = std::str::from_utf8(bytes).ok()?;
+        let brief: Brief = serde_json::from_str(text).ok()?;
         let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let is_known = is_object && brief.product.0 == "codex";
         let sidecar = is_known.then(|| brief.into_sidecar()).flatten()?;

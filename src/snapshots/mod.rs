@@ -8,6 +8,7 @@ mod newest;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -200,6 +201,11 @@ impl Snapshot {
         )
     }
 
+    /// The archive's directory and its name there.
+    fn place(&self) -> Option<(&Path, &OsStr)> {
+        Some((self.archive.parent()?, self.archive.file_name()?))
+    }
+
     /// The archive's file name.
     pub fn archive_name(&self) -> String {
         self.archive
@@ -277,12 +283,14 @@ pub struct Lengths<'a> {
 impl<'a> Lengths<'a> {
     /// The length of the archive now, in bytes. None where it is gone since it was listed.
     pub fn of(&mut self, snapshot: &'a Snapshot) -> Option<u64> {
-        let dir = snapshot.archive.parent()?;
-        if self.last.as_ref().is_none_or(|(last, _)| *last != dir) {
+        let (dir, name) = snapshot.place()?;
+        let last = self.last.as_ref();
+        // As they are spelled, which is sooner compared than paths.
+        if last.is_none_or(|(last, _)| last.as_os_str() != dir.as_os_str()) {
             self.last = Some((dir, OpenDir::open(dir).ok()?));
         }
         let (_, open) = self.last.as_ref()?;
-        open.length(snapshot.archive.file_name()?.to_str()?).ok()
+        open.length(name.to_str()?).ok()
     }
 }
 
