@@ -317,6 +317,11 @@ pub fn named<'a>(
 
 /// Brings all evidence together.
 pub fn gather(sources: &Sources) -> Vec<Known> {
+    gather_placed(sources).0
+}
+
+/// The same, and for each of the snapshots the place of the account that it is evidence of: what a [`Finder`] finds.
+pub fn gather_placed(sources: &Sources) -> (Vec<Known>, Vec<Option<usize>>) {
     let of_profiles: Vec<Account> = sources.profiles.iter().map(Profile::account).collect();
     let mut groups = Groups::default();
     let registry = sources
@@ -395,10 +400,22 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         }
     }
     // What says nothing of anybody is no account.
-    groups
+    let mut count = 0;
+    let is_somebody = |known: &Known| known.account != Account::default();
+    let kept: Vec<Option<usize>> = groups
         .known
-        .retain(|known| known.account != Account::default());
-    groups.known
+        .iter()
+        .map(|known| {
+            count += usize::from(is_somebody(known));
+            is_somebody(known).then(|| count - 1)
+        })
+        .collect();
+    let placed = of_snapshots
+        .iter()
+        .map(|place| kept.get(*place).copied().flatten());
+    let placed = placed.collect();
+    groups.known.retain(is_somebody);
+    (groups.known, placed)
 }
 
 /// The account that `account` is evidence of.

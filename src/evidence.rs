@@ -128,18 +128,27 @@ impl Evidence {
 
     /// The accounts they are evidence of.
     pub fn accounts(&self) -> Vec<Known> {
+        accounts::gather(&self.sources())
+    }
+
+    /// The same, and for each of the snapshots the place of its account.
+    pub fn accounts_placed(&self) -> (Vec<Known>, Vec<Option<usize>>) {
+        accounts::gather_placed(&self.sources())
+    }
+
+    fn sources(&self) -> Sources<'_> {
         let active = self
             .active
             .as_ref()
             .map(|login| (&login.account, login.plan_type.as_deref()));
-        accounts::gather(&Sources {
+        Sources {
             snapshots: &self.snapshots,
             records: &self.records,
             registry: Some(&self.registry),
             profiles: &self.profiles,
             active,
             latest: self.latest,
-        })
+        }
     }
 }
 

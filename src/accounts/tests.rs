@@ -225,11 +225,12 @@ proptest! {
     ) {
         let latest = Stamp::parse(&format!("2026-04-1{latest}T00:00:00Z"));
         let sources = Sources { snapshots: &snapshots, latest, ..Sources::default() };
-        let known = gather(&sources);
+        let (known, placed) = gather_placed(&sources);
         let finder = Finder::new(&known);
         let mut expected = vec![(None::<Observation>, None::<Observation>, None::<Observation>); known.len()];
-        for snapshot in &snapshots {
+        for (snapshot, placed) in snapshots.iter().zip(placed) {
             let place = finder.of_snapshot(snapshot);
+            prop_assert_eq!(placed, place);
             let found = find(&known, &snapshot.sidecar.account());
             let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
             prop_assert_eq!(place, found);
