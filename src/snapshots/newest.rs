@@ -328,6 +328,10 @@ impl Newest<'_> {
 
     /// Marks the owners of which anything else speaks against their being one account, and all of it.
     fn mark_mixed(&mut self, accounts: impl Iterator<Item = Account>) {
+        // None is asked of thousands of legacy files where there is no snapshot.
+        if self.owners.is_empty() {
+            return;
+        }
         let mut sharing: HashMap<Trait, Vec<usize>> = HashMap::new();
         for (place, owner) in self.owners.iter().enumerate() {
             for one in traits(&owner.said.account) {
