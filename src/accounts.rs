@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 
@@ -59,12 +60,19 @@ pub struct Sources<'a> {
 }
 
 /// An account as a piece of evidence names it, not copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_field_names)] // `account_id` is Codex's own word
 struct Named<'a> {
     email: Option<&'a str>,
     user_id: Option<&'a str>,
     account_id: Option<&'a str>,
+}
+
+impl Hash for Named<'_> {
+    /// Of whatever tells most accounts apart: a long list asks for thousands, and one email has few workspaces.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.user_id.or(self.email).or(self.account_id).hash(state);
+    }
 }
 
 impl<'a> Named<'a> {
@@ -272,27 +280,48 @@ impl Seen<'_> {
 struct Best<'a> {
     newest: Option<(Rank, Seen<'a>)>,
     reported: Option<(Rank, Seen<'a>)>,
-    plan_type: Option<&'a str>,
+    /// Of what says anything of a plan.
+    plan_type: Option<(Rank, &'a str)>,
 }
 
 impl<'a> Best<'a> {
     fn take(&mut self, rank: Rank, is_guess: bool, plan_type: Option<&'a str>, seen: Seen<'a>) {
-        let outranks = |old: &Option<(Rank, Seen)>| old.is_none_or(|(old, _)| rank > old);
-        if !is_guess && outranks(&self.reported) {
+        let outranks = |old: Option<Rank>| old.is_none_or(|old| rank > old);
+        if !is_guess && outranks(self.reported.map(|(old, _)| old)) {
             self.reported = Some((rank, seen));
         }
-        let counts = outranks(&self.newest);
-        if plan_type.is_some() && (counts || self.plan_type.is_none()) {
-            self.plan_type = plan_type;
-        }
-        if counts {
+        if outranks(self.newest.map(|(old, _)| old)) {
             self.newest = Some((rank, seen));
+        }
+        if let Some(plan_type) = plan_type
+            && outranks(self.plan_type.map(|(old, _)| old))
+        {
+            self.plan_type = Some((rank, plan_type));
         }
     }
 }
 
+/// The accounts that all but snapshots names, as each piece of evidence has it.
+pub fn named<'a>(
+    registry: &'a Registry,
+    records: &'a [Record],
+    active: Option<&'a Account>,
+) -> impl Iterator<Item = Account> {
+    let of_registry = registry.entries.iter();
+    let of_registry = of_registry.map(|entry| Named::of(&entry.account));
+    let of_records = records.iter().map(Named::of_record);
+    let active = active.into_iter().map(Named::of);
+    let all = of_registry.chain(of_records).chain(active);
+    all.map(Named::to_account)
+}
+
 /// Brings all evidence together.
 pub fn gather(sources: &Sources) -> Vec<Known> {
+    gather_placed(sources).0
+}
+
+/// The same, and for each of the snapshots the place of the account that it is evidence of: what a [`Finder`] finds.
+pub fn gather_placed(sources: &Sources) -> (Vec<Known>, Vec<Option<usize>>) {
     let of_profiles: Vec<Account> = sources.profiles.iter().map(Profile::account).collect();
     let mut groups = Groups::default();
     let registry = sources
@@ -346,7 +375,7 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         let observation = |best: Option<(Rank, Seen)>| best?.1.to_observation();
         known.observation = observation(best.newest);
         known.reported = observation(best.reported);
-        known.plan_type = best.plan_type.map(str::to_owned);
+        known.plan_type = best.plan_type.map(|(_, plan_type)| plan_type.to_owned());
         let newest = snapshots::newest(snapshots.into_iter(), false);
         known.archive_name = newest.map(Snapshot::archive_name);
     }
@@ -371,10 +400,22 @@ pub fn gather(sources: &Sources) -> Vec<Known> {
         }
     }
     // What says nothing of anybody is no account.
-    groups
+    let mut count = 0;
+    let is_somebody = |known: &Known| known.account != Account::default();
+    let kept: Vec<Option<usize>> = groups
         .known
-        .retain(|known| known.account != Account::default());
-    groups.known
+        .iter()
+        .map(|known| {
+            count += usize::from(is_somebody(known));
+            is_somebody(known).then(|| count - 1)
+        })
+        .collect();
+    let placed = of_snapshots
+        .iter()
+        .map(|place| kept.get(*place).copied().flatten());
+    let placed = placed.collect();
+    groups.known.retain(is_somebody);
+    (groups.known, placed)
 }
 
 /// The account that `account` is evidence of.
@@ -546,9 +587,11 @@ pub fn rows(known: &[Known], now: Stamp, zone: &Zone) -> Vec<Row> {
     rows
 }
 
-fn sort_key(row: &Row) -> (bool, Option<Stamp>, Option<&str>, Option<&str>) {
-    let (email, account_id) = (row.email.as_deref(), row.account_id.as_deref());
-    (!row.is_usable(), row.usable_at, email, account_id)
+/// The ids make one order of it, whatever order the evidence came in.
+fn sort_key(row: &Row) -> (bool, Option<Stamp>, [Option<&str>; 3]) {
+    let ids = [&row.email, &row.account_id, &row.user_id];
+    let ids = ids.map(|text| text.as_deref());
+    (!row.is_usable(), row.usable_at, ids)
 }
 
 /// One account as of `now`.

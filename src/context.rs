@@ -19,7 +19,7 @@ use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
 use crate::codex::home;
 use crate::codex::program::{Program, Search};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Places};
+use crate::evidence::{Evidence, Places, Reach};
 use crate::fsutil;
 use crate::install::{self, Installed, Recovered};
 use crate::inventory::{self, Inventory, Scan};
@@ -457,7 +457,8 @@ impl Ctx {
         depth: Depth,
         may_write: bool,
     ) -> Result<Evidence> {
-        self.evidence_with(backup_dir, inventory, depth, may_write, None)
+        let reach = Reach::Every(depth);
+        self.evidence_with(backup_dir, inventory, reach, may_write, None)
     }
 
     /// The same for a command that holds the lock.
@@ -465,12 +466,12 @@ impl Ctx {
         &self,
         backup_dir: Option<&Path>,
         inventory: Option<&Path>,
-        depth: Depth,
+        reach: Reach,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Evidence> {
         let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, depth, may_write, held)?;
+        let mut evidence = Evidence::load(&places, self.now, &self.zone, reach, may_write, held)?;
         evidence.latest = Some(self.latest());
         for warning in &evidence.warnings {
             self.ui.warn(warning);
@@ -505,7 +506,14 @@ impl Ctx {
             .transpose()?;
         let may_write = refresh != Some(true);
         let inventory = legacy.inventory_path.as_deref();
-        let mut evidence = self.evidence(backup_dir, inventory, Depth::Window, may_write)?;
+        // What only the legacy files say may speak of accounts that nothing else does.
+        let reach = match refreshed {
+            Some(_) => Reach::Every(Depth::Window),
+            None => Reach::Newest {
+                latest: self.latest(),
+            },
+        };
+        let mut evidence = self.evidence_with(backup_dir, inventory, reach, may_write, None)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }

@@ -11,7 +11,7 @@ use crate::inventory::{Inventory, Record};
 use crate::lock::Lock;
 use crate::profiles::{self, Profile};
 use crate::registry::{self, Registry};
-use crate::snapshots::{self, Depth, Snapshot};
+use crate::snapshots::{self, Depth, Listing, Newest, Snapshot};
 use crate::timeutil::{Stamp, Zone};
 
 /// Where evidence lies.
@@ -31,10 +31,20 @@ pub struct Places {
     pub codex_home: PathBuf,
 }
 
+/// Which snapshots to read, and how much of each.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach {
+    /// Every one.
+    Every(Depth),
+    /// Those that can matter to what is known of each account, see [`snapshots::list_newest`]. `latest` is the latest
+    /// instant that can be by now.
+    Newest { latest: Stamp },
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub struct Evidence {
-    /// The current snapshots.
+    /// The current snapshots, as far as they were to be read.
     pub snapshots: Vec<Snapshot>,
     /// The inventory's records.
     pub records: Vec<Record>,
@@ -52,20 +62,32 @@ pub struct Evidence {
     pub warnings: Vec<String>,
 }
 
+/// The snapshots read already, or as far as they tell themselves what more to read.
+enum Either<'a> {
+    Whole(Listing),
+    Begun(Box<Newest<'a>>),
+}
+
 impl Evidence {
-    /// Reads everything, and keeps of each snapshot what `depth` says. A broken registry is set aside when nobody else is writing and `may_write`.
+    /// Reads everything, of the snapshots what `reach` says. A broken registry is set aside when nobody else is writing
+    /// and `may_write`.
     pub fn load(
         places: &Places,
         now: Stamp,
         zone: &Zone,
-        depth: Depth,
+        reach: Reach,
         may_write: bool,
         held: Option<&Lock>,
     ) -> Result<Self> {
+        let backup_dir = &places.backup_dir;
+        let listing = match reach {
+            Reach::Every(depth) => Either::Whole(snapshots::list(backup_dir, zone, depth)?),
+            Reach::Newest { latest } => {
+                let newest = snapshots::list_newest(backup_dir, zone, latest)?;
+                Either::Begun(Box::new(newest))
+            }
+        };
         let mut warnings = Vec::new();
-        let listing = snapshots::list(&places.backup_dir, zone, depth)?;
-        let unreadable_snapshots = listing.unreadable;
-        warnings.extend(listing.problems);
         let records = match Inventory::load(&places.inventory) {
             Ok(inventory) => inventory.records,
             Err(error) => {
@@ -83,6 +105,15 @@ impl Evidence {
                 None
             }
         };
+        let listing = match listing {
+            Either::Whole(listing) => listing,
+            Either::Begun(newest) => {
+                let active = active.as_ref().map(|login| &login.account);
+                newest.beside(accounts::named(&registry, &records, active))
+            }
+        };
+        // Of the snapshots first.
+        warnings.splice(0..0, listing.problems);
         Ok(Self {
             snapshots: listing.snapshots,
             records,
@@ -90,25 +121,34 @@ impl Evidence {
             profiles,
             active,
             latest: None,
-            unreadable_snapshots,
+            unreadable_snapshots: listing.unreadable,
             warnings,
         })
     }
 
     /// The accounts they are evidence of.
     pub fn accounts(&self) -> Vec<Known> {
+        accounts::gather(&self.sources())
+    }
+
+    /// The same, and for each of the snapshots the place of its account.
+    pub fn accounts_placed(&self) -> (Vec<Known>, Vec<Option<usize>>) {
+        accounts::gather_placed(&self.sources())
+    }
+
+    fn sources(&self) -> Sources<'_> {
         let active = self
             .active
             .as_ref()
             .map(|login| (&login.account, login.plan_type.as_deref()));
-        accounts::gather(&Sources {
+        Sources {
             snapshots: &self.snapshots,
             records: &self.records,
             registry: Some(&self.registry),
             profiles: &self.profiles,
             active,
             latest: self.latest,
-        })
+        }
     }
 }
 
@@ -150,3 +190,6 @@ pub fn load_registry(
     }
     Registry::default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,6 +220,7 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
 }
 
 /// A directory held open, to look at many of its files: a name in it is found sooner than a whole path.
+#[derive(Debug)]
 pub struct OpenDir {
     #[cfg(unix)]
     dir: rustix::fd::OwnedFd,
@@ -292,6 +293,75 @@ impl OpenDir {
         }
         #[cfg(not(unix))]
         Ok(fs::metadata(self.dir.join(name))?.len())
+    }
+}
+
+/// The names in a directory, as the system tells them and in no order; one whose name is no text is passed over.
+pub struct Names<'a> {
+    #[cfg(target_os = "linux")]
+    path: &'a Path,
+    #[cfg(target_os = "linux")]
+    entries: rustix::fs::RawDir<'a, rustix::fd::OwnedFd>,
+    #[cfg(not(target_os = "linux"))]
+    entries: fs::ReadDir,
+    #[cfg(not(target_os = "linux"))]
+    place: std::marker::PhantomData<&'a Path>,
+}
+
+impl<'a> Names<'a> {
+    /// Opens the directory at `path`. What the system tells goes into `buffer`, where it can: no name is copied.
+    pub fn open(path: &'a Path, buffer: &'a mut Vec<u8>) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{Mode, OFlags, RawDir, open};
+            const ROOM: usize = 1 << 17;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let dir = open(path, flags, Mode::empty())?;
+            buffer.clear();
+            buffer.reserve(ROOM);
+            let entries = RawDir::new(dir, buffer.spare_capacity_mut());
+            Ok(Self { path, entries })
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = buffer;
+            let (entries, place) = (fs::read_dir(path)?, std::marker::PhantomData);
+            Ok(Self { entries, place })
+        }
+    }
+
+    /// What `pick` takes next, and makes of it: it is given a name, and whether that is a regular file. None at the end.
+    pub fn next<T>(
+        &mut self,
+        mut pick: impl FnMut(&str, &dyn Fn() -> bool) -> Option<T>,
+    ) -> Option<io::Result<T>> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let name = entry.file_name();
+            #[cfg(target_os = "linux")]
+            let name = name.to_str().ok();
+            #[cfg(not(target_os = "linux"))]
+            let name = name.to_str();
+            let Some(name) = name else { continue };
+            #[cfg(target_os = "linux")]
+            let is_file = || match entry.file_type() {
+                rustix::fs::FileType::RegularFile => true,
+                // Some file systems do not tell it here.
+                rustix::fs::FileType::Unknown => {
+                    let found = fs::symlink_metadata(self.path.join(name));
+                    found.is_ok_and(|found| found.is_file())
+                }
+                _ => false,
+            };
+            #[cfg(not(target_os = "linux"))]
+            let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+            if let Some(picked) = pick(name, &is_file) {
+                return Some(Ok(picked));
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::codex::home;
 use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{self, Evidence};
+use crate::evidence::{self, Evidence, Reach};
 use crate::fsutil;
 use crate::hint;
 use crate::lock::{HomeLock, Lock};
@@ -346,7 +346,14 @@ pub fn refresh(
     let lock = lock.as_ref().map(|(lock, _)| lock);
     // What is wrong with any of it is told when the table is made.
     let places = ctx.places(backup_dir, None)?;
-    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, Depth::Whole, false, lock)?;
+    let mut evidence = Evidence::load(
+        &places,
+        ctx.now,
+        &ctx.zone,
+        Reach::Every(Depth::Whole),
+        false,
+        lock,
+    )?;
     evidence.latest = Some(ctx.latest());
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;

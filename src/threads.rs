@@ -11,11 +11,20 @@ const PART: usize = 128;
 /// What `work` says of all of `things`, a part at a time and in any order. It begins while `things` are still coming;
 /// where they are few, everything is done on this thread.
 pub fn share<T: Send, R: Send>(
-    mut things: impl Iterator<Item = T>,
+    things: impl Iterator<Item = T>,
     work: impl Fn(Vec<T>) -> Vec<R> + Sync,
 ) -> Vec<R> {
-    let first: Vec<T> = things.by_ref().take(PART).collect();
-    let second: Vec<T> = things.by_ref().take(PART).collect();
+    share_parts(things, PART, work)
+}
+
+/// The same for things of which each is much work: `size` of them are handed over at once.
+pub fn share_parts<T: Send, R: Send>(
+    mut things: impl Iterator<Item = T>,
+    size: usize,
+    work: impl Fn(Vec<T>) -> Vec<R> + Sync,
+) -> Vec<R> {
+    let first: Vec<T> = things.by_ref().take(size).collect();
+    let second: Vec<T> = things.by_ref().take(size).collect();
     if second.is_empty() {
         return work(first);
     }
@@ -33,7 +42,7 @@ pub fn share<T: Send, R: Send>(
         let _ = sender.send(first);
         let _ = sender.send(second);
         loop {
-            let part: Vec<T> = things.by_ref().take(PART).collect();
+            let part: Vec<T> = things.by_ref().take(size).collect();
             if part.is_empty() {
                 break;
             }

@@ -225,32 +225,38 @@ proptest! {
     ) {
         let latest = Stamp::parse(&format!("2026-04-1{latest}T00:00:00Z"));
         let sources = Sources { snapshots: &snapshots, latest, ..Sources::default() };
-        let known = gather(&sources);
+        let (known, placed) = gather_placed(&sources);
         let finder = Finder::new(&known);
-        let mut expected = vec![(None::<Observation>, None::<Observation>, None); known.len()];
-        for snapshot in &snapshots {
+        let mut expected = vec![(None::<Observation>, None::<Observation>, None::<Observation>); known.len()];
+        for (snapshot, placed) in snapshots.iter().zip(placed) {
             let place = finder.of_snapshot(snapshot);
+            prop_assert_eq!(placed, place);
             let found = find(&known, &snapshot.sidecar.account());
             let found = found.and_then(|found| known.iter().position(|k| std::ptr::eq(k, found)));
             prop_assert_eq!(place, found);
             let (Some(place), Some(seen)) = (place, Observation::of_sidecar(&snapshot.sidecar)) else {
                 continue;
             };
-            let (newest, reported, plan_type) = &mut expected[place];
+            let (newest, reported, planned) = &mut expected[place];
             let outranks = |old: &Option<Observation>| {
                 old.as_ref().is_none_or(|old| seen.outranks(old, latest))
             };
             if !seen.is_guess && outranks(reported) {
                 *reported = Some(seen.clone());
             }
-            let counts = outranks(newest);
-            if seen.plan_type.is_some() && (counts || plan_type.is_none()) {
-                plan_type.clone_from(&seen.plan_type);
+            if seen.plan_type.is_some() && outranks(planned) {
+                *planned = Some(seen.clone());
             }
-            if counts {
+            if outranks(newest) {
                 *newest = Some(seen);
             }
         }
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(newest, reported, planned)| {
+                (newest, reported, planned.and_then(|seen| seen.plan_type))
+            })
+            .collect();
         let gathered: Vec<_> = known
             .into_iter()
             .map(|known| (known.observation, known.reported, known.plan_type))

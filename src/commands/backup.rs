@@ -16,7 +16,7 @@ use crate::codex::home;
 use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Reach};
 use crate::fsutil;
 use crate::legacy;
 use crate::live::{self, Given};
@@ -48,7 +48,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let evidence = ctx.evidence_with(
         args.backup_dir.as_deref(),
         None,
-        Depth::Whole,
+        Reach::Every(Depth::Whole),
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::accounts::{self, Finder, Known, Row};
+use crate::accounts::{self, Known, Row};
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
@@ -22,16 +22,14 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     let evidence = ctx.evidence(args.backup_dir.as_deref(), None, Depth::Window, true)?;
-    let known = evidence.accounts();
-    let finder = Finder::new(&known);
+    let (known, placed) = evidence.accounts_placed();
     let rows: Vec<Row> = known
         .iter()
         .map(|known| accounts::row(known, ctx.now, &ctx.zone))
         .collect();
     let nobody = accounts::row(&Known::default(), ctx.now, &ctx.zone);
     let mut shown: Vec<(&Snapshot, &Row, Option<usize>)> = Vec::new();
-    for snapshot in &evidence.snapshots {
-        let account = finder.of_snapshot(snapshot);
+    for (snapshot, account) in evidence.snapshots.iter().zip(placed) {
         let row = account.and_then(|account| rows.get(account));
         shown.push((snapshot, row.unwrap_or(&nobody), account));
     }

@@ -8,7 +8,7 @@ use crate::codex::auth::Login;
 use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Reach};
 use crate::live::{self, Given};
 use crate::metadata::{BackupName, Limit, Sidecar, StatusSource, WindowState};
 use crate::observation::settle_start;
@@ -60,7 +60,14 @@ fn archive_name(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<Option<St
     };
     let dir = ctx.backup_dir(None)?;
     let places = ctx.places(None, None)?;
-    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, Depth::Whole, false, None)?;
+    let mut evidence = Evidence::load(
+        &places,
+        ctx.now,
+        &ctx.zone,
+        Reach::Every(Depth::Whole),
+        false,
+        None,
+    )?;
     evidence.latest = Some(ctx.latest());
     let state = live.reading.window_state(live.observed_at);
     let known = live::known(&evidence, account);

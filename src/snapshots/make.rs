@@ -339,8 +339,9 @@ pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
     Ok(parent.join(base))
 }
 
-/// The name of a snapshot of `who` whose window opened at `start`. Where the plain name stands for another account (one
-/// email in two workspaces), the workspace follows the email: its first eight letters, or all of it.
+/// The name of a snapshot of `who` whose window opened at `start`. Where a plain name of any time stands for another
+/// account (one email in two workspaces), the workspace follows the email: its first eight letters, or all of it. So the
+/// names of one owner are of one account, which `super::newest` builds on.
 ///
 /// A snapshot of that account and that window among `current` keeps its name, be it in the wall clock of another zone.
 pub fn name_for(
@@ -367,9 +368,21 @@ pub fn name_for(
     {
         return name;
     }
+    let has_anothers = |name: &BackupName| {
+        let archive = name.archive();
+        let same_owner = |snapshot: &&Snapshot| {
+            let theirs = snapshot.archive_name();
+            snapshot.archive.parent() == Some(dir)
+                && theirs.get(BackupName::CLOCK..) == archive.get(BackupName::CLOCK..)
+        };
+        let complete = current.iter().filter(|snapshot| snapshot.is_complete);
+        complete
+            .filter(|snapshot| snapshot.sidecar.account().contradicts(&account))
+            .any(|snapshot| same_owner(&snapshot))
+    };
     let is_free = |name: &BackupName| {
         let standing = super::read_sidecar(&dir.join(name.sidecar())).ok();
-        standing.is_none_or(|standing| standing.account().may_be(&account))
+        standing.is_none_or(|standing| standing.account().may_be(&account)) && !has_anothers(name)
     };
     if is_free(&plain) {
         return plain;

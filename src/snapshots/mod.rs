@@ -4,9 +4,11 @@
 //! under `safety/`), the same flat one of the Python 1.0.0, and the split one of the Python 23.0.0.
 
 pub mod make;
+mod newest;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +16,14 @@ use crate::archive::limits::{Limits, Told};
 use crate::archive::read::{self, Checked, Maker};
 use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
-use crate::fsutil::{self, OpenDir};
+use crate::fsutil::{self, Names, OpenDir};
 use crate::metadata::{
     ARCHIVE_FORMAT, ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar,
 };
 use crate::threads;
 use crate::timeutil::{Stamp, Zone};
+
+pub use newest::{Newest, list_newest};
 
 /// The largest sidecar that is read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -197,6 +201,11 @@ impl Snapshot {
         )
     }
 
+    /// The archive's directory and its name there.
+    fn place(&self) -> Option<(&Path, &OsStr)> {
+        Some((self.archive.parent()?, self.archive.file_name()?))
+    }
+
     /// The archive's file name.
     pub fn archive_name(&self) -> String {
         self.archive
@@ -233,15 +242,26 @@ pub struct Listing {
 pub fn list(backup_dir: &Path, zone: &Zone, depth: Depth) -> Result<Listing> {
     let mut listing = Listing::default();
     read_dir_into(backup_dir, zone, depth, &is_flat, &mut listing)?;
+    read_halves_into(backup_dir, zone, depth, &mut listing)?;
+    Ok(listing)
+}
+
+/// The snapshots in the split layout of the Python 23.0.0.
+fn read_halves_into(
+    backup_dir: &Path,
+    zone: &Zone,
+    depth: Depth,
+    listing: &mut Listing,
+) -> Result<()> {
     for (half, wanted) in [
         ("auth", &is_python_auth as &dyn Fn(&str) -> bool),
         ("sessions", &is_python_session),
     ] {
         for account in subdirectories(&backup_dir.join(half))? {
-            read_dir_into(&account, zone, depth, wanted, &mut listing)?;
+            read_dir_into(&account, zone, depth, wanted, listing)?;
         }
     }
-    Ok(listing)
+    Ok(())
 }
 
 /// The snapshots below `backup_dir/<part>/<time>/`, for `superseded` and `safety`.
@@ -263,12 +283,14 @@ pub struct Lengths<'a> {
 impl<'a> Lengths<'a> {
     /// The length of the archive now, in bytes. None where it is gone since it was listed.
     pub fn of(&mut self, snapshot: &'a Snapshot) -> Option<u64> {
-        let dir = snapshot.archive.parent()?;
-        if self.last.as_ref().is_none_or(|(last, _)| *last != dir) {
+        let (dir, name) = snapshot.place()?;
+        let last = self.last.as_ref();
+        // As they are spelled, which is sooner compared than paths.
+        if last.is_none_or(|(last, _)| last.as_os_str() != dir.as_os_str()) {
             self.last = Some((dir, OpenDir::open(dir).ok()?));
         }
         let (_, open) = self.last.as_ref()?;
-        open.length(snapshot.archive.file_name()?.to_str()?).ok()
+        open.length(name.to_str()?).ok()
     }
 }
 
@@ -352,25 +374,16 @@ fn read_dir_into(
     wanted: &dyn Fn(&str) -> bool,
     listing: &mut Listing,
 ) -> Result<()> {
-    let mut entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
+    let mut room = Vec::new();
+    let mut names = match Names::open(dir, &mut room) {
+        Ok(names) => names,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io("list", dir, error)),
     };
     let mut archives: Vec<Name> = Vec::new();
     let mut failed = None;
     let names = std::iter::from_fn(|| {
-        loop {
-            let entry = match entries.next()? {
-                Ok(entry) => entry,
-                Err(error) => {
-                    failed = Some(Error::io("list", dir, error));
-                    return None;
-                }
-            };
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
+        let sidecar = names.next(|name, is_file| {
             if let Some(base) = name.strip_suffix(ARCHIVE_SUFFIX) {
                 if wanted(base) {
                     archives.push(Name::new(name, base, is_file()));
@@ -379,6 +392,14 @@ fn read_dir_into(
                 && wanted(base)
             {
                 return Some(Name::new(name, base, is_file()));
+            }
+            None
+        })?;
+        match sidecar {
+            Ok(sidecar) => Some(sidecar),
+            Err(error) => {
+                failed = Some(Error::io("list", dir, error));
+                None
             }
         }
     });
@@ -430,12 +451,16 @@ fn read_dir_into(
     orphans.extend(sidecars.map(|(orphan, _)| orphan));
     for orphan in orphans {
         let path = orphan.path(dir);
-        listing.problems.push(format!(
-            "the sidecar `{}` has no archive beside it",
-            path.display()
-        ));
+        listing.problems.push(of_orphan(&path));
     }
     Ok(())
+}
+
+fn of_orphan(sidecar: &Path) -> String {
+    format!(
+        "the sidecar `{}` has no archive beside it",
+        sidecar.display()
+    )
 }
 
 /// Reads a sidecar that is a regular file. None where anything is odd: [`read_one`] says what, or finds that it is not.

@@ -292,8 +292,14 @@ fn many_are_read_as_each_of_them_alone() {
             .push(format!("the sidecar `{sidecar}` has no archive beside it"));
     }
     assert!(alone.unreadable > 100 && alone.snapshots.len() > 900);
-    for depth in [Depth::Whole, Depth::Window] {
-        let listing = list(dir.path(), &utc(), depth).expect("lists");
+    let every =
+        [Depth::Whole, Depth::Window].map(|depth| list(dir.path(), &utc(), depth).expect("lists"));
+    // None is of whom its name tells: all of them are read.
+    let latest = Stamp::parse("2026-06-01T00:00:00Z").expect("a time");
+    let zone = utc();
+    let newest = list_newest(dir.path(), &zone, latest).expect("lists");
+    let newest = newest.beside(std::iter::empty());
+    for listing in every.into_iter().chain([newest]) {
         assert_eq!(listing.problems, alone.problems);
         assert_eq!(listing.unreadable, alone.unreadable);
         let seen = |listing: &Listing| -> Vec<_> {

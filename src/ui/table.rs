@@ -203,6 +203,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// The same for a text of several lines, in which our own colours may stand.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     const COLOURS: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
+    if are_all(text, |byte| is_plain(byte) || byte == b'\n') {
+        return Cow::Borrowed(text);
+    }
     without_steering(text, |letter, behind| {
         letter == '\n'
             || (letter == '\x1b' && COLOURS.iter().any(|colour| behind.starts_with(colour)))
@@ -211,6 +214,9 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
 
 /// `text` with what steers replaced, except where `is_ours`, which is given the letter and what stands behind it.
 fn without_steering(text: &str, is_ours: impl Fn(char, &str) -> bool) -> Cow<'_, str> {
+    if are_all(text, is_plain) {
+        return Cow::Borrowed(text);
+    }
     let mut shown = String::new();
     let mut rest = text;
     // Nearly all is plain, and a long list is long: whole runs at a time.
@@ -231,6 +237,11 @@ fn without_steering(text: &str, is_ours: impl Fn(char, &str) -> bool) -> Cow<'_,
     }
     shown.push_str(rest);
     Cow::Owned(shown)
+}
+
+/// Whether all bytes are such, without stopping at the first that is not: so many are looked at in one step.
+fn are_all(text: &str, is_such: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is_such(byte))
 }
 
 /// ASCII that is no control letter, so that nothing in it steers.

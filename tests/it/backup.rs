@@ -755,6 +755,35 @@ fn two_workspaces_of_one_email_do_not_collide() {
     }
 }
 
+#[test]
+fn the_names_of_an_email_are_of_one_workspace_whatever_the_window() {
+    let mut env = Env::new();
+    let alice = Person::named("alice");
+    let team = alice.clone().in_workspace("team-0123456789");
+    for (person, resets, now) in [
+        (&alice, "15:55 on 21 Apr", "2026-04-19T10:00:00+05:30"),
+        (&team, "12:00 on 22 Apr", "2026-04-19T11:00:00+05:30"),
+        (&alice, "15:55 on 28 Apr", "2026-04-22T10:00:00+05:30"),
+        (&team, "12:00 on 29 Apr", "2026-04-23T11:00:00+05:30"),
+    ] {
+        crate::worlds::snapshot(&mut env, person, &person.panel(50, resets), now);
+    }
+    let tree = env.tree(BACKUPS);
+    let archives = tree.iter().filter(|(name, _)| name.ends_with(".tar.gz"));
+    let names: Vec<&str> = archives
+        .filter_map(|(name, _)| name.rsplit('/').next())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "2026-04-14-155500-alice@example.com-codex.tar.gz",
+            "2026-04-15-120000-alice@example.com~team-012-codex.tar.gz",
+            "2026-04-21-155500-alice@example.com-codex.tar.gz",
+            "2026-04-22-120000-alice@example.com~team-012-codex.tar.gz",
+        ]
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_not_captured_is_told_and_what_passes_is_left() {

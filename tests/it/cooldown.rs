@@ -434,6 +434,57 @@ fn what_cannot_be_read_is_told_and_the_rest_shown() {
 }
 
 #[test]
+fn old_sidecars_are_left_unread_unless_they_can_matter() {
+    let mut env = Env::new();
+    let alice = Person::named("alice");
+    let team = alice.clone().in_workspace("ws-team");
+    snapshot(
+        &mut env,
+        &alice,
+        &alice.panel(0, "15:55 on 17 Mar"),
+        "2026-03-15T10:00:00+05:30",
+    );
+    snapshot(
+        &mut env,
+        &alice,
+        &alice.panel(66, "15:55 on 21 Apr"),
+        "2026-04-19T10:00:00+05:30",
+    );
+    env.set_now(NOW);
+    let told = |env: &Env, args: &[&str]| env.run(args).code(0).stderr;
+    let old = ".codex-manager/backups/2026-03-10-155500-alice@example.com-codex.metadata.json";
+    let sound = env.read(old);
+    let healthy = env.run(&["cooldown"]).code(0).stderr("").stdout;
+    env.write(old, "{");
+    // Nothing in it could change the answer; a list of backups shows it, and says what is wrong.
+    env.run(&["cooldown"]).code(0).stderr("").stdout(&healthy);
+    assert!(told(&env, &["list-backups"]).contains("cannot be read"));
+    // It may be of another account, once there is one.
+    snapshot(
+        &mut env,
+        &team,
+        &team.panel(66, "15:55 on 21 Apr"),
+        "2026-04-19T11:00:00+05:30",
+    );
+    env.set_now(NOW);
+    assert!(told(&env, &["cooldown"]).contains("cannot be read"));
+    env.write(old, &sound.replace("ws-alice", "ws-third"));
+    let spaces: Vec<_> = accounts(&env, &[])
+        .iter()
+        .map(|account| account["account_id"].clone())
+        .collect();
+    assert_eq!(spaces, ["ws-third", "ws-alice", "ws-team"]);
+    // What names alone tell is told however old it is.
+    env.write(old, &sound);
+    let lonely = ".codex-manager/backups/2026-01-10-155500-bob@example.com-codex.metadata.json";
+    env.write(lonely, &sound);
+    fs::remove_file(env.path(old)).expect("removes");
+    let told = told(&env, &["cooldown"]);
+    assert!(told.contains("has no archive beside it"), "{told}");
+    assert!(told.contains("has no sidecar"), "{told}");
+}
+
+#[test]
 fn colour_only_where_it_is_wanted() {
     let env = six_accounts();
     let with = |variables: &[(&str, &str)], flags: &[&str]| {

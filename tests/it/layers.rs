@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
 const PURE: &[&str] = &[
     "timeutil.rs",
     "metadata.rs",
+    "metadata/",
     "legacy.rs",
     "observation.rs",
     "accounts.rs",
