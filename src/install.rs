@@ -286,38 +286,79 @@ pub enum NotInstalled {
     CutShort(Error),
 }
 
-/// Carries `plan` out: either all of it happens or nothing.
-pub fn install(
-    home_dir: &Path,
+/// What a plan puts in place, unpacked beside it and on the disk. Dropped before it is installed, it leaves the home as it
+/// was.
+pub struct Staged<'a> {
+    stage: Stage<'a>,
+    /// The home and the directories above it, as far as they did not stand before.
+    missing: Vec<PathBuf>,
+    plan: &'a Plan,
+    /// Whether what is staged is still ours to remove.
+    is_pending: bool,
+}
+
+/// Unpacks what `plan` wants of the archive, which is judged to its end by that; the home has nothing of it yet.
+pub fn stage<'a>(
+    home_dir: &'a Path,
     archive: &Path,
     checked: &Checked,
-    plan: &Plan,
+    plan: &'a Plan,
     stop: &dyn Fn() -> bool,
-) -> Result<Installed, NotInstalled> {
-    let stage = Stage::of(home_dir);
-    let staged = fsutil::create_private_dir(home_dir)
-        .and_then(|()| stage.create())
-        .and_then(|()| {
-            let wanted = |path: &str| plan.wants(path);
-            read::extract(archive, checked, &stage.new_dir(), &wanted, stop)
-        })
-        .and_then(|()| stage.write_journal(&plan.units));
-    if let Err(error) = staged {
-        // What cannot be removed now is removed by the next restore.
-        let _ = stage.remove();
-        return Err(NotInstalled::Unchanged(error));
+) -> Result<Staged<'a>> {
+    let staged = Staged {
+        stage: Stage::of(home_dir),
+        missing: missing(home_dir),
+        plan,
+        is_pending: true,
+    };
+    fsutil::create_private_dir(home_dir)?;
+    staged.stage.create()?;
+    let wanted = |path: &str| plan.wants(path);
+    read::extract(archive, checked, &staged.stage.new_dir(), &wanted, stop)?;
+    Ok(staged)
+}
+
+impl Staged<'_> {
+    /// Carries the plan out: either all of it happens or nothing.
+    pub fn install(mut self) -> Result<Installed, NotInstalled> {
+        let (stage, units) = (&self.stage, &self.plan.units);
+        stage
+            .write_journal(units)
+            .map_err(NotInstalled::Unchanged)?;
+        self.is_pending = false;
+        let mut kept = Vec::new();
+        if let Err(error) = stage.swap(units, Leaving::Copied, &mut kept) {
+            return Err(match stage.roll_back(units, &kept) {
+                Ok(()) => {
+                    let _ = stage.finish();
+                    NotInstalled::Unchanged(error)
+                }
+                Err(worse) => NotInstalled::CutShort(error_of_roll_back(&error, &worse)),
+            });
+        }
+        Ok(Installed::of(kept, stage.finish()))
     }
-    let mut kept = Vec::new();
-    if let Err(error) = stage.swap(&plan.units, Leaving::Copied, &mut kept) {
-        return Err(match stage.roll_back(&plan.units, &kept) {
-            Ok(()) => {
-                let _ = stage.finish();
-                NotInstalled::Unchanged(error)
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if self.is_pending {
+            // What cannot be removed now is removed by the next restore.
+            let _ = self.stage.remove();
+            for dir in &self.missing {
+                // What somebody else put something into stays.
+                let _ = fs::remove_dir(dir);
             }
-            Err(worse) => NotInstalled::CutShort(error_of_roll_back(&error, &worse)),
-        });
+        }
     }
-    Ok(Installed::of(kept, stage.finish()))
+}
+
+/// The directories that would have to be made for `dir` to stand, the lowest first.
+fn missing(dir: &Path) -> Vec<PathBuf> {
+    let is_missing =
+        |dir: &&Path| !dir.as_os_str().is_empty() && matches!(fsutil::exists(dir), Ok(false));
+    let dirs = dir.ancestors().take_while(is_missing);
+    dirs.map(Path::to_owned).collect()
 }
 
 impl Installed {

@@ -58,16 +58,24 @@ impl Hasher {
         }
     }
 
-    /// Takes the next bytes. Where they are known to be those of `key`, they are not hashed again.
-    pub fn update(&mut self, mut bytes: &[u8], key: Option<&Key>) {
+    /// Whether the next bytes, if they are those of `key`, are exactly the next block of the file.
+    pub fn is_next(&self, key: &Key) -> bool {
         let done = self.parts.len() as u64 * BLOCK as u64;
         let next = self.size.saturating_sub(done).min(BLOCK as u64);
-        if let Some(key) = key
-            && self.filled == 0
+        self.filled == 0
             && u64::from(key.plain) == next
             && key.part.map(u64::from) == self.is_in_parts().then_some(self.parts.len() as u64)
-        {
-            self.parts.push(key.hash);
+    }
+
+    /// Takes the next block, which [is the next](Self::is_next), by what `key` says of it.
+    pub fn take(&mut self, key: &Key) {
+        self.parts.push(key.hash);
+    }
+
+    /// Takes the next bytes. Where they are known to be those of `key`, they are not hashed again.
+    pub fn update(&mut self, mut bytes: &[u8], key: Option<&Key>) {
+        if let Some(key) = key.filter(|key| self.is_next(key)) {
+            self.take(key);
             return;
         }
         while !bytes.is_empty() {

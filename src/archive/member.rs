@@ -240,8 +240,7 @@ impl Unpacker {
             .ok_or(Damaged)?;
         let plain = head.key.plain as usize;
         self.inflater.reset(false);
-        // One byte more, to see that nothing more would follow.
-        out.clear();
+        // One byte more, to see that nothing more would follow. What stood there is overwritten, or not looked at.
         out.resize(plain + 1, 0);
         let status = self
             .inflater

@@ -122,11 +122,15 @@ pub struct Pool {
 impl Pool {
     /// An empty buffer.
     pub fn take(&self) -> Vec<u8> {
+        let mut buffer = self.take_used();
+        buffer.clear();
+        buffer
+    }
+
+    /// A buffer with whatever it held: who overwrites all of it need not have it filled with zeros before.
+    pub fn take_used(&self) -> Vec<u8> {
         let free = self.free.lock().ok().and_then(|mut free| free.pop_back());
-        free.map_or_else(Vec::new, |mut buffer| {
-            buffer.clear();
-            buffer
-        })
+        free.unwrap_or_default()
     }
 
     /// Gives one back.

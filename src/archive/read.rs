@@ -1,8 +1,11 @@
-//! The gate: every `.tar.gz` passes [`check`] before anything of it is written, and [`extract`] writes what passed.
+//! The gate: every `.tar.gz` passes [`check`] or [`survey`] before anything of it is written, and [`extract`] writes what
+//! passed.
 //!
-//! Two passes over the file: the first reads every byte and writes nothing; the second writes into a private staging
-//! directory and fails when the file is no longer the one that passed. Whose snapshot it is, and whether its tokens
-//! are whole, is not asked here.
+//! [`check`] reads every byte and writes nothing. [`survey`] judges everything but the content of large files, which in an
+//! archive of ours stands in members of its own: all names, kinds and lengths, all limits, the manifest, small files. The
+//! second pass, [`extract`], writes into a private staging directory and fails when the file is no longer the one that
+//! passed, or when what was left to it is not what was told: together they refuse what [`check`] refuses. Whose snapshot
+//! it is, and whether its tokens are whole, is not asked here.
 
 mod entries;
 mod holes;
@@ -20,8 +23,8 @@ use std::path::Path;
 
 use self::entries::{Entries, quoted};
 use self::listing::{Complaint, Listing};
-use self::spread::{Wanted, spread};
-use self::stream::{Stream, with_start, with_stream};
+use self::spread::{Left, Wanted, spread};
+use self::stream::{Depth, Stream, with_start, with_stream};
 use self::tree::Tree;
 use super::entry_name::{self, collision_key};
 use super::file_hash;
@@ -119,7 +122,7 @@ impl Entry {
     }
 }
 
-/// An archive that passed [`check`], which alone makes one.
+/// An archive that passed [`check`] or [`survey`], which alone make one.
 pub struct Checked {
     /// All of them, in the archive's order, descriptions too.
     pub entries: Vec<Entry>,
@@ -130,8 +133,8 @@ pub struct Checked {
     /// Whose snapshot the manifest says it is; None where there is no manifest. What the manifest says of the files was
     /// found to be so.
     pub manifest_of: Option<Account>,
-    /// Of the compressed file, in hex.
-    pub sha256: String,
+    /// Of the compressed file, in hex; None where not all of it was read.
+    pub sha256: Option<String>,
     /// Of the compressed file.
     pub size_bytes: u64,
     /// Of all files that would be restored.
@@ -144,6 +147,25 @@ pub struct Checked {
     members: Option<Vec<Head>>,
     /// What the second pass may inflate at most.
     second: Caps,
+    /// The SHA-256 that the compressed file must have, where that is for the second pass to see.
+    expected: Option<String>,
+}
+
+impl Checked {
+    /// Whether the compressed file has this SHA-256, in hex. Where not all of it was read, [`extract`] will fail if it has
+    /// another.
+    pub fn has_sha256(&mut self, hash: &str) -> bool {
+        if let Some(known) = &self.sha256 {
+            return known == hash;
+        }
+        self.expected = Some(hash.to_owned());
+        true
+    }
+
+    /// Whether every byte was read and judged.
+    fn is_whole(&self) -> bool {
+        self.sha256.is_some()
+    }
 }
 
 /// Where an entry's content is.
@@ -171,18 +193,26 @@ impl fmt::Debug for Checked {
 /// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
 /// so, and with the system's own words when the file cannot be read.
 pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
-    check_by(ordered::threads(None), path, maker, caps, stop)
+    judge(Depth::All, ordered::threads(None), path, maker, caps, stop)
 }
 
-/// [`check`] with that many threads at work.
-fn check_by(
+/// [`check`] for an archive that is to be [extracted](extract) next: where it is of ours, the content of large files is taken
+/// at its word, and judged when it is written.
+pub fn survey(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
+    let threads = ordered::threads(None);
+    judge(Depth::Outline, threads, path, maker, caps, stop)
+}
+
+/// Either, with that many threads at work.
+fn judge(
+    depth: Depth,
     threads: usize,
     path: &Path,
     maker: Maker,
     caps: &Caps,
     stop: &dyn Fn() -> bool,
 ) -> Result<Checked> {
-    let (found, seal) = with_stream(path, caps, threads, stop, |stream| {
+    let (found, seal) = with_stream(path, caps, depth, threads, stop, |stream| {
         let mut found = Found::new(path, maker, caps, &stream);
         let mut entries = Entries::new(stream, maker, caps);
         while let Some(entry) = entries.next()? {
@@ -207,6 +237,7 @@ fn check_by(
             total_bytes: stream_bytes,
             ..*caps
         },
+        expected: None,
     })
 }
 
@@ -337,6 +368,8 @@ pub fn description(path: &Path) -> Option<Vec<u8>> {
 /// `dest` is an existing directory that only its owner, who is us, may enter; nothing of what is written may stand
 /// in it yet. Files are private from their first byte; files and directories are synced. The snapshot's own
 /// description is left out. After an error `dest` holds a part: the caller removes it.
+///
+/// After a [`survey`] it fails as `ArchiveDamaged` for what that left to it.
 pub fn extract(
     path: &Path,
     checked: &Checked,
@@ -380,7 +413,12 @@ fn extract_by(
                 EntryKind::Symlink(_) => {}
             }
         }
-        spread(path, members, &files, threads, stop)?;
+        let left = if checked.is_whole() {
+            Left::Nothing
+        } else {
+            Left::Content(checked.expected.as_deref())
+        };
+        tree.written_ahead(|told| spread(path, members, &files, left, threads, stop, told))?;
     } else {
         extract_in_order(path, checked, &mut tree, &wanted, stop)?;
     }
@@ -421,7 +459,7 @@ fn extract_in_order(
 ) -> Result<()> {
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, 1, stop, |stream| {
+    let ((), seal) = with_stream(path, caps, Depth::All, 1, stop, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {
@@ -438,7 +476,7 @@ fn extract_in_order(
         }
         Ok(())
     })?;
-    if seal.sha256 == checked.sha256 {
+    if seal.sha256.is_some() && seal.sha256 == checked.sha256 {
         Ok(())
     } else {
         Err(changed(path))
@@ -456,6 +494,18 @@ fn damaged(path: &Path, entry: Option<&[u8]>, reason: &str) -> Error {
         Kind::ArchiveDamaged,
         format!("`{}` is damaged or unsafe: {entry}{reason}", path.display()),
         "use another backup; `codex-manager list-backups --verify` tells which are whole",
+    )
+}
+
+/// What is said of an archive that is not the one its sidecar was written for.
+pub const NOT_THE_HASH: &str = "its content is not the one its sidecar has the hash of";
+
+/// The archive at `path` is not what its sidecar says of it.
+pub fn untrusted(path: &Path, why: &str) -> Error {
+    Error::new(
+        Kind::ArchiveDamaged,
+        format!("the archive `{}` cannot be trusted: {why}", path.display()),
+        "choose another one: `codex-manager list-backups --verify` tells which are sound",
     )
 }
 

@@ -1,5 +1,5 @@
-//! `restore`: puts a snapshot back into the Codex home. Everything is verified before anything is touched; what is
-//! replaced becomes a snapshot of its own, which `--undo` puts back.
+//! `restore`: puts a snapshot back into the Codex home. Everything is verified before anything is touched, the last of it
+//! as it is unpacked beside; what is replaced becomes a snapshot of its own, which `--undo` puts back.
 
 mod choose;
 
@@ -60,6 +60,14 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     warn_of_kept(ctx, &again.plan);
     ctx.check_stop()?;
+    // First, since it is also what judges the archive to its end.
+    let staged = install::stage(
+        &dest,
+        &snapshot.archive,
+        &again.sound.checked,
+        &again.plan,
+        &|| ctx.stopped(),
+    )?;
     let safety = if args.no_safety_backup {
         None
     } else {
@@ -69,14 +77,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
-    let installed = install::install(
-        &dest,
-        &snapshot.archive,
-        &again.sound.checked,
-        &again.plan,
-        &|| ctx.stopped(),
-    );
-    let installed = installed.map_err(|failure| match failure {
+    let installed = staged.install().map_err(|failure| match failure {
         NotInstalled::CutShort(error) => error,
         NotInstalled::Unchanged(error) => {
             // With the home as it was, what was kept of it is only a copy.
@@ -207,7 +208,12 @@ fn prepare(
     dest: &Path,
     backup_dir: &Path,
 ) -> Result<Prepared> {
-    let sound = snapshot.check(&ctx.limits(), &|| ctx.stopped())?;
+    // Where large files are not written, there is no later moment to judge them at no cost.
+    let sound = if args.dry_run || args.auth_only {
+        snapshot.check(&ctx.limits(), &|| ctx.stopped())?
+    } else {
+        snapshot.survey(&ctx.limits(), &|| ctx.stopped())?
+    };
     let scope = match sound.sidecar.mode() {
         BackupMode::AuthOnly => Scope::AuthOnly,
         BackupMode::SessionOnly if args.auth_only => {

@@ -92,9 +92,11 @@ fn judge(dir: &Path, archive: &[u8], is_extracted: bool) -> bool {
             assert!(asked.get() < MOST_WORK, "it works without end");
             false
         };
+        let surveyed = read::survey(&path, maker, &CAPS, &stop);
         match read::check(&path, maker, &CAPS, &stop) {
             Ok(checked) => {
                 passed = true;
+                assert_eq!(surveyed.expect("passes too").entries, checked.entries);
                 is_safe(&checked, maker);
                 is_what_others_find(&checked, archive);
                 if is_extracted {
@@ -104,6 +106,9 @@ fn judge(dir: &Path, archive: &[u8], is_extracted: bool) -> bool {
             Err(error) => {
                 assert_eq!(error.kind(), Kind::ArchiveDamaged, "{error}");
                 assert!(!error.to_string().chars().any(char::is_control), "{error}");
+                if let Ok(surveyed) = surveyed {
+                    is_refused_late(dir, &path, &surveyed);
+                }
             }
         }
     }
@@ -192,6 +197,15 @@ fn extracts(dir: &Path, path: &Path, checked: &Checked) {
     fs::remove_dir_all(&staging).expect("removes");
     let names = fs::read_dir(dir).expect("lists").flatten().count();
     assert_eq!(names, 1, "something was written elsewhere");
+}
+
+/// What a survey left to the unpacking is refused by it.
+fn is_refused_late(dir: &Path, path: &Path, surveyed: &Checked) {
+    let staging = dir.join("staging");
+    fsutil::create_private_dir(&staging).expect("makes");
+    let error = read::extract(path, surveyed, &staging, &|_| true, &|| false).expect_err("refuses");
+    assert_eq!(error.kind(), Kind::ArchiveDamaged, "{error}");
+    fs::remove_dir_all(&staging).expect("removes");
 }
 
 #[cfg(not(unix))]

@@ -142,6 +142,17 @@ const AFTER: &[(&str, &str)] = &[
     ("21apr_bob@example.com_auth.json", "bob"),
 ];
 
+fn install(
+    home: &Path,
+    archive: &Path,
+    checked: &Checked,
+    plan: &Plan,
+    stop: &dyn Fn() -> bool,
+) -> Result<Installed, NotInstalled> {
+    let staged = super::stage(home, archive, checked, plan, stop);
+    staged.map_err(NotInstalled::Unchanged)?.install()
+}
+
 fn words(plan: &Plan) -> Vec<String> {
     plan.units
         .iter()

@@ -304,7 +304,7 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
         return None;
     }
     let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), stop).ok()?;
-    (standing.archive_sha256.as_ref() == Some(&checked.sha256)).then_some(standing)
+    (standing.archive_sha256 == checked.sha256).then_some(standing)
 }
 
 /// A new directory below `parent`, named by a time.

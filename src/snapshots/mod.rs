@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::archive::limits::{Limits, Told};
-use crate::archive::read::{self, Checked, Maker};
+use crate::archive::read::{self, Caps, Checked, Maker};
 use crate::codex::{auth, home};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, Names, OpenDir};
@@ -68,17 +68,30 @@ pub struct Sound {
     pub sidecar: Sidecar,
 }
 
+/// [`read::check`] or [`read::survey`].
+type Gate = fn(&Path, Maker, &Caps, &dyn Fn() -> bool) -> Result<Checked>;
+
 impl Snapshot {
     /// Reads every byte and checks it: the archive's own form, its length and hash as the sidecar has them, and that
     /// the login inside is the one the sidecar names.
     pub fn check(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
+        self.judge(read::check, limits, stop)
+    }
+
+    /// [`check`](Self::check) for a snapshot that is to be restored next, which judges the rest: the content of large
+    /// files, and where such were left out, the archive's hash.
+    pub fn survey(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
+        self.judge(read::survey, limits, stop)
+    }
+
+    fn judge(&self, gate: Gate, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
         if self.is_complete && self.depth == Depth::Window {
             let whole = Self {
                 sidecar: Box::new(read_sidecar(&sidecar_path(&self.archive))?),
                 depth: Depth::Whole,
                 ..self.clone()
             };
-            return whole.check(limits, stop);
+            return whole.judge(gate, limits, stop);
         }
         let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
             Maker::Ours
@@ -89,7 +102,7 @@ impl Snapshot {
             files: self.sidecar.file_count,
             bytes: self.sidecar.total_bytes,
         });
-        let checked = read::check(&self.archive, maker, &caps, stop)?;
+        let mut checked = gate(&self.archive, maker, &caps, stop)?;
         let inside = checked
             .metadata_json
             .as_deref()
@@ -114,9 +127,9 @@ impl Snapshot {
         if sidecar
             .archive_sha256
             .as_ref()
-            .is_some_and(|hash| *hash != checked.sha256)
+            .is_some_and(|hash| !checked.has_sha256(hash))
         {
-            return Err(self.damaged("its content is not the one its sidecar has the hash of"));
+            return Err(self.damaged(read::NOT_THE_HASH));
         }
         // Ours may hold one, where its home did: it comes back as it was, without the database it could spoil.
         if sidecar.file_count.is_none()
@@ -191,14 +204,7 @@ impl Snapshot {
     }
 
     fn damaged(&self, why: &str) -> Error {
-        Error::new(
-            Kind::ArchiveDamaged,
-            format!(
-                "the archive `{}` cannot be trusted: {why}",
-                self.archive.display()
-            ),
-            "choose another one: `codex-manager list-backups --verify` tells which are sound",
-        )
+        read::untrusted(&self.archive, why)
     }
 
     /// The archive's directory and its name there.

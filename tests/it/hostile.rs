@@ -2,6 +2,7 @@
 //! nothing anywhere is written, moved or made.
 
 mod damage;
+mod left;
 mod limits;
 mod members;
 mod raw;

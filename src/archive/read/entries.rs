@@ -161,6 +161,18 @@ impl<'a> Entries<'a> {
         let mut solid = 0;
         let mut offset = 0;
         loop {
+            let left = self.left;
+            let is_next = |key: &Key| u64::from(key.plain) <= left && hasher.is_next(key);
+            if left > 0
+                && let Some(key) = self.stream.believe(is_next)?
+            {
+                hasher.take(&key);
+                let length = u64::from(key.plain);
+                self.left -= length;
+                solid += length;
+                offset += length;
+                continue;
+            }
             let (piece, key) = self.keyed_piece()?;
             if piece.is_empty() {
                 return Ok((hasher.finish(), solid));

@@ -1,7 +1,7 @@
 //! The file as it lies, read in order and hashed on the way.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -13,6 +13,9 @@ use crate::fsutil;
 /// How much of the file is read at a time.
 const PIECE: usize = 128 * 1024;
 
+/// The same where parts of it are passed over: most of what is read beyond a header would be of those.
+const PIECE_OF_PARTS: usize = 8 * 1024;
+
 /// The compressed file.
 pub(super) struct Packed {
     file: File,
@@ -21,7 +24,8 @@ pub(super) struct Packed {
     start: usize,
     end: usize,
     size: u64,
-    hasher: Sha256,
+    /// None once something was passed over.
+    hasher: Option<Sha256>,
     /// Why the system refused, kept because a decoder's error does not tell it from damage.
     failure: Option<io::Error>,
 }
@@ -43,7 +47,7 @@ impl Packed {
             start: 0,
             end: 0,
             size: 0,
-            hasher: Sha256::new(),
+            hasher: Some(Sha256::new()),
             failure: None,
         })
     }
@@ -53,14 +57,37 @@ impl Packed {
         self.length
     }
 
-    /// How many bytes were read up to now.
+    /// How many bytes were read or passed over up to now.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// SHA-256 of all that was read, in hex.
-    pub fn sha256(self) -> String {
-        fsutil::hex(&self.hasher.finalize())
+    /// Where the next byte that is given stands in the file.
+    pub fn position(&self) -> u64 {
+        self.size - (self.end - self.start) as u64
+    }
+
+    /// SHA-256 of all that was read, in hex; None where something was passed over.
+    pub fn sha256(self) -> Option<String> {
+        let hasher = self.hasher?;
+        Some(fsutil::hex(&hasher.finalize()))
+    }
+
+    /// Passes over the next `count` bytes; false where the file ends before.
+    pub fn skip(&mut self, count: u64) -> io::Result<bool> {
+        let to = self.position().saturating_add(count);
+        if to > self.length {
+            return Ok(false);
+        }
+        self.hasher = None;
+        let ready = (self.end - self.start) as u64;
+        if count <= ready {
+            self.start += usize::try_from(count).unwrap_or_default();
+        } else {
+            self.file.seek(SeekFrom::Start(to))?;
+            (self.start, self.end, self.size) = (0, 0, to);
+        }
+        Ok(true)
     }
 
     /// Why the system could not read on, where it could not.
@@ -73,7 +100,12 @@ impl Packed {
         while self.end - self.start < count {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            let most = if self.hasher.is_some() {
+                PIECE
+            } else {
+                PIECE_OF_PARTS.max(count)
+            };
+            let room = self.buffer.get_mut(self.end..most).unwrap_or_default();
             match read(&mut self.file, &mut self.hasher, room)? {
                 0 => break,
                 more => {
@@ -87,13 +119,14 @@ impl Packed {
 
     /// Puts the next `count` bytes in place of what `out` holds; gives how many there were before the file's end.
     pub fn take(&mut self, count: usize, out: &mut Vec<u8>) -> io::Result<usize> {
-        out.clear();
+        out.resize(count, 0);
         let ready = self.peek(1)?;
         let ready = ready.get(..count).unwrap_or(ready);
-        out.extend_from_slice(ready);
-        self.start += out.len();
-        let mut filled = out.len();
-        out.resize(count, 0);
+        let mut filled = ready.len();
+        if let Some(to) = out.get_mut(..filled) {
+            to.copy_from_slice(ready);
+        }
+        self.start += filled;
         while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match read(&mut self.file, &mut self.hasher, rest)? {
                 0 => break,
@@ -107,11 +140,13 @@ impl Packed {
     }
 }
 
-fn read(file: &mut File, hasher: &mut Sha256, into: &mut [u8]) -> io::Result<usize> {
+fn read(file: &mut File, hasher: &mut Option<Sha256>, into: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(into) {
             Ok(count) => {
-                hasher.update(into.get(..count).unwrap_or_default());
+                if let Some(hasher) = hasher {
+                    hasher.update(into.get(..count).unwrap_or_default());
+                }
                 return Ok(count);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,8 +1,9 @@
 //! The second pass over an archive of our members: several threads unpack them, each writes what they hold to where it
 //! belongs.
 //!
-//! A member must be, byte for byte, the one that passed, so what it holds need not be judged again. Members of which
-//! nothing is wanted are not read.
+//! Every header must be the one that passed. Where the first pass looked into every member, each must be, byte for byte,
+//! the one that it saw: what it holds need not be judged again, and members of which nothing is wanted are not read.
+//! Where it took some at their header's word, every member is read and judged by all that its header says.
 
 use std::fs::File;
 use std::io;
@@ -10,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sha2::{Digest, Sha256};
+
 use super::holes::{HOLE, solid};
-use super::{Entry, changed, tree};
+use super::stream::DAMAGED;
+use super::{Entry, NOT_THE_HASH, changed, damaged, tree, untrusted};
 use crate::archive::member::{HEAD, Head, Unpacker};
-use crate::archive::ordered::{Feed, ordered};
+use crate::archive::ordered::{Feed, Pool, ordered};
 use crate::error::{Error, Result};
 use crate::fsutil;
 
@@ -26,25 +30,47 @@ pub(super) struct Wanted<'a> {
     pub place: PathBuf,
 }
 
+/// What the first pass left to be judged.
+#[derive(Clone, Copy)]
+pub(super) enum Left<'a> {
+    /// Nothing: it read every byte.
+    Nothing,
+    /// What members hold, and the whole file's SHA-256 in hex, where one is told.
+    Content(Option<&'a str>),
+}
+
 /// Writes the files that are `wanted`, in the archive's order, from the archive at `path`, which is made of `members`.
+/// `told` is how many bytes were written now and then.
 pub(super) fn spread(
     path: &Path,
     members: &[Head],
     wanted: &[Wanted],
+    left: Left,
     threads: usize,
     stop: &dyn Fn() -> bool,
+    told: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let archive = open_same(path, members)?;
+    let archive = match left {
+        Left::Nothing => open_same(path, members)?,
+        Left::Content(_) => open(path)?,
+    };
+    let pool = Pool::default();
+    let reader = Reader {
+        path,
+        archive: &archive,
+        pool: &pool,
+        left,
+    };
     let ran = ordered(
         threads,
-        || writer(path, &archive),
-        |feed| hand_in(path, members, wanted, feed),
+        || writer(&reader),
+        |feed| hand_in(&reader, members, wanted, feed),
         |results| {
             for written in results {
                 if stop() {
                     return Err(Error::interrupted());
                 }
-                written.unwrap_or_else(|_| Err(lost(path)))?;
+                told(written.unwrap_or_else(|_| Err(lost(path)))?);
             }
             Ok(())
         },
@@ -62,35 +88,78 @@ fn lost(path: &Path) -> Error {
     )
 }
 
+fn open(path: &Path) -> Result<File> {
+    fsutil::open_regular(path).map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::io("read the archive", path, error)
+}
+
 /// Opens the archive, where its length and every header are as they were.
 fn open_same(path: &Path, members: &[Head]) -> Result<File> {
-    let unreadable = |error| Error::io("read the archive", path, error);
-    let archive = fsutil::open_regular(path).map_err(unreadable)?;
+    let archive = open(path)?;
     let mut offset = 0;
     for member in members {
         let mut head = [0; HEAD];
         match fsutil::read_exact_at(&archive, &mut head, offset) {
             Ok(()) if Head::parse(&head).as_ref() == Some(member) => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(unreadable(error));
+                return Err(unreadable(path, error));
             }
             _ => return Err(changed(path)),
         }
         offset += u64::from(member.size);
     }
-    if archive.metadata().map_err(unreadable)?.len() == offset {
-        Ok(archive)
+    ends_at(path, &archive, offset)?;
+    Ok(archive)
+}
+
+/// Refuses an archive of another length.
+fn ends_at(path: &Path, archive: &File, offset: u64) -> Result<()> {
+    let meta = archive
+        .metadata()
+        .map_err(|error| unreadable(path, error))?;
+    if meta.len() == offset {
+        Ok(())
     } else {
         Err(changed(path))
+    }
+}
+
+/// The archive, as it is read.
+struct Reader<'a> {
+    path: &'a Path,
+    archive: &'a File,
+    pool: &'a Pool,
+    left: Left<'a>,
+}
+
+impl Reader<'_> {
+    /// The member that begins at `offset`.
+    fn member(&self, head: &Head, offset: u64) -> Result<Vec<u8>> {
+        let mut member = self.pool.take_used();
+        member.resize(head.size as usize, 0);
+        match fsutil::read_exact_at(self.archive, &mut member, offset) {
+            Ok(()) => Ok(member),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(self.path)),
+            Err(error) => Err(unreadable(self.path, error)),
+        }
     }
 }
 
 /// One member, and what of it goes where.
 struct Work<'a> {
     head: &'a Head,
-    /// Where it begins in the archive.
-    offset: u64,
+    member: Member,
     parts: Vec<Part<'a>>,
+}
+
+enum Member {
+    /// Where it begins in the archive.
+    At(u64),
+    /// All of it.
+    Read(Vec<u8>),
 }
 
 enum Part<'a> {
@@ -108,16 +177,20 @@ struct Shared<'a> {
     left: AtomicU64,
 }
 
-/// Hands in every member of which something is wanted.
+/// Hands in every member of which something is wanted, and where content is still to be judged, all others too.
 fn hand_in<'a>(
-    path: &Path,
+    reader: &Reader<'a>,
     members: &'a [Head],
     wanted: &'a [Wanted<'a>],
-    feed: &Feed<Work<'a>, Result<()>>,
+    feed: &Feed<Work<'a>, Result<u64>>,
 ) -> Result<()> {
     let mut wanted = wanted.iter().peekable();
     let mut under_way: Option<Arc<Shared>> = None;
     let (mut offset, mut begin) = (0, 0);
+    let mut hash = match reader.left {
+        Left::Content(Some(_)) => Some(Sha256::new()),
+        _ => None,
+    };
     for head in members {
         let end = begin + u64::from(head.key.plain);
         let mut parts = Vec::new();
@@ -138,43 +211,70 @@ fn hand_in<'a>(
                 under_way = Some(shared);
             }
         }
+        let member = match reader.left {
+            Left::Nothing => Member::At(offset),
+            Left::Content(_) => {
+                let member = reader.member(head, offset)?;
+                if let Some(hash) = &mut hash {
+                    hash.update(&member);
+                }
+                Member::Read(member)
+            }
+        };
+        let is_needed = !parts.is_empty() || matches!(member, Member::Read(_));
         let work = Work {
             head,
-            offset,
+            member,
             parts,
         };
-        if !work.parts.is_empty() && !feed.put(work) {
+        if is_needed && !feed.put(work) {
             return Ok(());
         }
         offset += u64::from(head.size);
         begin = end;
     }
     if under_way.is_some() || wanted.next().is_some() {
-        return Err(changed(path));
+        return Err(changed(reader.path));
+    }
+    ends_at(reader.path, reader.archive, offset)?;
+    if let (Some(hash), Left::Content(Some(expected))) = (hash, reader.left)
+        && fsutil::hex(&hash.finalize()) != expected
+    {
+        return Err(untrusted(reader.path, NOT_THE_HASH));
     }
     Ok(())
 }
 
-/// Unpacks one member after another and writes what is wanted of each.
-fn writer<'a>(path: &'a Path, archive: &'a File) -> impl FnMut(Work<'a>) -> Result<()> {
+/// Unpacks one member after another and writes what is wanted of each; gives how many bytes it held.
+fn writer<'a>(reader: &'a Reader<'a>) -> impl FnMut(Work<'a>) -> Result<u64> {
     let mut unpacker = Unpacker::new();
-    let (mut packed, mut plain) = (Vec::new(), Vec::new());
+    let mut plain = Vec::new();
     move |work| {
-        packed.resize(work.head.size as usize, 0);
-        match fsutil::read_exact_at(archive, &mut packed, work.offset) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(Error::io("read the archive", path, error));
+        let was_judged = matches!(work.member, Member::At(_));
+        let member = match work.member {
+            Member::At(offset) => reader.member(work.head, offset)?,
+            Member::Read(member) => member,
+        };
+        let verdict = if was_judged {
+            let tail = unpacker.unpack_again(work.head, &member, &mut plain);
+            tail.map(drop)
+        } else {
+            unpacker.unpack(work.head, &member, &mut plain)
+        };
+        // What was judged was sound then; what was not may never have been.
+        let is_as_told = !was_judged && Head::parse(&member).as_ref() == Some(work.head);
+        reader.pool.give(member);
+        verdict.map_err(|_| {
+            if is_as_told {
+                damaged(reader.path, None, DAMAGED)
+            } else {
+                changed(reader.path)
             }
-            Err(_) => return Err(changed(path)),
-            Ok(()) => {}
-        }
-        unpacker
-            .unpack_again(work.head, &packed, &mut plain)
-            .map_err(|_| changed(path))?;
+        })?;
         for part in &work.parts {
             part.write(&plain)?;
         }
-        Ok(())
+        Ok(u64::from(work.head.key.plain))
     }
 }
 

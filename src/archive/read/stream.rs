@@ -5,10 +5,13 @@
 //! it, and the sidecar's hash would not fit.)
 //!
 //! A file that begins with a member of ours is taken to hold nothing else, and its members are inflated by several
-//! threads. Any other is inflated in order by one.
+//! threads. Any other is inflated in order by one. Of members of ours those that hold nothing but a large file's content
+//! may be passed over: then what their headers say is all that is known of them, and no hash of the file.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -18,7 +21,9 @@ use super::packed::Packed;
 use super::{Caps, damaged};
 use crate::archive::member::{BLOCK, HEAD, Head, Key, Unpacker};
 use crate::archive::ordered::{Feed, Pool, Results, ordered};
+use crate::archive::write::LARGE;
 use crate::error::{Error, Result};
+use crate::fsutil;
 
 /// One inflated piece of an archive that is inflated in order.
 const PIECE: usize = 256 * 1024;
@@ -30,10 +35,26 @@ const PIECES: usize = 4;
 /// last one.
 const MEMBERS_EACH: u64 = 4;
 
+/// A member that packs its content denser than this is always looked into: it may be one of zeros, which files are full
+/// of, or made to exhaust the disk.
+const DENSE: u64 = 64;
+
+/// What is said of compressed data that is not what it must be.
+pub(super) const DAMAGED: &str = "its compressed data is damaged, or bytes follow its end";
+
+/// How much of an archive is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of it.
+    All,
+    /// All but members that hold nothing but a large file's content, which are taken at their header's word.
+    Outline,
+}
+
 /// What the whole file was, once all of it was read.
 pub(super) struct Seal {
-    /// SHA-256 of the compressed file, in hex.
-    pub sha256: String,
+    /// SHA-256 of the compressed file, in hex; None where some of it was not read.
+    pub sha256: Option<String>,
     /// Bytes of the compressed file.
     pub size: u64,
     /// What its members say of themselves, in order; None where it is not made of ours.
@@ -62,6 +83,15 @@ pub(super) struct Piece {
     filled: usize,
     /// What they are, where they are a member of ours.
     key: Option<Key>,
+    /// The member that holds them, where it was not looked into.
+    sealed: Option<Sealed>,
+}
+
+/// A member, and where it stands in the file.
+#[derive(Clone, Copy)]
+struct Sealed {
+    head: Head,
+    offset: u64,
 }
 
 type Inflated = std::result::Result<Piece, Broken>;
@@ -73,12 +103,21 @@ pub(super) trait Source {
 
     /// Whether each piece is a member of ours.
     fn is_of_members(&self) -> bool;
+
+    /// Looks into the piece that was not looked into.
+    fn open(&mut self, piece: Piece) -> Inflated {
+        Ok(piece)
+    }
+
+    /// The last piece, that one, turned out to hold nothing but a file's content.
+    fn is_content(&mut self, _: &Key) {}
 }
 
 /// Inflates the archive at `path` for `work`, which must read to the end; gives its result and the file's seal.
 pub(super) fn with_stream<T>(
     path: &Path,
     caps: &Caps,
+    depth: Depth,
     threads: usize,
     stop: &dyn Fn() -> bool,
     work: impl FnOnce(Stream<'_>) -> Result<T>,
@@ -97,13 +136,19 @@ pub(super) fn with_stream<T>(
             .saturating_mul(MEMBERS_EACH)
             .saturating_add(caps.total_bytes / BLOCK as u64);
         let pool = Pool::default();
+        let guess = Guess::new(depth);
+        let again = fsutil::open_regular(path).map_err(|error| unreadable(path, error))?;
         let ran = ordered(
             threads,
             || unpacking(&pool),
-            |feed| members(packed, most, &pool, feed),
+            |feed| members(packed, most, &pool, &guess, feed),
             |results| {
-                let pool = &pool;
-                let mut source = Members { results, pool };
+                let mut source = Members {
+                    results,
+                    pool: &pool,
+                    guess: &guess,
+                    archive: again,
+                };
                 work(Stream::new(path, stop, limits, &mut source))
             },
         );
@@ -169,25 +214,74 @@ fn lost(path: &Path) -> Error {
     )
 }
 
+/// Which members hold nothing but a large file's content. Only who knows the headers of the tar can tell; a wrong guess
+/// costs time.
+///
+/// The parts of a file in several blocks say so. The one block of a smaller file looks as one that many small files
+/// share: of a home's either most are the one or most are the other.
+struct Guess {
+    depth: Depth,
+    is_of_one_file: AtomicBool,
+}
+
+impl Guess {
+    fn new(depth: Depth) -> Self {
+        Self {
+            depth,
+            is_of_one_file: AtomicBool::new(true),
+        }
+    }
+
+    /// Whether that member need not be looked into, which follows one that `was` not, or was.
+    fn is_content(&self, head: &Head, was: bool) -> bool {
+        let plain = u64::from(head.key.plain);
+        if self.depth == Depth::All || u64::from(head.size) * DENSE < plain {
+            return false;
+        }
+        // Behind a file comes the next one's header.
+        let may_be = || !was && plain >= LARGE && self.is_of_one_file.load(Ordering::Relaxed);
+        head.key.part.is_some() || may_be()
+    }
+
+    fn learn(&self, key: &Key, is_content: bool) {
+        if key.part.is_none() && u64::from(key.plain) >= LARGE {
+            self.is_of_one_file.store(is_content, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A member as it stands in the file.
-type Sliced = std::result::Result<(Head, Vec<u8>), Broken>;
+enum Slice {
+    /// All of it.
+    Whole(Head, Vec<u8>),
+    /// Where it is.
+    Place(Sealed),
+}
+
+type Sliced = std::result::Result<Slice, Broken>;
 
 /// Hands in every member of the file; None when it is broken or nobody listens any more.
 fn members(
     mut packed: Packed,
     most: u64,
     pool: &Pool,
+    guess: &Guess,
     feed: &Feed<Sliced, Inflated>,
 ) -> Option<Seal> {
     let mut heads: Vec<Head> = Vec::new();
+    let mut was_content = false;
     loop {
-        let mut buffer = pool.take();
-        let sliced = slice(&mut packed, heads.first(), &mut buffer);
-        let sliced = match sliced {
+        let sliced = match head_of(&mut packed, heads.first()) {
             Ok(Some(_)) if heads.len() as u64 == most => Err(Broken::Crowded),
             Ok(Some(head)) => {
                 heads.push(head);
-                Ok((head, buffer))
+                was_content = guess.is_content(&head, was_content);
+                if was_content {
+                    pass_over(&mut packed, head)
+                } else {
+                    let mut member = pool.take_used();
+                    slice(&mut packed, &head, &mut member).map(|()| Slice::Whole(head, member))
+                }
             }
             Ok(None) => break,
             Err(broken) => Err(broken),
@@ -204,13 +298,9 @@ fn members(
     })
 }
 
-/// Puts the next member in place of what `out` holds; None at the end of the file. All members of an archive are of one
-/// level, the one of the `first`.
-fn slice(
-    packed: &mut Packed,
-    first: Option<&Head>,
-    out: &mut Vec<u8>,
-) -> std::result::Result<Option<Head>, Broken> {
+/// The header of the next member, which stays; None at the end of the file. All members of an archive are of one level,
+/// the one of the `first`.
+fn head_of(packed: &mut Packed, first: Option<&Head>) -> std::result::Result<Option<Head>, Broken> {
     let ahead = packed.peek(HEAD).map_err(Broken::Read)?;
     if ahead.is_empty() {
         return Ok(None);
@@ -226,40 +316,77 @@ fn slice(
     if first.is_some_and(|first| first.key.level != head.key.level) {
         return Err(Broken::Damaged);
     }
+    Ok(Some(head))
+}
+
+/// Puts the next member in place of what `out` holds.
+fn slice(packed: &mut Packed, head: &Head, out: &mut Vec<u8>) -> std::result::Result<(), Broken> {
     let size = head.size as usize;
     let taken = packed.take(size, out).map_err(Broken::Read)?;
     if taken < size {
         return Err(Broken::Cut);
     }
-    Ok(Some(head))
+    Ok(())
+}
+
+/// Notes where the next member stands.
+fn pass_over(packed: &mut Packed, head: Head) -> Sliced {
+    let offset = packed.position();
+    if packed.skip(u64::from(head.size)).map_err(Broken::Read)? {
+        Ok(Slice::Place(Sealed { head, offset }))
+    } else {
+        Err(Broken::Cut)
+    }
 }
 
 /// Unpacks members and judges them by all that they say of themselves.
 fn unpacking(pool: &Pool) -> impl FnMut(Sliced) -> Inflated {
     let mut unpacker = Unpacker::new();
     move |sliced| {
-        let (head, member) = sliced?;
-        let mut plain = pool.take();
-        let judged = unpacker.unpack(&head, &member, &mut plain);
+        let (head, member) = match sliced? {
+            Slice::Whole(head, member) => (head, member),
+            Slice::Place(sealed) => {
+                return Ok(Piece {
+                    bytes: Vec::new(),
+                    filled: sealed.head.key.plain as usize,
+                    key: Some(sealed.head.key),
+                    sealed: Some(sealed),
+                });
+            }
+        };
+        let plain = pool.take_used();
+        let piece = unpack(&mut unpacker, &head, &member, plain);
         pool.give(member);
-        judged.map_err(|_| Broken::Damaged)?;
-        Ok(Piece {
-            filled: plain.len(),
-            bytes: plain,
-            key: Some(head.key),
-        })
+        piece
     }
+}
+
+fn unpack(unpacker: &mut Unpacker, head: &Head, member: &[u8], mut plain: Vec<u8>) -> Inflated {
+    unpacker
+        .unpack(head, member, &mut plain)
+        .map_err(|_| Broken::Damaged)?;
+    Ok(Piece {
+        filled: plain.len(),
+        bytes: plain,
+        key: Some(head.key),
+        sealed: None,
+    })
 }
 
 /// The members of a file, as several threads unpack them.
 struct Members<'a> {
     results: &'a mut Results<Inflated>,
     pool: &'a Pool,
+    guess: &'a Guess,
+    /// The file once more, to look into what was passed over.
+    archive: File,
 }
 
 impl Source for Members<'_> {
     fn next(&mut self, used: Vec<u8>) -> Option<Inflated> {
-        self.pool.give(used);
+        if used.capacity() > 0 {
+            self.pool.give(used);
+        }
         let inflated = self.results.next()?;
         Some(inflated.unwrap_or(Err(Broken::Lost)))
     }
@@ -267,26 +394,39 @@ impl Source for Members<'_> {
     fn is_of_members(&self) -> bool {
         true
     }
+
+    fn open(&mut self, piece: Piece) -> Inflated {
+        let Some(sealed) = piece.sealed else {
+            return Ok(piece);
+        };
+        self.guess.learn(&sealed.head.key, false);
+        let mut member = self.pool.take_used();
+        member.resize(sealed.head.size as usize, 0);
+        match fsutil::read_exact_at(&self.archive, &mut member, sealed.offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Broken::Cut),
+            Err(error) => return Err(Broken::Read(error)),
+        }
+        let plain = self.pool.take_used();
+        let unpacked = unpack(&mut Unpacker::new(), &sealed.head, &member, plain);
+        self.pool.give(member);
+        unpacked
+    }
+
+    fn is_content(&mut self, key: &Key) {
+        self.guess.learn(key, true);
+    }
 }
 
 /// The first member alone.
 struct First(Option<(Packed, Head)>);
 
 impl Source for First {
-    fn next(&mut self, mut used: Vec<u8>) -> Option<Inflated> {
+    fn next(&mut self, used: Vec<u8>) -> Option<Inflated> {
         let (mut packed, head) = self.0.take()?;
         let mut member = Vec::new();
-        let sliced = slice(&mut packed, None, &mut member);
-        Some(sliced.and_then(|_| {
-            Unpacker::new()
-                .unpack(&head, &member, &mut used)
-                .map_err(|_| Broken::Damaged)?;
-            Ok(Piece {
-                filled: used.len(),
-                bytes: used,
-                key: Some(head.key),
-            })
-        }))
+        let sliced = slice(&mut packed, &head, &mut member);
+        Some(sliced.and_then(|()| unpack(&mut Unpacker::new(), &head, &member, used)))
     }
 
     fn is_of_members(&self) -> bool {
@@ -329,6 +469,7 @@ impl Source for InOrder {
             bytes: used,
             filled,
             key: None,
+            sealed: None,
         }))
     }
 
@@ -378,6 +519,7 @@ fn inflate(packed: Packed, full: &SyncSender<Inflated>, empty: &Receiver<Vec<u8>
             bytes,
             filled,
             key: None,
+            sealed: None,
         };
         full.send(Ok(piece)).ok()?;
         match end {
@@ -481,11 +623,37 @@ impl<'a> Stream<'a> {
         room.saturating_add(unread)
     }
 
+    /// Passes over the next piece and gives what its header says it is, where nobody looked into it and `is_wanted` says
+    /// so of it; None where bytes are to be asked for.
+    pub fn believe(&mut self, is_wanted: impl Fn(&Key) -> bool) -> Result<Option<Key>> {
+        if self.taken == self.piece.filled && !self.refill()? {
+            return Ok(None);
+        }
+        let Some(key) = self
+            .piece
+            .key
+            .filter(|key| self.taken == 0 && is_wanted(key))
+        else {
+            return Ok(None);
+        };
+        self.source.is_content(&key);
+        if self.piece.sealed.is_none() {
+            return Ok(None);
+        }
+        self.taken = self.piece.filled;
+        Ok(Some(key))
+    }
+
     /// The next bytes, at most `most` and at least one; an empty slice is the end of a sound file. Where they are the
     /// whole of a member of ours, what it says they are stands beside them.
     pub fn next(&mut self, most: u64) -> Result<(&[u8], Option<Key>)> {
         if self.taken == self.piece.filled && !self.refill()? {
             return Ok((&[], None));
+        }
+        if self.piece.sealed.is_some() {
+            let sealed = std::mem::take(&mut self.piece);
+            let opened = self.source.open(sealed);
+            self.piece = opened.map_err(|broken| self.broken(broken))?;
         }
         let count = usize::try_from(most).unwrap_or(usize::MAX);
         let start = self.taken;
@@ -537,9 +705,7 @@ impl<'a> Stream<'a> {
             Broken::Damaged if self.total == 0 => {
                 self.refuse("it is no gzip file, or its very start is damaged")
             }
-            Broken::Damaged => {
-                self.refuse("its compressed data is damaged, or bytes follow its end")
-            }
+            Broken::Damaged => self.refuse(DAMAGED),
             Broken::Crowded => {
                 self.refuse("it holds more members than `archive.max_entries` allows")
             }

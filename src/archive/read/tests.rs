@@ -3,6 +3,7 @@
 mod manifests;
 mod members;
 mod spreading;
+mod surveying;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -247,7 +248,7 @@ fn an_archive_of_ours_is_told_and_restored_byte_for_byte() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    assert_eq!(checked.sha256, hash.concat());
+    assert_eq!(checked.sha256, Some(hash.concat()));
     assert_eq!(
         (checked.file_count, checked.total_bytes),
         (3, 13 + 1_200_000 + 10)
@@ -957,7 +958,16 @@ fn stays_inside(archive: &[u8]) {
         let before = tree(bench.dir.path());
         let checked = bench.check(maker);
         assert_eq!(tree(bench.dir.path()), before);
-        let Ok(checked) = checked else { continue };
+        let surveyed = survey(&bench.archive(), maker, &Caps::default(), NEVER);
+        let Ok(checked) = checked else {
+            if let Ok(surveyed) = surveyed {
+                let error = bench.extract(&surveyed).expect_err("refused by either");
+                assert_eq!(error.kind(), Kind::ArchiveDamaged, "{error}");
+            }
+            continue;
+        };
+        let surveyed = surveyed.expect("passes too");
+        assert_eq!(members::content(&surveyed), members::content(&checked));
         let extracted = bench.extract(&checked);
         let is_link = |entry: &Entry| matches!(entry.kind, EntryKind::Symlink(_));
         if cfg!(not(unix)) && checked.entries.iter().any(is_link) {

@@ -6,6 +6,7 @@ use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,9 @@ const SYNCERS: usize = 32;
 /// From so many files on, the whole file system is synced instead where that is possible. It takes along what others
 /// wrote, which for few files would be the greater part.
 const MANY: usize = 64;
+
+/// After how many bytes the disk is asked to take them while more are written.
+const AHEAD: u64 = 64 << 20;
 
 /// What stands below the staging directory.
 pub(super) struct Tree<'a> {
@@ -109,6 +113,40 @@ impl<'a> Tree<'a> {
             ),
             "restore this backup on Linux or macOS",
         ))
+    }
+
+    /// Has the disk take what `work` writes while it writes more; `work` is to tell how many bytes it wrote, now and then.
+    /// What is still on its way afterwards, and whatever could not be written, is for [`Self::settle`] to see to.
+    pub fn written_ahead<T>(&self, work: impl FnOnce(&mut dyn FnMut(u64)) -> T) -> T {
+        // Not the one that settling looks at: each failure is told once for each time a directory was opened.
+        let dest = self
+            .opened
+            .as_ref()
+            .filter(|_| self.files.len() >= MANY)
+            .and_then(|_| File::open(self.dest).ok());
+        let (ask, asked) = mpsc::sync_channel::<()>(1);
+        thread::scope(|scope| {
+            if let Some(dest) = dest {
+                // Without it the disk begins later.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || {
+                    while asked.recv().is_ok()
+                        && fsutil::sync_file_system(&dest).is_ok_and(|synced| synced)
+                    {
+                    }
+                });
+            }
+            let mut unasked = 0;
+            let done = work(&mut |bytes| {
+                unasked += bytes;
+                if unasked >= AHEAD {
+                    unasked = 0;
+                    // One that is still at it takes this along the next time.
+                    let _ = ask.try_send(());
+                }
+            });
+            drop(ask);
+            done
+        })
     }
 
     /// Gives the directories the times they had, and has all of it on the disk.
@@ -227,4 +265,33 @@ fn check_staging(dest: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_ahead_is_whole_and_the_work_is_never_held_up() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let staging = dir.path().join("staging");
+        fsutil::create_private_dir(&staging).expect("makes");
+        for count in [1, MANY] {
+            let mut tree = Tree::in_private(&staging).expect("is private");
+            let place = |number| format!("{count}-{number}");
+            let places: Vec<PathBuf> = (0..count).map(|number| tree.note(&place(number))).collect();
+            let written = tree.written_ahead(|told| {
+                for place in &places {
+                    let mut file = new_file(place, false).expect("makes");
+                    file.write_all(b"content").expect("writes");
+                    told(AHEAD);
+                }
+                places.len()
+            });
+            assert_eq!(written, count);
+            tree.settle(&[]).expect("syncs");
+            let whole = |place: &PathBuf| fs::read(place).expect("reads") == b"content";
+            assert!(places.iter().all(whole));
+        }
+    }
 }

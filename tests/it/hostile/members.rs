@@ -13,23 +13,23 @@ use super::{BACKUPS, BASE, Beside, content, hash, put, refused, refused_or_equal
 use crate::common::Env;
 
 /// Where what stands in a member's header, and how long that is.
-const HEAD: usize = 96;
-const PART: usize = 20;
-const SIZE: usize = 24;
+pub const HEAD: usize = 96;
+pub const PART: usize = 20;
+pub const SIZE: usize = 24;
 const PLAIN: usize = 28;
-const HASH: usize = 32;
-const PACKED: usize = 64;
+pub const HASH: usize = 32;
+pub const PACKED: usize = 64;
 
-fn number(member: &[u8], place: usize) -> u32 {
+pub fn number(member: &[u8], place: usize) -> u32 {
     u32::from_le_bytes(member[place..place + 4].try_into().expect("four bytes"))
 }
 
-fn set(member: &mut [u8], place: usize, number: u32) {
+pub fn set(member: &mut [u8], place: usize, number: u32) {
     member[place..place + 4].copy_from_slice(&number.to_le_bytes());
 }
 
 /// The archive's members, each whole.
-fn members_of(archive: &[u8]) -> Vec<Vec<u8>> {
+pub fn members_of(archive: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = archive;
     let mut members = Vec::new();
     while !rest.is_empty() {
@@ -40,7 +40,7 @@ fn members_of(archive: &[u8]) -> Vec<Vec<u8>> {
     members
 }
 
-fn inflated(bytes: &[u8]) -> Vec<u8> {
+pub fn inflated(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     MultiGzDecoder::new(bytes)
         .read_to_end(&mut plain)
@@ -49,7 +49,7 @@ fn inflated(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The header's hash of the rest made to fit.
-fn sealed(mut member: Vec<u8>) -> Vec<u8> {
+pub fn sealed(mut member: Vec<u8>) -> Vec<u8> {
     let packed = *blake3::hash(&member[HEAD..]).as_bytes();
     member[PACKED..HEAD].copy_from_slice(&packed);
     member
