@@ -6,6 +6,7 @@
 //! earlier archive holds is taken by such a note; and a note is forgotten after a week, so that an error heals.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,10 @@ use crate::fsutil;
 
 /// How long a note is believed, in seconds.
 const MOST_AGE: i64 = 7 * 86400;
+
+/// How long a file must have stayed as it is. What is written through a mapping gives a new time only when its page was
+/// clean: Linux cleans pages after 30 seconds, looking every 5.
+const SETTLED: Duration = Duration::from_secs(90);
 
 /// The form of the notes.
 const SCHEMA_VERSION: u32 = 1;
@@ -49,9 +54,17 @@ pub struct Note {
 }
 
 /// All notes, by file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
     notes: HashMap<(u64, u64), Note>,
+    /// How long a file must have stayed as it is before it is noted.
+    pub settled: Duration,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self::after(SETTLED)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +74,14 @@ struct Stored {
 }
 
 impl Known {
+    /// None yet, of files that stay as they are for so long.
+    pub fn after(settled: Duration) -> Self {
+        Self {
+            notes: HashMap::new(),
+            settled,
+        }
+    }
+
     /// What `bytes` say that is to be believed at `now`, in seconds since the Unix epoch. What cannot be read says nothing.
     pub fn parse(bytes: &[u8], now: i64) -> Self {
         let stored = serde_json::from_slice::<Stored>(bytes).ok();

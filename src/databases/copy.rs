@@ -50,9 +50,9 @@ pub enum Copied {
 
 /// A copy that was begun.
 pub enum Begun {
-    /// The files of a database that nobody has open are copied.
-    AtRest,
-    /// A transaction that reads is open: whatever is written meanwhile, what it sees stays.
+    /// It is copied, in that way.
+    Made(DatabaseMethod),
+    /// A transaction that reads is open on one with a log: whatever is written meanwhile, what it sees stays.
     Live(Connection),
     /// There is nothing more to do.
     Over(Copied),
@@ -62,7 +62,7 @@ pub enum Begun {
 pub fn begin(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> Result<Begun> {
     // SQLite looks for the log beside the file itself, not beside a link to it.
     let source = &fsutil::real(source);
-    match Head::of(source) {
+    let is_with_log = match Head::of(source) {
         Ok(None) => {
             let made = make(target);
             let became = made.map_or(Copied::Not(NO_WAY_IN), |_| Copied::Empty);
@@ -70,16 +70,28 @@ pub fn begin(source: &Path, target: &Path, stop: &dyn Fn() -> bool) -> Result<Be
         }
         Ok(Some(head)) if !head.is_known() => return Ok(Begun::Over(Copied::Not(UNKNOWN))),
         Ok(Some(head)) if head.readers() > WAL => return Ok(Begun::Over(Copied::Not(NEWER))),
-        Ok(Some(_)) => {}
+        Ok(Some(head)) => head.readers() == WAL,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Begun::Over(Copied::Gone)),
         Err(_) => return Ok(Begun::Over(Copied::Not(NO_WAY_IN))),
-    }
+    };
     let is_copied = copy_at_rest(source, target, stop).inspect_err(|_| discard(target))?;
     Ok(if is_copied {
-        Begun::AtRest
+        Begun::Made(DatabaseMethod::Copy)
     } else {
         match open_live(source) {
-            Ok(database) => Begun::Live(database),
+            Ok(database) if is_with_log => Begun::Live(database),
+            // Without a log, whoever writes waits for whoever reads: it is not kept open.
+            Ok(database) => match copy_live(&database, target, stop) {
+                Ok(true) => Begun::Made(DatabaseMethod::Backup),
+                Ok(false) => {
+                    discard(target);
+                    return Err(Error::interrupted());
+                }
+                Err(error) => {
+                    discard(target);
+                    Begun::Over(refusal(&error))
+                }
+            },
             Err(error) => Begun::Over(refusal(&error)),
         }
     })
@@ -103,7 +115,7 @@ impl Begun {
     fn attempt(self, target: &Path, stop: &dyn Fn() -> bool) -> Result<Copied> {
         let method = match self {
             Self::Over(copied) => return Ok(copied),
-            Self::AtRest => DatabaseMethod::Copy,
+            Self::Made(method) => method,
             Self::Live(database) => match copy_live(&database, target, stop) {
                 Ok(true) => DatabaseMethod::Backup,
                 Ok(false) => return Err(Error::interrupted()),

@@ -430,3 +430,24 @@ fn a_signal_ends_what_sqlite_is_in_the_midst_of() {
     let error = copy::unless_stopped(database, work, &stop).expect_err("ends");
     assert_eq!(error.kind(), crate::error::Kind::Interrupted);
 }
+
+#[test]
+fn whoever_writes_to_one_without_a_log_is_not_kept_waiting_while_others_are_copied() {
+    let (home, dir) = (Home::new(), tempfile::tempdir().expect("a directory"));
+    let open = home.open("old.sqlite");
+    open.pragma_update(None, "journal_mode", "DELETE")
+        .expect("takes the log in");
+    open.busy_timeout(Duration::ZERO).expect("sets");
+    // By this it is seen to be open: a lock of this very process is not.
+    fs::write(home.path("old.sqlite-shm"), "").expect("writes");
+    open.execute_batch("BEGIN IMMEDIATE; INSERT INTO t(v) VALUES ('later');")
+        .expect("begins");
+    let mut entries = home.plan().entries;
+    entries.retain(|entry| home::is_database(&entry.path));
+    let begun = begin(&mut entries, dir.path(), &|| false).expect("begins");
+    open.execute_batch("COMMIT").expect("is not kept waiting");
+    let settled = begun.expect("there is one").finish(&|| false);
+    let settled = settled.expect("copies");
+    assert_eq!(settled.databases[0].method, DatabaseMethod::Backup);
+    assert_eq!(rows(&settled, "old.sqlite"), 100);
+}

@@ -123,7 +123,6 @@ fn a_file_that_was_changed_behind_its_times_is_captured_as_it_is() {
     };
     set_back();
     // What was changed a moment ago is not noted.
-    std::thread::sleep(std::time::Duration::from_millis(3100));
     back_up(&env, &[]);
     let notes = env.path(".codex-manager/known-files.json");
     let stored = fs::read_to_string(&notes).unwrap_or_default();

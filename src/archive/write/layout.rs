@@ -116,9 +116,10 @@ impl Layout {
             }
             Content::File { .. } | Content::Lines { .. } | Content::Copy { .. } => {}
         }
-        let Some(asked) = Asked::of(entry) else {
+        let Some(mut asked) = Asked::of(entry) else {
             return;
         };
+        asked.settled = stream.known.map(|known| known.settled);
         match steady::take(&asked, &mut self.rests) {
             Taken::Vanished => self.vanished.push(entry.path.clone()),
             Taken::Unreadable(why) => self.unreadable.push(unreadable(entry, why)),

@@ -51,6 +51,8 @@ pub struct Asked<'a> {
     lines: Option<u64>,
     /// Nobody else writes to it.
     is_ours: bool,
+    /// How long it must have stayed as it is for its state to be told; None where nobody asks.
+    pub settled: Option<Duration>,
 }
 
 impl<'a> Asked<'a> {
@@ -73,6 +75,7 @@ impl<'a> Asked<'a> {
             lines,
             is_ours: entry.nature == Nature::SqliteCopy
                 || matches!(entry.content, Content::Copy { .. }),
+            settled: None,
         })
     }
 
@@ -196,8 +199,6 @@ struct Seen {
     device: u64,
     /// Written to so lately that its times say nothing.
     is_fresh: bool,
-    /// Changed in any way so lately.
-    is_changing: bool,
     /// Written to so lately that more may be to come.
     is_hot: bool,
 }
@@ -218,7 +219,6 @@ fn seen(file: &File) -> io::Result<Seen> {
         changed: fsutil::changed_at(&meta),
         inode: fsutil::inode(&meta),
         device: fsutil::device(&meta),
-        is_changing: !is_past(fsutil::changed_at(&meta), GRAIN),
         is_fresh: !fsutil::is_older_than(&meta, GRAIN).unwrap_or_default(),
         is_hot: !fsutil::is_older_than(&meta, QUIET).unwrap_or(true),
     })
@@ -237,20 +237,19 @@ fn is_past((seconds, nanos): (i64, i64), age: Duration) -> bool {
     seconds > 0 && elapsed.is_some_and(|elapsed| elapsed > age)
 }
 
-/// The state of a file that was `seen`, where a later one cannot look the same.
-fn identity(file: &File, seen: &Seen) -> Option<Identity> {
-    if seen.is_fresh || seen.is_changing || !fsutil::notes_changes(file) {
-        return None;
-    }
+/// The state of a file that was `seen`, where it is that long ago that it was changed, so that no later one looks the same.
+fn identity(file: &File, seen: &Seen, settled: Duration) -> Option<Identity> {
     let modified = seen.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(Identity {
+    let mtime = (
+        i64::try_from(modified.as_secs()).ok()?,
+        i64::from(modified.subsec_nanos()),
+    );
+    let is_settled = !seen.is_fresh && is_past(mtime, settled) && is_past(seen.changed, settled);
+    (is_settled && fsutil::notes_changes(file)).then_some(Identity {
         device: seen.device,
         inode: seen.inode,
         size: seen.length,
-        mtime: (
-            i64::try_from(modified.as_secs()).ok()?,
-            i64::from(modified.subsec_nanos()),
-        ),
+        mtime,
         ctime: seen.changed,
     })
 }
@@ -388,7 +387,10 @@ fn attempt_to_take(asked: &Asked, earlier: Option<Seen>, is_last: bool) -> io::R
     };
     if length >= LARGE {
         let open = Open {
-            identity: identity(&file, &before).filter(|_| !asked.is_ours),
+            identity: asked
+                .settled
+                .filter(|_| !asked.is_ours)
+                .and_then(|settled| identity(&file, &before, settled)),
             file,
             length,
             place: 0,

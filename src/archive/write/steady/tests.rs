@@ -43,6 +43,7 @@ impl Dir {
             size,
             lines: None,
             is_ours: false,
+            settled: None,
         }
     }
 
