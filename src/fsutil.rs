@@ -52,6 +52,13 @@ impl AtomicFile {
         self.temporary.as_file_mut()
     }
 
+    /// The same file, opened once more to be read: where it is written next does not move with it. A clone would share that
+    /// place, which on Windows every read moves, also one that names its own.
+    pub fn again(&self) -> Result<File> {
+        let opened = self.temporary.reopen();
+        opened.map_err(|error| Error::io("read back", &self.target, error))
+    }
+
     /// Drops all that was written.
     pub fn empty(&mut self) -> Result<()> {
         let file = self.temporary.as_file_mut();
@@ -616,6 +623,22 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_reads_a_file_again_does_not_move_the_place_where_it_is_written() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut file = AtomicFile::create(&dir.path().join("a")).expect("opens");
+        file.file().write_all(b"one").expect("writes");
+        let mut again = file.again().expect("opens");
+        io::Seek::rewind(&mut again).expect("moves");
+        let mut text = [0; 3];
+        read_exact_at(&again, &mut text, 0).expect("reads");
+        assert_eq!(&text, b"one");
+        file.file().write_all(b"two").expect("writes");
+        let mut all = String::new();
+        again.read_to_string(&mut all).expect("reads");
+        assert_eq!(all, "onetwo");
+    }
 
     #[test]
     fn an_abandoned_file_leaves_nothing_and_keeps_the_old_one() {

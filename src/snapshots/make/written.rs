@@ -110,7 +110,7 @@ fn write_and_verify(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Outcome, Result<Verdict>)> {
     let failed = |error| Error::io("read back", archive, error);
-    let written = file.file().try_clone().map_err(failed)?;
+    let written = file.again()?;
     let (told, members) = mpsc::channel();
     thread::scope(|scope| {
         let verify = || write::verify(&written, archive, members, how.threads, stop);
