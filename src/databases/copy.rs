@@ -383,7 +383,7 @@ fn check(copy: &Path, stop: &dyn Fn() -> bool) -> Result<Result<i64, &'static st
         Ok((verdict, version))
     };
     let looked = match Connection::open(copy) {
-        Ok(database) => unless_stopped(database, look, stop)?,
+        Ok(database) => unless_stopped(database, copy, look, stop)?,
         Err(error) => Err(error),
     };
     let is_newer = || Head::of(copy).is_ok_and(|head| head.is_some_and(|head| head.is_newer()));
@@ -398,19 +398,24 @@ fn check(copy: &Path, stop: &dyn Fn() -> bool) -> Result<Result<i64, &'static st
     })
 }
 
-/// Does `work` in a thread of its own, so that a signal can interrupt SQLite in the midst of it.
+/// Does `work` on the database, which is to be `shown`, in a thread of its own, so that a signal can interrupt SQLite in
+/// the midst of it.
 pub fn unless_stopped<T: Send>(
     database: Connection,
+    shown: &Path,
     work: impl FnOnce(Connection) -> rusqlite::Result<T> + Send,
     stop: &dyn Fn() -> bool,
 ) -> Result<rusqlite::Result<T>> {
     let handle = database.get_interrupt_handle();
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let work = move || {
             // Nobody listens any more once a signal came.
             let _ = sender.send(work(database));
-        });
+        };
+        thread::Builder::new()
+            .spawn_scoped(scope, work)
+            .map_err(|error| Error::io("start a thread to check", shown, error))?;
         let mut is_stopped = false;
         loop {
             is_stopped = is_stopped || stop();

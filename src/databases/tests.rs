@@ -427,7 +427,7 @@ fn a_signal_ends_what_sqlite_is_in_the_midst_of() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     let work = |database: Connection| database.query_row(endless, [], |_| Ok(()));
     let database = Connection::open_in_memory().expect("opens");
-    let error = copy::unless_stopped(database, work, &stop).expect_err("ends");
+    let error = copy::unless_stopped(database, Path::new("x"), work, &stop).expect_err("ends");
     assert_eq!(error.kind(), crate::error::Kind::Interrupted);
 }
 
