@@ -558,8 +558,8 @@ pub fn is_older_than(meta: &fs::Metadata, age: Duration) -> Option<bool> {
     Some(meta.modified().ok()?.elapsed().ok()? > age)
 }
 
-/// Fills `buffer` with the file's bytes from `offset` on, without moving the place where others read. A file that ends
-/// before is `UnexpectedEof`.
+/// Fills `buffer` with the file's bytes from `offset` on. A file that ends before is `UnexpectedEof`. On Windows it moves
+/// the place where this handle and its clones read and write next.
 pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset);
@@ -578,7 +578,7 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
     }
 }
 
-/// Writes all of `bytes` at `offset`, without moving the place where others write.
+/// Writes all of `bytes` at `offset`. On Windows it moves the place where this handle and its clones read and write next.
 pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
