@@ -16,8 +16,8 @@ use crate::fsutil;
 /// How long a note is believed, in seconds.
 const MOST_AGE: i64 = 7 * 86400;
 
-/// How long a file must have stayed as it is. What is written through a mapping gives a new time only when its page was
-/// clean: Linux cleans pages after 30 seconds, looking every 5.
+/// How long a file must have stayed as it is. By then what was written to it is on the disk, as a rule, so that nothing is
+/// waited for where that is made sure of.
 const SETTLED: Duration = Duration::from_secs(90);
 
 /// The form of the notes.

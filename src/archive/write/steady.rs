@@ -29,6 +29,10 @@ const QUIET: Duration = Duration::from_millis(40);
 /// two seconds.
 const GRAIN: Duration = Duration::from_secs(3);
 
+/// Whoever has a file mapped into memory may go on writing to what is not on the disk yet, and no time tells. So long after
+/// the last change all of it is there: Linux waits for half a minute, on a laptop for ten.
+const WRITTEN_BACK: Duration = Duration::from_secs(15 * 60);
+
 /// How often an archive's files are left alone altogether: a home that is being removed must not take minutes.
 const MOST_RESTS: u32 = 200;
 
@@ -245,7 +249,14 @@ fn identity(file: &File, seen: &Seen, settled: Duration) -> Option<Identity> {
         i64::from(modified.subsec_nanos()),
     );
     let is_settled = !seen.is_fresh && is_past(mtime, settled) && is_past(seen.changed, settled);
-    (is_settled && fsutil::notes_changes(file)).then_some(Identity {
+    if !is_settled || !fsutil::notes_changes(file) {
+        return None;
+    }
+    // Before it is read: from then on a store through a mapping gives a new time.
+    if !is_past(seen.changed, WRITTEN_BACK) {
+        file.sync_data().ok()?;
+    }
+    Some(Identity {
         device: seen.device,
         inode: seen.inode,
         size: seen.length,

@@ -566,3 +566,51 @@ fn what_others_append_to_is_taken_as_it_was_at_its_moment() {
         + 1;
     assert!(archived.entries().remove(1).1 == content[..end]);
 }
+
+/// SQLite writes a log's index by a mapping.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_written_by_a_mapping_is_not_missed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("x.sqlite");
+    let database = rusqlite::Connection::open(&place).expect("opens");
+    database
+        .execute_batch(
+            "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
+             PRAGMA wal_autocheckpoint=0; CREATE TABLE t(v);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+             INSERT INTO t SELECT zeroblob(470) FROM n;",
+        )
+        .expect("fills");
+    let source = dir.path().join("x.sqlite-shm");
+    let size = fs::metadata(&source).expect("stands").len();
+    assert!(size >= LARGE, "{size}");
+    let entries = [entry(
+        "x",
+        Content::File {
+            source: source.clone(),
+            size,
+        },
+    )];
+    std::thread::sleep(std::time::Duration::from_millis(3100));
+    let empty = Known::after(std::time::Duration::from_secs(3));
+    let with = |known: &Known, reuse: &Reuse| {
+        let how = How {
+            level: 2,
+            threads: 2,
+            reuse,
+            known,
+            told: None,
+        };
+        archived_by(&entries, None, &how)
+    };
+    let first = with(&empty, &Reuse::default());
+    let reuse = Reuse::of(&[first.path()]);
+    database
+        .execute_batch("INSERT INTO t VALUES (1);")
+        .expect("writes");
+    let again = with(&known_of(&first), &reuse);
+    let is = fs::read(&source).expect("reads");
+    assert!(first.entries()[1].1 != is);
+    assert!(again.entries()[1].1 == is);
+}
