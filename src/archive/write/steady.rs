@@ -31,7 +31,7 @@ const GRAIN: Duration = Duration::from_secs(3);
 
 /// Whoever has a file mapped into memory may go on writing to what is not on the disk yet, and no time tells. So long after
 /// the last change all of it is there: Linux waits for half a minute, on a laptop for ten.
-const WRITTEN_BACK: Duration = Duration::from_secs(15 * 60);
+const WRITTEN_BACK: Duration = Duration::from_mins(15);
 
 /// How often an archive's files are left alone altogether: a home that is being removed must not take minutes.
 const MOST_RESTS: u32 = 200;
