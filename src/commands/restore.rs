@@ -77,6 +77,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
+    // As late as can be: Codex may have renewed it while the safety copy was made.
+    live::keep_login(ctx, &lock, &dest, &|| evidence.known());
     let installed = staged.install().map_err(|failure| match failure {
         NotInstalled::CutShort(error) => error,
         NotInstalled::Unchanged(error) => {
