@@ -323,25 +323,33 @@ pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Res
 }
 
 /// Keeps the login of a Codex home in the profile of its owner, and tells what stands in the way of that: whoever runs a
-/// command wants something else. The caller holds the lock. `known` tells the accounts there are.
-pub fn keep_login(ctx: &Ctx, lock: &Lock, home: &Path, known: &dyn Fn() -> Vec<Account>) {
+/// command wants something else. The caller holds the lock. `known` tells the accounts there are. Returns what it warned of.
+pub fn keep_login(
+    ctx: &Ctx,
+    lock: &Lock,
+    home: &Path,
+    known: &dyn Fn() -> Vec<Account>,
+) -> Option<String> {
     // What is wrong with it is told by whoever needs it.
-    let Ok(Some((bytes, login))) = home::read_login(home) else {
-        return;
-    };
+    let (bytes, login) = home::read_login(home).ok()??;
     let dir = ctx.paths.profiles();
-    match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
-        Ok(Kept::Already(_)) => {}
-        Ok(Kept::Written(name)) => ctx.ui.detail(&format!(
-            "the login of {} is kept in the profile `{name}`",
-            login.account
-        )),
-        Ok(Kept::Refused(reason)) => ctx.ui.warn(&reason),
-        Err(error) => ctx.ui.warn(&format!(
+    let warning = match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
+        Ok(Kept::Already(_)) => return None,
+        Ok(Kept::Written(name)) => {
+            ctx.ui.detail(&format!(
+                "the login of {} is kept in the profile `{name}`",
+                login.account
+            ));
+            return None;
+        }
+        Ok(Kept::Refused(reason)) => reason,
+        Err(error) => format!(
             "the login of {} is not kept in a profile: {error}",
             login.account
-        )),
-    }
+        ),
+    };
+    ctx.ui.warn(&warning);
+    Some(warning)
 }
 
 /// Asks about the account that is signed in, for a table of all of them, and keeps the answer unless it is a dry run.

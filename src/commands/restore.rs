@@ -41,7 +41,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
     if args.dry_run {
         warn_of_kept(ctx, &preview.plan);
-        let login = chosen_login(ctx, args, &preview, &dest);
+        let login = chosen_login(ctx, args, &preview, &dest, None);
         ctx.ui.data(&Answer::of(
             ctx, "dry-run", &snapshot, &preview, &dest, login, None,
         ))?;
@@ -81,8 +81,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
     // As late as can be: Codex may have renewed it while the safety copy was made.
-    live::keep_login(ctx, &lock, &dest, &|| evidence.known());
-    let login = chosen_login(ctx, args, &again, &dest);
+    let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    let login = chosen_login(ctx, args, &again, &dest, told.as_ref());
     let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
     let exchanged = newer.map_or(Ok(()), |bytes| staged.exchange(home::AUTH_JSON, bytes));
     let installed = exchanged.map_err(NotInstalled::Unchanged);
@@ -118,13 +118,25 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
 }
 
-/// The login that is installed; None where none is.
-fn chosen_login(ctx: &Ctx, args: &RestoreArgs, prepared: &Prepared, dest: &Path) -> Option<Chosen> {
+/// The login that is installed; None where none is. `told` is what has been warned of already.
+fn chosen_login(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    prepared: &Prepared,
+    dest: &Path,
+    told: Option<&String>,
+) -> Option<Chosen> {
     let mut units = prepared.plan.units.iter();
     let is_installed =
         units.any(|unit| unit.path == home::AUTH_JSON && unit.action != install::Action::Remove);
     let auth_json = prepared.sound.checked.auth_json.as_deref();
-    is_installed.then(|| Chosen::freshest(ctx, auth_json, dest, args.archived_auth))
+    let archived = auth_json.filter(|_| !args.archived_auth);
+    let mut problems = Vec::new();
+    let chosen = is_installed.then(|| Chosen::freshest(ctx, archived, dest, &mut problems));
+    for problem in problems.iter().filter(|problem| told != Some(problem)) {
+        ctx.ui.warn(problem);
+    }
+    chosen
 }
 
 /// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.

@@ -60,8 +60,10 @@ fn keep_login(ctx: &Ctx) {
     let (lock, _in_hand) = match ctx.try_lock("status") {
         Ok(held) => held,
         Err(error) => {
-            let text = format!("the login is not kept in its profile now: {error}");
-            return ctx.ui.detail(&text);
+            ctx.ui.detail(&format!(
+                "the login is not kept in its profile now: {error}"
+            ));
+            return;
         }
     };
     let (_, broken) = profiles::load_all(&ctx.paths.profiles());

@@ -69,7 +69,8 @@ pub fn keep(
         // What a killed run left behind may hold tokens.
         fsutil::sweep(&dir.join(name));
     }
-    let (profiles, _) = load_all(dir);
+    let (mut profiles, _) = load_all(dir);
+    profiles.retain(|profile| names.contains(&profile.name));
     let (name, mut is_told) = match owner(dir, &names, &profiles, account, known) {
         Owner::Known(name) => (name, true),
         Owner::Untold(name) => (name, false),
@@ -112,7 +113,6 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
             continue;
         }
         match read(&dir.join(&name).join(AUTH_JSON), account) {
-            Ok(None) => {}
             Ok(Some((bytes, login))) => {
                 let than = freshest.as_ref().map(|kept| kept.login.freshness(latest));
                 if than.is_none_or(|than| than < login.freshness(latest)) {
@@ -124,7 +124,7 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
                 }
             }
             Err(reason) if of.is_some_and(|of| of.is_same_as(account)) => problems.push(reason),
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
     (freshest, problems)
@@ -150,11 +150,11 @@ fn read(path: &Path, account: &Account) -> Result<Option<(Vec<u8>, Login)>, Stri
     Ok(Some((bytes, login)))
 }
 
-/// Everything in `dir` that a new directory could meet, sorted.
+/// Everything in `dir` that a new directory could meet, sorted; a name that is no text is no profile's.
 fn names_in(dir: &Path) -> Vec<String> {
     let listing = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = listing
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
     names

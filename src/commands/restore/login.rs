@@ -28,12 +28,17 @@ impl Chosen {
         }
     }
 
-    /// The freshest login of the very account that the archive's `auth_json` is of; with `only_archived` the archive's.
-    /// An account that is not exactly known, or a login of another kind, has no other.
-    pub fn freshest(ctx: &Ctx, auth_json: Option<&[u8]>, dest: &Path, only_archived: bool) -> Self {
+    /// The freshest login of the very account that the archive's `auth_json` is of, None being the archive's whatever it
+    /// is. An account that is not exactly known, or a login of another kind, has no other. `problems` gets what cannot be
+    /// used.
+    pub fn freshest(
+        ctx: &Ctx,
+        auth_json: Option<&[u8]>,
+        dest: &Path,
+        problems: &mut Vec<String>,
+    ) -> Self {
         let archived = auth_json.and_then(|bytes| auth::parse(bytes).ok());
-        let Some(archived) = archived.filter(|login| login.account.is_exact() && !only_archived)
-        else {
+        let Some(archived) = archived.filter(|login| login.account.is_exact()) else {
             return Self::archived();
         };
         let latest = ctx.latest();
@@ -44,10 +49,8 @@ impl Chosen {
         };
         let live = home::read_login(dest).ok().flatten();
         let live = live.filter(|(_, live)| is_newer(live, &archived));
-        let (kept, problems) = credentials::find(&ctx.paths.profiles(), &archived.account, latest);
-        for problem in &problems {
-            ctx.ui.warn(problem);
-        }
+        let (kept, unusable) = credentials::find(&ctx.paths.profiles(), &archived.account, latest);
+        problems.extend(unusable);
         let newest = live.as_ref().map_or(&archived, |(_, live)| live);
         if let Some(kept) = kept.filter(|kept| is_newer(&kept.login, newest)) {
             return Self {
