@@ -267,6 +267,9 @@ pub struct RestoreArgs {
     /// Put back what the last restore replaced
     #[arg(long)]
     pub undo: bool,
+    /// Restore the login as it was archived, even where a newer one of that account is known
+    #[arg(long)]
+    pub archived_auth: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

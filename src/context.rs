@@ -215,6 +215,12 @@ impl Ctx {
         Ok(held)
     }
 
+    /// The same where nobody has it, without waiting; for what can be done without.
+    pub fn try_lock(&self, command: &str) -> Result<(Lock, InHand)> {
+        let lock = Lock::try_acquire(&self.paths.manager_home, command)?;
+        Ok((lock, self.stop.in_hand()))
+    }
+
     /// The same without the lock, for a child process that must not be left behind.
     pub fn in_hand(&self) -> InHand {
         self.stop.in_hand()

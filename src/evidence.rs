@@ -9,6 +9,7 @@ use crate::codex::home;
 use crate::error::Result;
 use crate::inventory::{Inventory, Record};
 use crate::lock::Lock;
+use crate::metadata::Account;
 use crate::profiles::{self, Profile};
 use crate::registry::{self, Registry};
 use crate::snapshots::{self, Depth, Listing, Newest, Snapshot};
@@ -131,7 +132,13 @@ impl Evidence {
         accounts::gather(&self.sources())
     }
 
-    /// The same, and for each of the snapshots the place of its account.
+    /// Who they are.
+    pub fn known(&self) -> Vec<Account> {
+        let known = self.accounts().into_iter();
+        known.map(|known| known.account).collect()
+    }
+
+    /// The same as [`Evidence::accounts`], and for each of the snapshots the place of its account.
     pub fn accounts_placed(&self) -> (Vec<Known>, Vec<Option<usize>>) {
         accounts::gather_placed(&self.sources())
     }

@@ -319,6 +319,11 @@ pub fn stage<'a>(
 }
 
 impl Staged<'_> {
+    /// Has other content for one of the files at the top of what was unpacked; private, and on the disk.
+    pub fn exchange(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        fsutil::write_atomically(&self.stage.new_dir().join(name), bytes)
+    }
+
     /// Carries the plan out: either all of it happens or nothing.
     pub fn install(mut self) -> Result<Installed, NotInstalled> {
         let (stage, units) = (&self.stage, &self.plan.units);

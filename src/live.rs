@@ -17,6 +17,7 @@ use crate::hint;
 use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
+use crate::profiles::credentials::{self, Kept};
 use crate::registry::{Registry, same_login};
 use crate::snapshots::Depth;
 
@@ -321,6 +322,36 @@ pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Res
     registry.save(&ctx.paths.registry())
 }
 
+/// Keeps the login of a Codex home in the profile of its owner, and tells what stands in the way of that: whoever runs a
+/// command wants something else. The caller holds the lock. `known` tells the accounts there are. Returns what it warned of.
+pub fn keep_login(
+    ctx: &Ctx,
+    lock: &Lock,
+    home: &Path,
+    known: &dyn Fn() -> Vec<Account>,
+) -> Option<String> {
+    // What is wrong with it is told by whoever needs it.
+    let (bytes, login) = home::read_login(home).ok()??;
+    let dir = ctx.paths.profiles();
+    let warning = match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
+        Ok(Kept::Already(_)) => return None,
+        Ok(Kept::Written(name)) => {
+            ctx.ui.detail(&format!(
+                "the login of {} is kept in the profile `{name}`",
+                login.account
+            ));
+            return None;
+        }
+        Ok(Kept::Refused(reason)) => reason,
+        Err(error) => format!(
+            "the login of {} is not kept in a profile: {error}",
+            login.account
+        ),
+    };
+    ctx.ui.warn(&warning);
+    Some(warning)
+}
+
 /// Asks about the account that is signed in, for a table of all of them, and keeps the answer unless it is a dry run.
 /// None where that is not `wanted`; then nothing may say how to ask.
 pub fn refresh(
@@ -358,6 +389,7 @@ pub fn refresh(
     let known = known(&evidence, &login.account);
     let observation = observation_of(ctx, &live, &login, known.as_ref())?;
     if let Some(lock) = lock {
+        keep_login(ctx, lock, home, &|| evidence.known());
         update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(home), &login.account, seen_at);
             if observation.source.is_live() {

@@ -58,6 +58,15 @@ impl Account {
         self.user_id.is_some() && (self.account_id.is_some() || self.email.is_none())
     }
 
+    /// Whether both are one account for sure: by their ids, else by all that is known.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        if self.is_exact() && other.is_exact() {
+            // A person may change the email of an account.
+            return self.user_id == other.user_id && self.account_id == other.account_id;
+        }
+        self == other
+    }
+
     /// Whether nothing known of the two contradicts their being one account, and something known agrees.
     pub fn may_be(&self, other: &Self) -> bool {
         let agrees = |what, fold| Self::compared(what, fold) == Some(true);

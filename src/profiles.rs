@@ -1,4 +1,7 @@
-//! `profiles/<name>/profile.toml`: what a person says of an account: its alias, whether it is paused.
+//! `profiles/<name>/profile.toml`: what a person says of an account: its alias, whether it is paused. Beside it stands the
+//! account's login, see [`credentials`].
+
+pub mod credentials;
 
 use std::fs;
 use std::path::Path;
@@ -24,6 +27,8 @@ pub struct Profile {
     pub user_id: Option<String>,
     /// Its workspace.
     pub account_id: Option<String>,
+    /// Its plan when the profile was made.
+    pub plan_type: Option<String>,
     /// A short name to type instead of the email.
     pub alias: Option<String>,
     /// Not to be recommended.

@@ -26,14 +26,38 @@ pub struct Login {
     pub auth_mode: String,
     /// When Codex last renewed the tokens.
     pub last_refresh: Option<Stamp>,
+    /// The same in Unix seconds and nanoseconds: two renewals may share a second.
+    renewed_at: Option<(i64, u32)>,
+    /// When the newest of its tokens was issued, Unix seconds; None where none says.
+    issued_at: Option<i64>,
     /// When the access token ends, Unix seconds; None where it does not say.
     access_ends_at: Option<i64>,
+}
+
+/// How fresh a login is. Of two of one account the greater one is the newer: Codex's refresh tokens work once, so the
+/// other may no longer sign in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Freshness {
+    /// When it was renewed; where that is not to be known, when a token was issued.
+    renewed_at: Option<(i64, u32)>,
+    issued_at: Option<i64>,
 }
 
 impl Login {
     /// Whether it is an API key, which has no weekly window.
     pub fn is_api_key(&self) -> bool {
         self.account.email.is_none() && self.account.account_id.is_none()
+    }
+
+    /// How fresh it is, `latest` being the latest instant that can be by now: a renewal after it was noted by a clock
+    /// that was wrong, and must not beat all that come.
+    pub fn freshness(&self, latest: Stamp) -> Freshness {
+        let is_past = |(second, _): &(i64, u32)| *second <= latest.unix();
+        let issued = || self.issued_at.map(|second| (second, 0));
+        Freshness {
+            renewed_at: self.renewed_at.filter(is_past).or_else(issued),
+            issued_at: self.issued_at,
+        }
     }
 
     /// Whether a Codex that is started at `now` may renew it by itself, with some room for clocks: five minutes before
@@ -85,7 +109,24 @@ pub fn parse(bytes: &[u8]) -> Result<Login, String> {
         }
     })?;
     let last_refresh = auth.last_refresh.as_deref().and_then(Stamp::parse);
+    let renewed_at = auth.last_refresh.as_deref().and_then(|text| {
+        let instant = chrono::DateTime::parse_from_rfc3339(text.trim()).ok();
+        let nanos = instant.map_or(0, |instant| instant.timestamp_subsec_nanos());
+        Some((Stamp::parse(text)?.unix(), nanos))
+    });
+    let tokens = auth.tokens.as_ref().map(|tokens| {
+        let token = |token: &Option<std::borrow::Cow<str>>| claims_of(token.as_deref()?);
+        [token(&tokens.id_token), token(&tokens.access_token)]
+    });
+    let identity = auth.agent_identity.as_ref().and_then(Value::as_str);
+    let tokens = tokens.into_iter().flatten().flatten();
+    let issued_at = tokens
+        .chain(identity.and_then(claims_of))
+        .filter_map(|claims| claims["iat"].as_i64())
+        .max();
     let login = |account, plan_type, mode: &str| Login {
+        renewed_at,
+        issued_at,
         account,
         plan_type,
         auth_mode: auth.auth_mode.clone().unwrap_or_else(|| mode.to_owned()),
@@ -208,6 +249,8 @@ fn text_at(value: &Value, key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn token(claims: &Value) -> String {
@@ -266,6 +309,65 @@ mod tests {
         assert!(!due(&ends_in(601), long_ago));
         assert!(due("no token", long_ago) && due("no token", "null"));
         assert!(!due("no token", yesterday));
+    }
+
+    /// A login that was renewed then, with an id token and an access token issued then.
+    fn issued(last_refresh: Option<&str>, id: Option<i64>, access: Option<i64>) -> Login {
+        let mut of_id = claims();
+        if let Some(id) = id {
+            of_id["iat"] = id.into();
+        }
+        let access = access.map_or("x".to_owned(), |at| {
+            token(&serde_json::json!({ "iat": at }))
+        });
+        let auth = serde_json::json!({"tokens": {"id_token": token(&of_id), "access_token": access},
+            "last_refresh": last_refresh});
+        parse(auth.to_string().as_bytes()).expect("reads")
+    }
+
+    #[test]
+    fn the_fresher_login_is_told_by_its_renewal_and_then_by_its_tokens() {
+        let latest = Stamp::parse("2026-04-14T12:00:00Z").expect("a time");
+        let fresh = |last, id, access| issued(last, id, access).freshness(latest);
+        let noon = latest.unix();
+        // From the oldest to the newest, each by another sign.
+        let order = [
+            fresh(None, None, None),
+            fresh(None, Some(noon - 900), None),
+            fresh(None, Some(noon - 900), Some(noon - 800)),
+            fresh(Some("2026-04-14T11:50:00Z"), None, None),
+            fresh(Some("2026-04-14T11:50:00Z"), None, Some(noon - 600)),
+            fresh(Some("2026-04-14T11:50:00.1Z"), None, None),
+            fresh(Some("2026-04-14T13:50:00.25+02:00"), None, None),
+            // Of a clock that was wrong: the tokens say when.
+            fresh(Some("2027-01-01T00:00:00Z"), Some(noon - 500), None),
+            fresh(Some("2026-04-14T11:59:00Z"), None, None),
+        ];
+        for pair in order.windows(2) {
+            assert!(pair[0] < pair[1], "{pair:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// A renewal makes every login fresher than it was, whatever its tokens say of themselves.
+        #[test]
+        fn a_renewal_is_always_fresher(
+            (first, later) in (0_i64..1_000_000_000, 1_i64..1_000_000_000),
+            tokens in proptest::array::uniform4(proptest::option::of(0_i64..3_000_000_000)),
+        ) {
+            let latest = Stamp::parse("2096-01-01T00:00:00Z").expect("a time");
+            let text = |nanos: i64| {
+                let (seconds, nanos) = (1_700_000_000 + nanos / 1000, (nanos % 1000) * 1_000_000);
+                let instant = chrono::DateTime::from_timestamp(seconds, u32::try_from(nanos).expect("fits"));
+                instant.expect("a time").to_rfc3339()
+            };
+            let (old, new) = (text(first), text(first + later));
+            let old = issued(Some(&old), tokens[0], tokens[1]);
+            let new = issued(Some(&new), tokens[2], tokens[3]);
+            prop_assert!(old.freshness(latest) < new.freshness(latest));
+        }
     }
 
     #[test]

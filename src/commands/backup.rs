@@ -120,6 +120,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
     if let Some((lock, _)) = &lock {
+        live::keep_login(ctx, lock, &source, &|| evidence.known());
         live::update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
             if let Some(observation) = live {

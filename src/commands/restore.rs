@@ -2,6 +2,7 @@
 //! as it is unpacked beside; what is replaced becomes a snapshot of its own, which `--undo` puts back.
 
 mod choose;
+mod login;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth, SAFETY, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
+use login::Chosen;
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
@@ -39,8 +41,9 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
     if args.dry_run {
         warn_of_kept(ctx, &preview.plan);
+        let login = chosen_login(ctx, args, &preview, &dest, None);
         ctx.ui.data(&Answer::of(
-            ctx, "dry-run", &snapshot, &preview, &dest, None,
+            ctx, "dry-run", &snapshot, &preview, &dest, login, None,
         ))?;
         return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
     }
@@ -77,21 +80,30 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
-    let installed = staged.install().map_err(|failure| match failure {
-        NotInstalled::CutShort(error) => error,
-        NotInstalled::Unchanged(error) => {
-            // With the home as it was, what was kept of it is only a copy.
-            if let Some(dir) = safety.as_deref().and_then(Path::parent) {
-                let _ = std::fs::remove_dir_all(dir);
-                let _ = dir.parent().map(std::fs::remove_dir);
+    // As late as can be: Codex may have renewed it while the safety copy was made.
+    let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    let login = chosen_login(ctx, args, &again, &dest, told.as_ref());
+    let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
+    let exchanged = newer.map_or(Ok(()), |bytes| staged.exchange(home::AUTH_JSON, bytes));
+    let installed = exchanged.map_err(NotInstalled::Unchanged);
+    let installed = installed
+        .and_then(|()| staged.install())
+        .map_err(|failure| match failure {
+            NotInstalled::CutShort(error) => error,
+            NotInstalled::Unchanged(error) => {
+                // With the home as it was, what was kept of it is only a copy.
+                if let Some(dir) = safety.as_deref().and_then(Path::parent) {
+                    let _ = std::fs::remove_dir_all(dir);
+                    let _ = dir.parent().map(std::fs::remove_dir);
+                }
+                error
             }
-            error
-        }
-    })?;
+        })?;
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
-    ctx.ui
-        .done(&Answer::of(ctx, mode, &snapshot, &again, &dest, safety))?;
+    ctx.ui.done(&Answer::of(
+        ctx, mode, &snapshot, &again, &dest, login, safety,
+    ))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     let noted = live::update(ctx, &lock, |registry| {
         for (account, at) in sightings {
@@ -104,6 +116,27 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
             .warn(&format!("who is signed in was not noted: {error}"));
     }
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
+}
+
+/// The login that is installed; None where none is. `told` is what has been warned of already.
+fn chosen_login(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    prepared: &Prepared,
+    dest: &Path,
+    told: Option<&String>,
+) -> Option<Chosen> {
+    let mut units = prepared.plan.units.iter();
+    let is_installed =
+        units.any(|unit| unit.path == home::AUTH_JSON && unit.action != install::Action::Remove);
+    let auth_json = prepared.sound.checked.auth_json.as_deref();
+    let archived = auth_json.filter(|_| !args.archived_auth);
+    let mut problems = Vec::new();
+    let chosen = is_installed.then(|| Chosen::freshest(ctx, archived, dest, &mut problems));
+    for problem in problems.iter().filter(|problem| told != Some(problem)) {
+        ctx.ui.warn(problem);
+    }
+    chosen
 }
 
 /// Who is signed in to a Codex home at this moment. What is wrong with its login is nothing to a restore.
@@ -424,6 +457,8 @@ struct Answer {
     safety_backup: Option<String>,
     files: u64,
     #[serde(skip)]
+    login: Option<String>,
+    #[serde(skip)]
     places: [String; 2],
     #[serde(skip)]
     kept: Option<String>,
@@ -440,14 +475,10 @@ impl Answer {
         snapshot: &Snapshot,
         prepared: &Prepared,
         dest: &Path,
+        login: Option<Chosen>,
         safety: Option<PathBuf>,
     ) -> Self {
         let sidecar = &prepared.sound.sidecar;
-        let installs_login = prepared
-            .plan
-            .units
-            .iter()
-            .any(|unit| unit.path == home::AUTH_JSON && unit.action != install::Action::Remove);
         let units = prepared
             .plan
             .units
@@ -460,7 +491,8 @@ impl Answer {
             archive: snapshot.archive.display().to_string(),
             destination: dest.display().to_string(),
             email: sidecar.email.clone(),
-            auth_source: installs_login.then_some("archive"),
+            auth_source: login.as_ref().map(|login| login.source),
+            login: login.and_then(|login| login.words),
             safety_backup: safety.map(|path| path.display().to_string()),
             files: prepared.plan.file_count(&prepared.sound.checked),
             window: match (sidecar.session_start_at, sidecar.next_available_at) {
@@ -493,6 +525,9 @@ impl Report for Answer {
             self.window,
             self.files,
         );
+        if let Some(login) = &self.login {
+            text.push_str(&format!("login     {login}: it is newer\n"));
+        }
         if let Some(kept) = &self.kept {
             text.push_str(&format!(
                 "replaced  {kept} (`codex-manager restore --undo` puts it back)\n"

@@ -1,5 +1,5 @@
 //! `status`: what is left of the account that is signed in, from Codex itself; or what the text of a `/status` panel
-//! says. Reads; records nothing.
+//! says. Records nothing of it; the login itself, which Codex may have renewed, is kept in its profile.
 
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use crate::evidence::{Evidence, Reach};
 use crate::live::{self, Given};
 use crate::metadata::{BackupName, Limit, Sidecar, StatusSource, WindowState};
 use crate::observation::settle_start;
+use crate::profiles;
 use crate::snapshots::{Depth, make};
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
@@ -45,11 +46,43 @@ fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
     // Whoever signed in meanwhile is not who it spoke of.
     let login = live::login(home)?;
     live::check(ctx, &live, &login)?;
+    keep_login(ctx);
     let archive_name = archive_name(ctx, &live, &login)?;
     Ok(Answer {
         archive_name,
         ..Answer::of(live, Some(&login), ctx)
     })
+}
+
+/// Keeps the login that is signed in, if nobody else works in the manager home: an answer is not held up for that, nor
+/// refused.
+fn keep_login(ctx: &Ctx) {
+    let (lock, _in_hand) = match ctx.try_lock("status") {
+        Ok(held) => held,
+        Err(error) => {
+            ctx.ui.detail(&format!(
+                "the login is not kept in its profile now: {error}"
+            ));
+            return;
+        }
+    };
+    let (_, broken) = profiles::load_all(&ctx.paths.profiles());
+    for problem in &broken {
+        ctx.ui.warn(problem);
+    }
+    let known = || {
+        let evidence = evidence(ctx);
+        evidence.map_or_else(|_| Vec::new(), |evidence| evidence.known())
+    };
+    live::keep_login(ctx, &lock, &ctx.paths.codex_home, &known);
+}
+
+fn evidence(ctx: &Ctx) -> Result<Evidence> {
+    let places = ctx.places(None, None)?;
+    let reach = Reach::Every(Depth::Whole);
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, reach, false, None)?;
+    evidence.latest = Some(ctx.latest());
+    Ok(evidence)
 }
 
 /// What a backup would be called now: a window that is known keeps its name.
@@ -59,16 +92,7 @@ fn archive_name(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<Option<St
         return Ok(None);
     };
     let dir = ctx.backup_dir(None)?;
-    let places = ctx.places(None, None)?;
-    let mut evidence = Evidence::load(
-        &places,
-        ctx.now,
-        &ctx.zone,
-        Reach::Every(Depth::Whole),
-        false,
-        None,
-    )?;
-    evidence.latest = Some(ctx.latest());
+    let evidence = evidence(ctx)?;
     let state = live.reading.window_state(live.observed_at);
     let known = live::known(&evidence, account);
     let start = settle_start(reset, state, known.as_ref(), &ctx.zone);

@@ -82,11 +82,7 @@ impl Unknown {
 
 /// Whether both are one login: by their ids, else by all that is known.
 pub fn same_login(one: &Account, two: &Account) -> bool {
-    if one.is_exact() && two.is_exact() {
-        // A person may change the email of an account.
-        return one.user_id == two.user_id && one.account_id == two.account_id;
-    }
-    one == two
+    one.is_same_as(two)
 }
 
 fn name_of(home: &Path) -> String {

@@ -93,7 +93,9 @@ fn a_snapshot_and_its_sidecar() {
             "backups/2026-04-14-155500-alice@example.com-codex.metadata.json",
             "backups/2026-04-14-155500-alice@example.com-codex.tar.gz",
             "cooldown.json",
-            "lock"
+            "lock",
+            "profiles/alice/auth.json",
+            "profiles/alice/profile.toml"
         ]
     );
     let archive = env.path(&format!("{BASE}.tar.gz"));
@@ -819,7 +821,8 @@ fn what_is_not_captured_is_told_and_what_passes_is_left() {
             "left out: .tmp\nleft out: 21apr_bob@example.com_auth.json\nleft out: app-server-control\nleft out: \
              auth.json.lock\nleft out: auth.lock\nleft out: log\nleft out: packages\nleft out: skills/.system\nleft \
              out: tmp\nleft out: version.json\ntaken over from earlier snapshots: 0 of 3 members\nnot captured: ipc: \
-             it is a socket\nwarning: not captured: memories: it is a link, which is not followed\n",
+             it is a socket\nwarning: not captured: memories: it is a link, which is not followed\nthe login of \
+             alice@example.com is kept in the profile `alice`\n",
         );
     let archive = env.path(&format!("{BASE}.tar.gz"));
     let inside = archived(&archive);
@@ -900,7 +903,8 @@ fn everything_is_private_whatever_the_umask() {
             }
         }
     }
-    assert_eq!(seen, 9);
+    // Four of them the profile with its login.
+    assert_eq!(seen, 13);
 }
 
 #[test]

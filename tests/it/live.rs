@@ -215,7 +215,14 @@ fn weekly_as_secondary() {
             let args = [&STATUS[..], &["--status-source", source]].concat();
             assert_eq!(world.run(&args).code(0).stderr("").json(), world.usual());
         }
-        assert!(!world.env.path(".codex-manager").exists());
+        assert_eq!(
+            world.env.files(".codex-manager"),
+            [
+                "lock",
+                "profiles/alice/auth.json",
+                "profiles/alice/profile.toml"
+            ]
+        );
     });
 }
 

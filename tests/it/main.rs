@@ -14,6 +14,7 @@ mod compat;
 mod config;
 mod cooldown;
 mod crash;
+mod credentials;
 mod databases;
 mod engine;
 mod help;

@@ -58,7 +58,7 @@ fn limits() -> Value {
     })
 }
 
-fn usual() -> Script {
+pub fn usual() -> Script {
     Script::new(account(), limits())
 }
 
@@ -94,13 +94,13 @@ fn answer() -> Value {
 }
 
 /// A world in which alice is signed in, with this as `codex` on PATH.
-struct World {
-    env: Env,
+pub struct World {
+    pub env: Env,
     codex: Scripted,
 }
 
 impl World {
-    fn of(script: &Script) -> Self {
+    pub fn of(script: &Script) -> Self {
         let env = Env::new();
         // Renewed just now: no Codex would renew it by itself.
         env.codex_home(&Person {
@@ -119,7 +119,7 @@ impl World {
 
     /// Runs the program, which neither leaves anything nor touches Codex's home.
     #[track_caller]
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         let home = self.env.tree(".codex");
         let ran = self.env.ran(&mut self.command(args), args);
         leftovers::none(&self.env);

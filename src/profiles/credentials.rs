@@ -1,0 +1,299 @@
+//! `profiles/<name>/auth.json`: the freshest login known of each account, byte for byte as Codex wrote it.
+//!
+//! Codex's refresh tokens work once: of an account's logins only the newest is sure to sign in, so an older one never
+//! takes the place of a newer. What cannot be read is told and stays.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::{Profile, load_all};
+use crate::codex::auth::{self, Login};
+use crate::codex::home::AUTH_JSON;
+use crate::error::Result;
+use crate::fsutil;
+use crate::lock::Lock;
+use crate::metadata::Account;
+use crate::timeutil::Stamp;
+
+const PROFILE_TOML: &str = "profile.toml";
+
+/// What became of a login that was to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept, in the profile of that name.
+    Written(String),
+    /// That very login, or a newer one, was kept already.
+    Already(String),
+    /// It is not kept: what stands in its place cannot be judged, for the reason given.
+    Refused(String),
+}
+
+/// A login that is kept.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The name of its profile.
+    pub profile: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub login: Login,
+}
+
+/// Which profile is an account's.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// The one of that name.
+    Known(String),
+    /// The one of that name, whose `profile.toml` is to be left alone: it cannot be read, or there is none.
+    Untold(String),
+    /// A new one.
+    New,
+}
+
+/// Keeps a login in its owner's profile below `dir`, which is made where there is none, if it is newer than the one that
+/// is kept. `known` tells the accounts there are: a profile that names an email alone is its owner's only where no other
+/// account has that email. `latest` is the latest instant that can be by now.
+///
+/// Fails where the system does; the caller holds the manager home's lock.
+pub fn keep(
+    dir: &Path,
+    _lock: &Lock,
+    (bytes, login): (&[u8], &Login),
+    known: &dyn Fn() -> Vec<Account>,
+    latest: Stamp,
+) -> Result<Kept> {
+    let account = &login.account;
+    let names = names_in(dir);
+    for name in &names {
+        // What a killed run left behind may hold tokens.
+        fsutil::sweep(&dir.join(name));
+    }
+    let (mut profiles, _) = load_all(dir);
+    profiles.retain(|profile| names.contains(&profile.name));
+    let (name, mut is_told) = match owner(dir, &names, &profiles, account, known) {
+        Owner::Known(name) => (name, true),
+        Owner::Untold(name) => (name, false),
+        Owner::New => (free_name(&wanted_name(account), &names), true),
+    };
+    let place = dir.join(&name);
+    let auth_json = place.join(AUTH_JSON);
+    let standing = match read(&auth_json, account) {
+        Ok(standing) => standing,
+        Err(reason) => return Ok(Kept::Refused(reason)),
+    };
+    is_told |= !fsutil::exists(&place.join(PROFILE_TOML))?;
+    if is_told {
+        let profile = profiles.iter().find(|profile| profile.name == name);
+        if let Err(reason) = complete(&place.join(PROFILE_TOML), profile, login)? {
+            return Ok(Kept::Refused(reason));
+        }
+    }
+    let is_newer = standing
+        .is_none_or(|(kept, of)| kept != bytes && of.freshness(latest) < login.freshness(latest));
+    if !is_newer {
+        return Ok(Kept::Already(name));
+    }
+    fsutil::write_atomically(&auth_json, bytes)?;
+    // A directory that was made for it.
+    fsutil::sync_dir(dir)?;
+    fsutil::sync_dir(fsutil::parent_of(dir))?;
+    Ok(Kept::Written(name))
+}
+
+/// The freshest login of `account` that is kept below `dir`, and what is wrong with others of it.
+pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>, Vec<String>) {
+    let mut problems = Vec::new();
+    let mut freshest: Option<Credential> = None;
+    let (profiles, _) = load_all(dir);
+    for name in names_in(dir) {
+        let profile = profiles.iter().find(|profile| profile.name == name);
+        let of = profile.map(Profile::account);
+        if of.as_ref().is_some_and(|of| of.contradicts(account)) {
+            continue;
+        }
+        match read(&dir.join(&name).join(AUTH_JSON), account) {
+            Ok(Some((bytes, login))) => {
+                let than = freshest.as_ref().map(|kept| kept.login.freshness(latest));
+                if than.is_none_or(|than| than < login.freshness(latest)) {
+                    freshest = Some(Credential {
+                        profile: name,
+                        bytes,
+                        login,
+                    });
+                }
+            }
+            Err(reason) if of.is_some_and(|of| of.is_same_as(account)) => problems.push(reason),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    (freshest, problems)
+}
+
+/// The login at `path`, which must be of `account`; None where there is no file.
+fn read(path: &Path, account: &Account) -> Result<Option<(Vec<u8>, Login)>, String> {
+    let told = |why: &str| {
+        format!(
+            "the kept login `{}` cannot be used: {why}; it stays as it is until you move it away",
+            path.display()
+        )
+    };
+    let bytes = fsutil::read_if_present(path, auth::MOST_BYTES)
+        .map_err(|error| told(&error.to_string()))?;
+    let Some(bytes) = bytes else {
+        return Ok(None);
+    };
+    let login = auth::parse(&bytes).map_err(|why| told(&why))?;
+    if !login.account.is_same_as(account) {
+        return Err(told(&format!("it is of another account than {account}")));
+    }
+    Ok(Some((bytes, login)))
+}
+
+/// Everything in `dir` that a new directory could meet, sorted; a name that is no text is no profile's.
+fn names_in(dir: &Path) -> Vec<String> {
+    let listing = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = listing
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+fn owner(
+    dir: &Path,
+    names: &[String],
+    profiles: &[Profile],
+    account: &Account,
+    known: &dyn Fn() -> Vec<Account>,
+) -> Owner {
+    let holds_theirs = |name: &str| read(&dir.join(name).join(AUTH_JSON), account);
+    let same = profiles
+        .iter()
+        .find(|profile| profile.account().is_same_as(account));
+    if let Some(profile) = same {
+        return Owner::Known(profile.name.clone());
+    }
+    // A profile that cannot be read, or was never written, is known by the login in it.
+    let untold = |name: &&String| {
+        profiles.iter().all(|profile| profile.name != **name)
+            && matches!(holds_theirs(name), Ok(Some(_)))
+    };
+    if let Some(name) = names.iter().find(untold) {
+        return Owner::Untold(name.clone());
+    }
+    if let Some(profile) = by_email(profiles, account, known)
+        && holds_theirs(&profile.name).is_ok()
+    {
+        return Owner::Known(profile.name.clone());
+    }
+    Owner::New
+}
+
+/// The one profile that names no more than the email of `account`, where nobody else may be meant by it.
+fn by_email<'a>(
+    profiles: &'a [Profile],
+    account: &Account,
+    known: &dyn Fn() -> Vec<Account>,
+) -> Option<&'a Profile> {
+    let email = account.email.as_deref().filter(|_| account.is_exact())?;
+    let mut meant = profiles.iter().filter(|profile| {
+        let named = profile.email.as_deref();
+        named.is_some_and(|named| named.eq_ignore_ascii_case(email))
+            && profile.user_id.is_none()
+            && profile.account_id.is_none()
+    });
+    let (Some(profile), None) = (meant.next(), meant.next()) else {
+        return None;
+    };
+    let named = profile.account();
+    let mut others = profiles.iter().map(Profile::account).chain(known());
+    let is_other =
+        |other: &Account| *other != named && other.may_be(&named) && other.contradicts(account);
+    (!others.any(|other| is_other(&other))).then_some(profile)
+}
+
+/// Adds to `profile.toml` what it does not say yet of the account, every other byte as it is. The inner error says why
+/// it was left alone.
+fn complete(
+    path: &Path,
+    profile: Option<&Profile>,
+    login: &Login,
+) -> Result<std::result::Result<(), String>> {
+    let said = profile.cloned().unwrap_or_default();
+    let account = &login.account;
+    let lines = [
+        ("email", &said.email, &account.email),
+        ("account_id", &said.account_id, &account.account_id),
+        ("user_id", &said.user_id, &account.user_id),
+        ("plan_type", &said.plan_type, &login.plan_type),
+    ];
+    let missing = lines
+        .into_iter()
+        .filter(|(_, said, _)| said.is_none())
+        .filter_map(|(key, _, value)| Some((key, value.as_deref()?)));
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let old = fsutil::read_if_present(&target, super::MOST_BYTES)?.unwrap_or_default();
+    let untold = |why: &str| {
+        let path = path.display();
+        Ok(Err(format!(
+            "the profile `{path}` cannot be completed: {why}"
+        )))
+    };
+    let Ok(old) = String::from_utf8(old) else {
+        return untold("it is no text");
+    };
+    let end = if old.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut new = old.clone();
+    for (key, value) in missing {
+        if !new.is_empty() && !new.ends_with('\n') {
+            new.push_str(end);
+        }
+        let _ = write!(new, "{key} = {}{end}", toml_edit::Value::from(value));
+    }
+    if new == old {
+        return Ok(Ok(()));
+    }
+    if let Err(error) = toml::from_str::<Profile>(&new) {
+        return untold(error.message());
+    }
+    fsutil::write_atomically(&target, new.as_bytes()).map(Ok)
+}
+
+/// What a profile of `account` would be called: the email's local part; for a key its own id.
+fn wanted_name(account: &Account) -> String {
+    const MOST: usize = 64;
+    let email = account.email.as_deref();
+    let local = email.map(|email| email.rsplit_once('@').map_or(email, |(local, _)| local));
+    let text = local.filter(|local| !local.is_empty()).or(email);
+    let text = text.or(account.user_id.as_deref()).unwrap_or_default();
+    let safe = |letter: char| match letter.to_ascii_lowercase() {
+        letter if letter.is_ascii_alphanumeric() || "._+-".contains(letter) => letter,
+        _ => '-',
+    };
+    let name: String = text.chars().take(MOST).map(safe).collect();
+    let name = name.trim_matches(['.', '-']);
+    // Devices of Windows, with any ending.
+    let stem = name.split('.').next().unwrap_or_default();
+    let numbered = stem
+        .strip_prefix("com")
+        .or_else(|| stem.strip_prefix("lpt"));
+    let is_device = ["con", "prn", "aux", "nul"].contains(&stem)
+        || numbered.is_some_and(|rest| rest.len() == 1 && rest.chars().all(|c| c.is_ascii_digit()));
+    match name {
+        "" => "account".to_owned(),
+        name if is_device => format!("account-{name}"),
+        name => name.to_owned(),
+    }
+}
+
+/// `wanted`, or the first of `wanted-2`, `wanted-3`… that is none of `taken`, whatever its case.
+fn free_name(wanted: &str, taken: &[String]) -> String {
+    let is_free = |name: &str| !taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
+    let numbered = (2_u64..).map(|number| format!("{wanted}-{number}"));
+    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+    names.find(|name| is_free(name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
