@@ -267,6 +267,9 @@ pub struct RestoreArgs {
     /// Put back what the last restore replaced
     #[arg(long)]
     pub undo: bool,
+    /// Go on although a Codex is open on that home
+    #[arg(long)]
+    pub force: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
