@@ -97,7 +97,8 @@ fn run(world: &World, args: &[&str]) -> Ran {
 /// Alice's snapshot, and bob signed in since.
 fn prepare(env: &Env) {
     fs::create_dir_all(env.path(".codex/sessions")).expect("makes");
-    env.run(&["backup", "--offline", "--quiet"]).code(0);
+    env.write("status.txt", &Person::named("alice").panel(66, "15:55"));
+    env.run(&["backup", "--status-file", "status.txt"]).code(0);
     env.write(".codex/auth.json", &Person::named("bob").auth_json());
 }
 
@@ -108,21 +109,20 @@ fn home(env: &Env) -> Vec<(String, String)> {
     tree
 }
 
+/// Whether the snapshot's login is the one in the home.
 fn is_alices(env: &Env) -> bool {
-    env.read(".codex/auth.json")
-        .contains("access-made-up-secret-user-alice")
-        || !env.read(".codex/auth.json").contains("user-bob")
+    !env.read(".codex/auth.json").contains("user-bob")
 }
 
 /// Restores, and expects that it is refused for these processes and that the home stays as it is.
 #[track_caller]
 fn refused(env: &Env, ran: impl FnOnce() -> Ran, who: &str) {
-    let before = home(env);
+    const SAFETY: &str = ".codex-manager/backups/safety";
+    let before = (home(env), env.files(SAFETY));
     ran().code(11).stdout("").stderr(&format!(
         "error: codex is open on `~/.codex`: {who}; nothing was changed\nhint: {HINT}\n"
     ));
-    assert_eq!(home(env), before);
-    assert!(!env.path(".codex-manager/backups/safety").exists());
+    assert_eq!((home(env), env.files(SAFETY)), before);
 }
 
 #[test]
@@ -192,18 +192,19 @@ fn by_force_it_goes_on_with_a_warning_and_undo_is_refused_too() {
 fn a_codex_of_another_home_is_nobodys_business() {
     with(test_name!(), NEWEST, |world| {
         let env = &world.env;
+        // Signed in, or it would ask others for what it can do.
+        env.write("other/auth.json", &env.read(".codex/auth.json"));
         prepare(env);
         let other = env.path("other");
-        fs::create_dir(&other).expect("makes");
         // Its databases lie where those of the first home are.
         let shared = "sqlite_home = \"../shared\"\n";
         let fast = env.path("shared");
         fs::create_dir(&fast).expect("makes");
-        env.write("other/config.toml", shared);
+        let config = format!("{shared}{}", env.read(".codex/config.toml"));
+        env.write("other/config.toml", &config);
         let server = Server::start(world, &other);
         run(world, &RESTORE).code(0).stderr("");
-        let config = env.read(".codex/config.toml");
-        env.write(".codex/config.toml", &format!("{shared}{config}"));
+        env.write(".codex/config.toml", &config);
         assert!(
             env.files("shared")
                 .iter()
@@ -315,6 +316,10 @@ fn whoever_holds_the_database_of_threads_is_refused() {
     assert!(is_alices(&env));
 }
 
+/// Where `ps` is, which Codex asks for its daemon.
+#[cfg(target_os = "linux")]
+const SYSTEM: &str = "/usr/bin:/bin";
+
 /// A daemon of the real Codex and what keeps it up to date: whatever of them still runs is ended at the end.
 #[cfg(target_os = "linux")]
 struct Daemon<'a>(&'a World);
@@ -327,15 +332,17 @@ impl<'a> Daemon<'a> {
         command.args(["app-server", "daemon", "start"]).env_clear();
         world.env.surround(&mut command);
         world.chatgpt.reach(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.env("PATH", SYSTEM);
         let daemon = Self(world);
-        assert!(
-            command
-                .stderr(Stdio::null())
-                .status()
-                .expect("runs")
-                .success()
-        );
+        let log = world.env.beside_home("daemon.log");
+        let file = fs::File::create(&log).expect("makes");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file);
+        let status = command.status().expect("runs");
+        let said = fs::read_to_string(log).expect("reads");
+        assert!(status.success(), "{said}");
         daemon
     }
 
@@ -396,7 +403,10 @@ fn a_daemon_alone_is_stopped_by_codex() {
         );
         assert_eq!(daemon.id(), Some(id));
 
-        run(world, &RESTORE).code(0).stderr("");
+        let path = format!("{}:{SYSTEM}", env.beside_home("bin").display());
+        let mut restore = world.command(&RESTORE);
+        let ran = env.ran(restore.env("PATH", path), &RESTORE);
+        ran.code(0).stderr("");
         assert!(is_alices(env));
         assert_eq!(daemon.id(), None);
         drop(daemon);
