@@ -316,6 +316,52 @@ fn whoever_holds_the_database_of_threads_is_refused() {
     assert!(is_alices(&env));
 }
 
+#[test]
+fn one_that_is_opened_meanwhile_is_refused_before_anything_moves() {
+    let env = Env::new();
+    env.codex_home(&Person::named("alice"));
+    prepare(&env);
+    // Keeping this takes a while.
+    let mut noise = vec![0_u8; 24 << 20];
+    let mut state = 1_u64;
+    for byte in &mut noise {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        *byte = state.to_be_bytes()[0];
+    }
+    fs::write(env.path(".codex/sessions/noise.jsonl"), noise).expect("writes");
+    let path = env.path(".codex/state_5.sqlite");
+    let open = || {
+        let database = Connection::open(&path).expect("opens");
+        database
+            .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE IF NOT EXISTS t(n INTEGER);")
+            .expect("runs");
+        database
+    };
+    drop(open());
+    let before = home(&env);
+    let mut restore = env.command(&RESTORE);
+    let mut child = restore
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let stage = env.path(".codex/.codex-manager-restore");
+    until("it is unpacked", || {
+        stage.exists() || child.try_wait().expect("asks").is_some()
+    });
+    let database = open();
+    let output = child.wait_with_output().expect("ends");
+    drop(database);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(11), "{said}");
+    let this = format!("process {}; nothing was changed", std::process::id());
+    assert!(said.contains(&this), "{said}");
+    assert_eq!(home(&env), before);
+    assert!(!env.path(".codex-manager/backups/safety").exists());
+}
+
 /// Where `ps` is, which Codex asks for its daemon.
 #[cfg(target_os = "linux")]
 const SYSTEM: &str = "/usr/bin:/bin";
