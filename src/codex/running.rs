@@ -27,6 +27,10 @@ const MOST_SAID: u64 = 64 << 10;
 /// databases has it open as long as it runs.
 const THREADS: &str = "state_";
 
+/// The bytes of a database whose locks are SQLite's. Source: the SQLite file format, "The Lock-Byte Page".
+#[cfg(unix)]
+const SQLITE_LOCK: std::ops::Range<u64> = 0x4000_0000..0x4000_0200;
+
 /// What kind of Codex it is.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))] // nothing tells it there
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +82,8 @@ pub struct Open {
     pub processes: Vec<Process>,
     /// The daemon that Codex noted in this home, where it runs and is the very process that was noted.
     daemon: Option<i32>,
-    /// Whether a Codex of this user does not tell its home: it may be this one.
-    has_unknown: bool,
+    /// Whether more processes than these hold the lock on a database of the home.
+    has_more: bool,
 }
 
 impl Open {
@@ -91,7 +95,7 @@ impl Open {
     /// Whether it is Codex's daemon and nobody whom that may be serving.
     pub fn is_idle_daemon(&self) -> bool {
         let is_daemon = |process: &Process| process.pid.is_some() && process.pid == self.daemon;
-        self.is_any() && !self.has_unknown && self.processes.iter().all(is_daemon)
+        self.is_any() && !self.has_more && self.processes.iter().all(is_daemon)
     }
 }
 
@@ -114,10 +118,9 @@ pub struct Holder {
 #[cfg(unix)]
 pub fn holder(path: &Path) -> Option<Holder> {
     use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
-    // Source: the SQLite file format, "The Lock-Byte Page".
     let lock = Flock {
-        start: 0x4000_0000,
-        length: 512,
+        start: SQLITE_LOCK.start,
+        length: SQLITE_LOCK.end - SQLITE_LOCK.start,
         pid: None,
         typ: FlockType::WriteLock,
         offset_type: FlockOffsetType::Set,
@@ -142,6 +145,7 @@ pub fn look(home: &Path, sqlite_home: Option<&Path>) -> Open {
     let home = fsutil::real(home);
     let elsewhere = sqlite_home.map(fsutil::real).filter(|dir| *dir != home);
     let mut found = scan(&home);
+    let mut holders = Vec::new();
     for (dir, is_shared) in [(Some(&home), false), (elsewhere.as_ref(), true)] {
         for database in dir.iter().flat_map(|dir| threads_databases(dir)) {
             let Some(Holder { pid }) = holder(&database) else {
@@ -149,7 +153,10 @@ pub fn look(home: &Path, sqlite_home: Option<&Path>) -> Open {
             };
             // Several homes may keep their databases in one directory.
             let is_anothers = |pid: i32| is_shared && found.elsewhere.contains(&pid);
-            if !pid.is_some_and(|pid| is_anothers(pid) || is_this_program(pid)) {
+            let is_passed_over = |pid: i32| is_anothers(pid) || is_this_program(pid);
+            let all = all_holders(&database).into_iter();
+            holders.extend(all.filter(|pid| !is_passed_over(*pid)).map(Some));
+            if !pid.is_some_and(is_passed_over) {
                 found
                     .open
                     .entry(pid)
@@ -157,6 +164,7 @@ pub fn look(home: &Path, sqlite_home: Option<&Path>) -> Open {
             }
         }
     }
+    let has_more = holders.iter().any(|pid| !found.open.contains_key(pid));
     let updater = found.updater;
     let processes = found.open.into_iter();
     let processes = processes.map(|(pid, kind)| Process { pid, kind });
@@ -165,7 +173,7 @@ pub fn look(home: &Path, sqlite_home: Option<&Path>) -> Open {
             .filter(|process| process.pid.is_none() || process.pid != updater)
             .collect(),
         daemon: found.daemon,
-        has_unknown: found.has_unknown,
+        has_more,
     }
 }
 
@@ -188,7 +196,6 @@ struct Found {
     elsewhere: Vec<i32>,
     daemon: Option<i32>,
     updater: Option<i32>,
-    has_unknown: bool,
 }
 
 /// Looks at every process. One that ends meanwhile, or may not be looked at, is passed over.
@@ -200,7 +207,6 @@ fn scan(home: &Path) -> Found {
         ..Found::default()
     };
     let this = rustix::process::getpid().as_raw_nonzero().get();
-    let user = rustix::process::geteuid().as_raw();
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     for pid in ids.filter(|pid| *pid != this) {
@@ -214,15 +220,8 @@ fn scan(home: &Path) -> Found {
             continue;
         }
         let is_noted = [found.daemon, found.updater].contains(&Some(pid));
-        let Ok(environment) = std::fs::read(of("environ")) else {
-            let status = std::fs::read_to_string(of("status")).unwrap_or_default();
-            let is_own = told::user(&status) == Some(user);
-            if is_noted {
-                found.open.insert(Some(pid), told::kind(&line));
-            }
-            found.has_unknown |= is_own && !is_noted;
-            continue;
-        };
+        // Nobody may read it where Codex hides itself, and others' may not be read at all.
+        let environment = std::fs::read(of("environ")).unwrap_or_default();
         let named = told::home(&environment).and_then(|named| {
             let start = if named.is_absolute() {
                 PathBuf::new()
@@ -238,6 +237,22 @@ fn scan(home: &Path) -> Found {
         }
     }
     found
+}
+
+/// All who hold the lock, and some who may: see [`told::lock_holders`].
+#[cfg(target_os = "linux")]
+fn all_holders(database: &Path) -> Vec<i32> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(meta) = std::fs::metadata(database) else {
+        return Vec::new();
+    };
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    told::lock_holders(&locks, meta.ino()).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn all_holders(_: &Path) -> Vec<i32> {
+    Vec::new()
 }
 
 /// Processes cannot be looked at here.
@@ -325,10 +340,10 @@ mod tests {
 
     #[test]
     fn only_a_daemon_that_was_noted_and_serves_nobody_is_idle() {
-        let open = |processes: &[Process], daemon, has_unknown| Open {
+        let open = |processes: &[Process], daemon, has_more| Open {
             processes: processes.to_vec(),
             daemon,
-            has_unknown,
+            has_more,
         };
         let daemon = process(7, Kind::Daemon);
         let unnamed = Process {

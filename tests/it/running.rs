@@ -323,12 +323,10 @@ fn one_that_is_opened_meanwhile_is_refused_before_anything_moves() {
     prepare(&env);
     // Keeping this takes a while.
     let mut noise = vec![0_u8; 24 << 20];
-    let mut state = 1_u64;
+    let mut seed = 1_u64;
     for byte in &mut noise {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        *byte = state.to_be_bytes()[0];
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = seed.to_be_bytes()[0];
     }
     fs::write(env.path(".codex/sessions/noise.jsonl"), noise).expect("writes");
     let path = env.path(".codex/state_5.sqlite");

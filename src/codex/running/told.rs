@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Kind;
+use super::{Kind, SQLITE_LOCK};
 
 /// What every program file of Codex is called.
 const NAME: &[u8] = b"codex";
@@ -92,10 +92,21 @@ pub fn stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// The user a process runs as, of `/proc/PID/status`: the effective one.
-pub fn user(status: &str) -> Option<u32> {
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    ids.split_ascii_whitespace().nth(1)?.parse().ok()
+/// Every process that holds SQLite's lock on the file of that number, of `/proc/locks`; of whatever file system, since not
+/// every one tells its own there. Source: proc_locks(5).
+pub fn lock_holders(locks: &str, file: u64) -> impl Iterator<Item = i32> {
+    locks.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        // Who waits for a lock has an arrow before the kind.
+        let ["POSIX", _, _, pid, place, start, _] = fields.get(1..)? else {
+            return None;
+        };
+        let number: u64 = place.rsplit(':').next()?.parse().ok()?;
+        let is_sqlites = SQLITE_LOCK.contains(&start.parse().ok()?);
+        (number == file && is_sqlites)
+            .then(|| pid.parse().ok())
+            .flatten()
+    })
 }
 
 /// What Codex notes of its daemon, or of what keeps that up to date.
@@ -215,8 +226,18 @@ mod tests {
         ] {
             assert_eq!(stat(broken), None);
         }
-        assert_eq!(user("Name:\ta\nUid:\t1000\t1001\t1000\t1000\n"), Some(1001));
-        assert_eq!(user("Name:\ta\n"), None);
+    }
+
+    #[test]
+    fn every_holder_of_the_lock_is_found() {
+        let locks = "1: POSIX  ADVISORY  READ 11 fe:00:77 1073741826 1073742335\n\
+                     1: -> POSIX  ADVISORY  WRITE 12 fe:00:77 1073741826 1073742335\n\
+                     2: POSIX  ADVISORY  READ 13 00:2a:77 1073741826 1073742335\n\
+                     3: POSIX  ADVISORY  READ 14 fe:00:77 128 128\n\
+                     4: POSIX  ADVISORY  READ 15 fe:00:78 1073741826 1073742335\n\
+                     5: FLOCK  ADVISORY  WRITE 16 fe:00:77 0 EOF\n\
+                     6: POSIX\n";
+        assert_eq!(lock_holders(locks, 77).collect::<Vec<_>>(), [11, 13]);
     }
 
     #[test]
