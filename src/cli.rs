@@ -270,6 +270,9 @@ pub struct RestoreArgs {
     /// Restore the login as it was archived, even where a newer one of that account is known
     #[arg(long)]
     pub archived_auth: bool,
+    /// Go on although a Codex is open on that home
+    #[arg(long)]
+    pub force: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

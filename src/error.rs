@@ -22,7 +22,7 @@ pub enum Kind {
     Usage,
     /// No such backup or account.
     NotFound,
-    /// Another codex-manager holds the lock.
+    /// Another codex-manager holds the lock, or Codex is open on the home.
     Locked,
     /// The status, the login or the archive belongs to another account.
     AccountMismatch,

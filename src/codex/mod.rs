@@ -6,4 +6,5 @@ pub mod home;
 pub mod process;
 pub mod program;
 pub mod redact;
+pub mod running;
 pub mod status;

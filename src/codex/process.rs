@@ -22,18 +22,59 @@ pub fn output_of_shell(
     most: u64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>> {
-    let mut shell = shell(command);
-    shell
+    match run(&mut shell(command), timeout, most, stop)? {
+        Ran::Ended(Ending::Code(0), output) => Ok(output),
+        // Not a word of what it said: it may have printed a login.
+        Ran::Ended(ending, _) => {
+            let message = format!("the status command ended with {ending}");
+            Err(refused(message, "run it by hand to see why"))
+        }
+        Ran::TookTooLong => Err(refused(
+            format!(
+                "the status command took longer than {} s and was ended",
+                timeout.as_secs()
+            ),
+            "run it by hand to see why, or raise the setting `status.timeout_seconds`",
+        )),
+        Ran::Unstartable(error) => {
+            let why = crate::error::describe(&error);
+            Err(refused(
+                format!("the status command cannot be started: {why}"),
+                "check `--status-command`",
+            ))
+        }
+    }
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub enum Ran {
+    /// It ended by itself; the beginning of what it printed on standard output.
+    Ended(Ending, Vec<u8>),
+    /// It took longer than it may, and was ended.
+    TookTooLong,
+    /// The system does not start it.
+    Unstartable(std::io::Error),
+}
+
+/// Runs `command` without input, and keeps the first `most` bytes of its output. Fails on a signal.
+pub fn run(
+    command: &mut Command,
+    timeout: Duration,
+    most: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Ran> {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let child = shell.spawn().map_err(|error| {
-        let why = crate::error::describe(&error);
-        refused(
-            format!("the status command cannot be started: {why}"),
-            "check `--status-command`",
-        )
-    })?;
+    // A group of its own, so that all of it can be ended.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ok(Ran::Unstartable(error)),
+    };
     let mut running = Family::of_group(child);
     let out = collect(running.leader.stdout.take(), most)?;
     let end = Instant::now() + timeout;
@@ -45,23 +86,11 @@ pub fn output_of_shell(
             break ending;
         }
         if Instant::now() >= end {
-            return Err(refused(
-                format!(
-                    "the status command took longer than {} s and was ended",
-                    timeout.as_secs()
-                ),
-                "run it by hand to see why, or raise the setting `status.timeout_seconds`",
-            ));
+            return Ok(Ran::TookTooLong);
         }
         std::thread::sleep(POLL);
     };
-    let output = received(&out);
-    if ending != Ending::Code(0) {
-        // Not a word of what it said: it may have printed a login.
-        let message = format!("the status command ended with {ending}");
-        return Err(refused(message, "run it by hand to see why"));
-    }
-    Ok(output)
+    Ok(Ran::Ended(ending, received(&out)))
 }
 
 fn refused(message: impl Into<String>, hint: &str) -> Error {
@@ -70,10 +99,8 @@ fn refused(message: impl Into<String>, hint: &str) -> Error {
 
 #[cfg(unix)]
 fn shell(command: &str) -> Command {
-    use std::os::unix::process::CommandExt;
     let mut shell = Command::new("/bin/sh");
-    // A group of its own, so that all of it can be ended.
-    shell.arg("-c").arg(command).process_group(0);
+    shell.arg("-c").arg(command);
     shell
 }
 

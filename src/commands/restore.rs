@@ -2,6 +2,7 @@
 //! as it is unpacked beside; what is replaced becomes a snapshot of its own, which `--undo` puts back.
 
 mod choose;
+mod in_use;
 mod login;
 
 use std::collections::HashSet;
@@ -39,6 +40,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
+    in_use::check(ctx, args, &dest)?;
     if args.dry_run {
         warn_of_kept(ctx, &preview.plan);
         let login = chosen_login(ctx, args, &preview, &dest, None);
@@ -56,6 +58,9 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     ctx.ui.confirm(&question, args.yes)?;
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
+    if !args.force {
+        in_use::close(ctx, &dest)?;
+    }
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
         plan: plan(ctx, &preview.sound, &dest, &backup_dir, preview.scope)?,
@@ -80,6 +85,18 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
+    // With the home as it was, what was kept of it is only a copy.
+    let unkept = |error| {
+        if let Some(dir) = safety.as_deref().and_then(Path::parent) {
+            let _ = std::fs::remove_dir_all(dir);
+            let _ = dir.parent().map(std::fs::remove_dir);
+        }
+        error
+    };
+    if !args.force {
+        // One that was started while all of this took its time.
+        in_use::close(ctx, &dest).map_err(unkept)?;
+    }
     // As late as can be: Codex may have renewed it while the safety copy was made.
     let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
     let login = chosen_login(ctx, args, &again, &dest, told.as_ref());
@@ -90,14 +107,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         .and_then(|()| staged.install())
         .map_err(|failure| match failure {
             NotInstalled::CutShort(error) => error,
-            NotInstalled::Unchanged(error) => {
-                // With the home as it was, what was kept of it is only a copy.
-                if let Some(dir) = safety.as_deref().and_then(Path::parent) {
-                    let _ = std::fs::remove_dir_all(dir);
-                    let _ = dir.parent().map(std::fs::remove_dir);
-                }
-                error
-            }
+            NotInstalled::Unchanged(error) => unkept(error),
         })?;
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::codex::running;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::DatabaseMethod;
@@ -217,28 +218,7 @@ fn discard(target: &Path) {
 /// Whether somebody works with the database: its log has an index, or SQLite's lock on it is held. Whoever keeps a log
 /// for himself alone makes no index.
 fn is_open(source: &Path) -> bool {
-    fs::symlink_metadata(beside(source, "-shm")).is_ok() || is_locked(source)
-}
-
-/// Asks for SQLite's lock without taking it.
-#[cfg(unix)]
-fn is_locked(source: &Path) -> bool {
-    use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
-    // Source: the SQLite file format, "The Lock-Byte Page".
-    let lock = Flock {
-        start: 0x4000_0000,
-        length: 512,
-        pid: None,
-        typ: FlockType::WriteLock,
-        offset_type: FlockOffsetType::Set,
-    };
-    let holder = fsutil::open_regular(source).map(|file| fcntl_getlk(&file, &lock));
-    holder.is_ok_and(|holder| holder.is_ok_and(|holder| holder.is_some()))
-}
-
-#[cfg(not(unix))]
-fn is_locked(_: &Path) -> bool {
-    false
+    fs::symlink_metadata(beside(source, "-shm")).is_ok() || running::holder(source).is_some()
 }
 
 /// Copies a database that nobody has open: the files, where none of them moves meanwhile. Asking SQLite would leave the

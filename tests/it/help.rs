@@ -95,6 +95,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--auth-only",
             "--no-safety-backup",
             "--undo",
+            "--force",
             "--yes",
             "--dry-run",
         ],

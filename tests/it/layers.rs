@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "archive/known.rs",
     "archive/limits.rs",
     "codex/redact.rs",
+    "codex/running/",
     "codex/status/app_server/",
     "codex/status/panel.rs",
     "codex/status/panel/",

@@ -43,6 +43,8 @@ mod recovery;
 mod restore;
 mod rollout;
 #[cfg(unix)]
+mod running;
+#[cfg(unix)]
 mod scripted;
 mod smoke;
 mod status;
