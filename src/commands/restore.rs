@@ -99,6 +99,15 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     }
     // As late as can be: Codex may have renewed it while the safety copy was made.
     let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    if told.is_some() && safety.is_none() {
+        return Err(Error::other(
+            format!(
+                "the login in `{}` cannot be kept, and there is to be no safety copy of it; nothing was changed",
+                dest.display()
+            ),
+            "do what the warning says, or leave out `--no-safety-backup`",
+        ));
+    }
     let login = chosen_login(ctx, args, &again, &dest, told.as_ref());
     let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
     let exchanged = newer.map_or(Ok(()), |bytes| staged.exchange(home::AUTH_JSON, bytes));

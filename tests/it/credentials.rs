@@ -307,6 +307,23 @@ fn broken_files_are_told_and_stay() {
     env.run(&["restore", "alice@example.com", "--yes", "--quiet"])
         .code(0)
         .stderr(&told);
+    // Where nothing else would hold it, it is not replaced.
+    let before = env.tree(".codex");
+    let ran = env
+        .run(&[
+            "restore",
+            "alice@example.com",
+            "--yes",
+            "--no-safety-backup",
+        ])
+        .code(1);
+    assert!(
+        ran.stderr
+            .contains("cannot be kept, and there is to be no safety copy of it"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(env.tree(".codex"), before);
     env.write(LIVE, &bob.auth_json());
     let ran = env
         .run(&["restore", "alice@example.com", "--yes", "--json"])
