@@ -59,13 +59,23 @@ impl Archived {
     }
 }
 
+/// At level 2, in two threads.
+fn how<'a>(reuse: &'a Reuse, known: &'a Known) -> How<'a> {
+    How {
+        level: 2,
+        threads: 2,
+        reuse,
+        known,
+        told: None,
+    }
+}
+
 fn archived_with(entries: &[Entry], threads: usize, level: u8, reuse: &Reuse) -> Archived {
+    let known = Known::default();
     let how = How {
         level,
         threads,
-        reuse,
-        known: &Known::default(),
-        told: None,
+        ..how(reuse, &known)
     };
     archived_by(entries, None, &how)
 }
@@ -282,19 +292,13 @@ fn entries_that_become_known_later_follow_the_others() {
     let mut entries = home(dir.path());
     let late = Late::new();
     let given = vec![file(dir.path(), "a.sqlite", &text(2 * BLOCK + 9, 77))];
-    let how = How {
-        level: 2,
-        threads: 2,
-        reuse: &Reuse::default(),
-        known: &Known::default(),
-        told: None,
-    };
+    let (reuse, known) = (Reuse::default(), Known::default());
     let archived_later = std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(std::time::Duration::from_millis(50));
             late.set(given.clone()).expect("nobody else sets it");
         });
-        archived_by(&entries, Some(&late), &how)
+        archived_by(&entries, Some(&late), &how(&reuse, &known))
     });
     entries.extend(given);
     assert!(archived_later.bytes() == archived(&entries).bytes());
@@ -326,16 +330,7 @@ fn a_large_file_is_not_read_again_while_its_state_is_the_same() {
         file(dir.path(), "b.jsonl", &other),
     ];
     let empty = || Known::after(std::time::Duration::from_secs(3));
-    let with = |known: &Known, reuse: &Reuse| {
-        let how = How {
-            level: 2,
-            threads: 2,
-            reuse,
-            known,
-            told: None,
-        };
-        archived_by(&entries, None, &how)
-    };
+    let with = |known: &Known, reuse: &Reuse| archived_by(&entries, None, &how(reuse, known));
     let plain = || with(&empty(), &Reuse::default());
     // Written a moment ago, it may be written once more without another time, whatever the one is that can be set.
     assert_eq!(plain().written().notes, []);
@@ -594,16 +589,7 @@ fn what_is_written_by_a_mapping_is_not_missed() {
     )];
     std::thread::sleep(std::time::Duration::from_millis(3100));
     let empty = Known::after(std::time::Duration::from_secs(3));
-    let with = |known: &Known, reuse: &Reuse| {
-        let how = How {
-            level: 2,
-            threads: 2,
-            reuse,
-            known,
-            told: None,
-        };
-        archived_by(&entries, None, &how)
-    };
+    let with = |known: &Known, reuse: &Reuse| archived_by(&entries, None, &how(reuse, known));
     let first = with(&empty, &Reuse::default());
     let reuse = Reuse::of(&[first.path()]);
     database
