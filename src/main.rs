@@ -12,6 +12,7 @@ mod context;
 mod databases;
 mod error;
 mod evidence;
+mod exchange;
 mod fsutil;
 #[cfg(test)]
 mod fuzz;

@@ -2,8 +2,6 @@
 //! as it is unpacked beside; what is replaced becomes a snapshot of its own, which `--undo` puts back.
 
 mod choose;
-mod in_use;
-mod login;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -11,21 +9,20 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::archive::manifest::{Absent, path_in_line};
-use crate::capture::{self, Wanted};
 use crate::cli::RestoreArgs;
-use crate::codex::auth;
 use crate::codex::home;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::exchange::in_use::{self, Deed};
+use crate::exchange::login::Chosen;
+use crate::exchange::safety;
 use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::live;
-use crate::metadata::{Account, BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
-use crate::snapshots::make::{self, Making};
-use crate::snapshots::{self, Depth, SAFETY, Snapshot, Sound};
+use crate::metadata::{Account, BackupMode};
+use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use crate::ui::{Page, Report};
-use login::Chosen;
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
@@ -40,7 +37,12 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
-    in_use::check(ctx, args, &dest)?;
+    let asked = in_use::Asked {
+        deed: Deed::Restore,
+        force: args.force,
+        dry_run: args.dry_run,
+    };
+    in_use::check(ctx, asked, &dest)?;
     if args.dry_run {
         warn_of_kept(ctx, &preview.plan);
         let login = chosen_login(ctx, args, &preview, &dest, None);
@@ -59,7 +61,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
     if !args.force {
-        in_use::close(ctx, &dest)?;
+        in_use::close(ctx, Deed::Restore, &dest)?;
     }
     // What was confirmed is what happens: the home is looked at again, the archive must still be the one that was read.
     let again = Prepared {
@@ -76,30 +78,30 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         &again.plan,
         &|| ctx.stopped(),
     )?;
-    let safety = if args.no_safety_backup {
+    let copy = if args.no_safety_backup {
         None
     } else {
         let mut earlier = snapshots::earlier(&evidence.snapshots, &again.sound.sidecar.account());
         earlier.push(snapshot.archive.clone());
-        safety_backup(ctx, &dest, &backup_dir, &again, &earlier)?
+        let exclude = &again.sound.sidecar.excluded_patterns;
+        let auth_only = again.scope == Scope::AuthOnly;
+        safety::keep(ctx, &dest, &backup_dir, (exclude, auth_only), &earlier)?
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
-    // With the home as it was, what was kept of it is only a copy.
     let unkept = |error| {
-        if let Some(dir) = safety.as_deref().and_then(Path::parent) {
-            let _ = std::fs::remove_dir_all(dir);
-            let _ = dir.parent().map(std::fs::remove_dir);
+        if let Some(archive) = &copy {
+            safety::drop(archive);
         }
         error
     };
     if !args.force {
         // One that was started while all of this took its time.
-        in_use::close(ctx, &dest).map_err(unkept)?;
+        in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
     }
     // As late as can be: Codex may have renewed it while the safety copy was made.
     let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
-    if told.is_some() && safety.is_none() {
+    if told.is_some() && copy.is_none() {
         return Err(Error::other(
             format!(
                 "the login in `{}` cannot be kept, and there is to be no safety copy of it; nothing was changed",
@@ -121,7 +123,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
     ctx.ui.done(&Answer::of(
-        ctx, mode, &snapshot, &again, &dest, login, safety,
+        ctx, mode, &snapshot, &again, &dest, login, copy,
     ))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     let noted = live::update(ctx, &lock, |registry| {
@@ -289,7 +291,7 @@ fn prepare(
 
 fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<Plan> {
     let auth_only = scope == Scope::AuthOnly;
-    let captured = capture_of(
+    let captured = safety::capture_of(
         ctx,
         dest,
         backup_dir,
@@ -307,163 +309,6 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) 
     let paths = captured.entries.into_iter().map(|entry| entry.path);
     let captured: HashSet<String> = paths.filter(|path| !is_missed(path)).collect();
     install::plan(dest, &sound.checked, &captured, scope)
-}
-
-/// What a snapshot of the home as it stands would hold; nothing where there is no home.
-fn capture_of(
-    ctx: &Ctx,
-    dest: &Path,
-    backup_dir: &Path,
-    exclude: &[String],
-    auth_only: bool,
-) -> Result<capture::Plan> {
-    if !fsutil::exists(dest)? {
-        return Ok(capture::Plan::default());
-    }
-    if !dest.is_dir() {
-        return Err(Error::other(
-            format!("`{}` is no directory; nothing was changed", dest.display()),
-            "name a Codex home with `--dest-dir`",
-        ));
-    }
-    let auth_json = fsutil::read_if_present(&home::auth_path(dest), auth::MOST_BYTES)?;
-    let email = auth_json
-        .as_deref()
-        .and_then(|bytes| auth::parse(bytes).ok())
-        .and_then(|login| login.account.email);
-    let wanted = Wanted {
-        auth_json: auth_json.as_deref(),
-        email: email.as_deref(),
-        auth_only,
-        include_tmp: ctx.include_tmp(false),
-        exclude,
-        own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.to_owned()],
-    };
-    capture::patterns(exclude).map_err(|error| {
-        let message = format!("the snapshot's sidecar names what cannot be understood: {error}");
-        Error::new(
-            Kind::ArchiveDamaged,
-            message,
-            "choose another one: `codex-manager list-backups`",
-        )
-    })?;
-    let plan = capture::plan(dest, &wanted)?;
-    // A home that is known in part must not be replaced: the rest would be in no safety copy.
-    if let Some(unseen) = plan.unseen() {
-        return Err(Error::other(
-            format!(
-                "`{}` cannot be looked at as a whole: {}; nothing was changed",
-                dest.display(),
-                unseen.line()
-            ),
-            "see who may read it, or restore the login alone with `--auth-only`",
-        ));
-    }
-    Ok(plan)
-}
-
-/// Keeps what will be replaced as a snapshot below `safety/<time>/`. None where there is nothing to replace yet.
-fn safety_backup(
-    ctx: &Ctx,
-    dest: &Path,
-    backup_dir: &Path,
-    prepared: &Prepared,
-    earlier: &[PathBuf],
-) -> Result<Option<PathBuf>> {
-    let auth_only = prepared.scope == Scope::AuthOnly;
-    let plan = capture_of(
-        ctx,
-        dest,
-        backup_dir,
-        &prepared.sound.sidecar.excluded_patterns,
-        auth_only,
-    )?;
-    let bytes = plan
-        .entries
-        .iter()
-        .find(|entry| entry.path == home::AUTH_JSON);
-    let login = bytes.and_then(|entry| match &entry.content {
-        crate::archive::write::Content::Bytes(bytes) => auth::parse(bytes).ok(),
-        _ => None,
-    });
-    let plan = plan.with_all_bytes();
-    // Clocks go back; which copy is the newest must not depend on them.
-    let kept = snapshots::list_kept(backup_dir, SAFETY, &ctx.zone)?.snapshots;
-    let newest = kept
-        .iter()
-        .filter_map(|snapshot| snapshot.sidecar.safety_sequence)
-        .max();
-    let sequence = newest.unwrap_or_default() + 1;
-    let account = login
-        .as_ref()
-        .map(|login| login.account.clone())
-        .unwrap_or_default();
-    let sidecar = Sidecar {
-        schema_version: Some(SCHEMA_VERSION),
-        email: account.email.clone(),
-        account_id: account.account_id.clone(),
-        user_id: account.user_id.clone(),
-        plan_type: login.as_ref().and_then(|login| login.plan_type.clone()),
-        auth_mode: login.map(|login| login.auth_mode),
-        status_source: Some(StatusSource::Offline),
-        backup_mode: Some(if auth_only {
-            BackupMode::AuthOnly
-        } else {
-            BackupMode::Full
-        }),
-        captured_files: plan.top_level(),
-        excluded_patterns: prepared.sound.sidecar.excluded_patterns.clone(),
-        not_captured: plan.not_captured(),
-        source_codex_home: Some(dest.display().to_string()),
-        hostname: ctx.hostname(),
-        created_at: Some(ctx.now),
-        safety_sequence: Some(sequence),
-        manager_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        ..Sidecar::default()
-    };
-    let who = account
-        .email
-        .or(account.user_id)
-        .unwrap_or_else(|| "unknown".to_owned());
-    let dir = make::free_dir(&backup_dir.join(SAFETY), Some(ctx.now))?;
-    let made = make::make(
-        &dir,
-        &BackupName::new(ctx.now, &who),
-        sidecar,
-        &plan,
-        &Making {
-            force: false,
-            level: ctx.level(None),
-            threads: None,
-            earlier,
-            notes: Some((&ctx.paths.known_files(), ctx.clock)),
-        },
-        &ctx.stop(),
-    );
-    let made = made.and_then(|made| match capture::first_unseen(&made.absent) {
-        None => Ok(made),
-        Some(unread) => Err(Error::other(
-            format!(
-                "what would be replaced cannot all be kept: {}; nothing was changed",
-                unread.line()
-            ),
-            "see who may read it, or say `--no-safety-backup`",
-        )),
-    });
-    for database in made.iter().flat_map(|made| &made.raw) {
-        ctx.ui.warn(&format!("in the safety copy {database}"));
-    }
-    for path in made.iter().flat_map(|made| &made.unsteady) {
-        ctx.ui.warn(&format!(
-            "in the safety copy `{path}` is as it was read last: it changed each time"
-        ));
-    }
-    if made.is_err() {
-        // The directory was made for it: nothing in it counts.
-        let _ = std::fs::remove_dir_all(&dir);
-        let _ = std::fs::remove_dir(backup_dir.join(SAFETY));
-    }
-    made.map(|made| Some(made.archive))
 }
 
 #[derive(Serialize)]

@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["context"],
     &["live"],
+    &["exchange"],
     &["commands"],
     // Tests of all of them.
     &["fuzz"],

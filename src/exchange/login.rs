@@ -9,7 +9,7 @@ use crate::context::Ctx;
 use crate::profiles::credentials;
 
 /// The login to install.
-pub(super) struct Chosen {
+pub struct Chosen {
     /// `archive`, `profile` or `live`.
     pub source: &'static str,
     /// The file, where it is not the archive's.

@@ -1,0 +1,6 @@
+//! What `restore` and `use` share: whether the Codex home may be changed now, which login is the one to install, and
+//! keeping what is replaced.
+
+pub mod in_use;
+pub mod login;
+pub mod safety;
