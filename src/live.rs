@@ -18,6 +18,7 @@ use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
 use crate::profiles::credentials::{self, Kept};
+use crate::profiles::in_use::LoginLock;
 use crate::registry::{Registry, same_login};
 use crate::snapshots::Depth;
 
@@ -197,6 +198,13 @@ pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Has the kept login of `account` to itself, to choose and install it: nobody else has Codex ask with it meanwhile, which
+/// may renew it. Waits as long as that may take; to be called before the lock of the manager home is taken.
+pub fn hold_login(ctx: &Ctx, account: &Account) -> Result<LoginLock> {
+    let patience = ctx.status_timeout(&LiveArgs::default()) + TO_RENEW;
+    LoginLock::acquire_within(&ctx.paths.profiles(), account, patience)
 }
 
 /// What was said as evidence, given what was known of the account before.

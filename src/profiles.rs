@@ -2,6 +2,7 @@
 //! account's login, see [`credentials`].
 
 pub mod credentials;
+pub mod in_use;
 
 use std::fs;
 use std::path::Path;

@@ -58,6 +58,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         preview.plan.units.len()
     );
     ctx.ui.confirm(&question, args.yes)?;
+    let _login = login::hold(ctx, preview.sound.checked.auth_json.as_deref())?;
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
     if !args.force {

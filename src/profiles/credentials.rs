@@ -130,6 +130,13 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
     (freshest, problems)
 }
 
+/// The names of the profiles below `dir` that hold a login of `account`, sorted.
+pub fn names_of(dir: &Path, account: &Account) -> Vec<String> {
+    let mut names = names_in(dir);
+    names.retain(|name| matches!(read(&dir.join(name).join(AUTH_JSON), account), Ok(Some(_))));
+    names
+}
+
 /// The login at `path`, which must be of `account`; None where there is no file.
 fn read(path: &Path, account: &Account) -> Result<Option<(Vec<u8>, Login)>, String> {
     let told = |why: &str| {
