@@ -391,19 +391,28 @@ pub fn temporary_dir(dir: &Path) -> Result<tempfile::TempDir> {
 
 /// Removes temporary files and directories that a killed run left in `dir` more than an hour ago. Best effort.
 pub fn sweep(dir: &Path) {
+    sweep_older_than(dir, STALE_SECONDS);
+}
+
+/// The same whatever their age, where nobody else can be at work on any.
+pub fn sweep_all(dir: &Path) {
+    sweep_older_than(dir, 0);
+}
+
+fn sweep_older_than(dir: &Path, seconds: u64) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;
     };
     for entry in entries.flatten() {
-        let ours = entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(TEMPORARY_PREFIX);
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+            continue;
+        }
         let age = entry
             .metadata()
             .and_then(|meta| meta.modified())
             .map(|time| time.elapsed().unwrap_or_default());
-        if ours && age.is_ok_and(|age| age.as_secs() > STALE_SECONDS) {
+        if seconds == 0 || age.is_ok_and(|age| age.as_secs() > seconds) {
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
             let _ = if is_dir {
                 fs::remove_dir_all(entry.path())

@@ -156,6 +156,11 @@ impl Registry {
         live::note(&mut self.live, home, account, at);
     }
 
+    /// Who was signed in to `home` last before `account_now`, None being nobody.
+    pub fn live_before(&self, home: &Path, account_now: Option<&Account>) -> Option<&Account> {
+        live::before(&self.live, home, account_now)
+    }
+
     /// Who was signed in to `home` at `at`, by what was seen so far and by who is signed in at `now`.
     pub fn live_at(
         &self,

@@ -1,6 +1,7 @@
 //! The only place that knows Codex's files and what Codex prints.
 
 pub mod auth;
+pub mod auth_file;
 pub mod family;
 pub mod home;
 pub mod process;

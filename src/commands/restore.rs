@@ -14,7 +14,7 @@ use crate::codex::home;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::in_use::{self, Deed};
-use crate::exchange::login::Chosen;
+use crate::exchange::login::{self, Chosen};
 use crate::exchange::safety;
 use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};

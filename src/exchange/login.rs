@@ -13,7 +13,7 @@ use crate::profiles::in_use::LoginLock;
 
 /// Has the logins of the account that the archive's `auth_json` is of to itself: what is chosen must still be its newest
 /// when it is installed.
-pub(super) fn hold(ctx: &Ctx, auth_json: Option<&[u8]>) -> Result<Option<LoginLock>> {
+pub fn hold(ctx: &Ctx, auth_json: Option<&[u8]>) -> Result<Option<LoginLock>> {
     let archived = auth_json.and_then(|bytes| auth::parse(bytes).ok());
     archived
         .map(|login| live::hold_login(ctx, &login.account))

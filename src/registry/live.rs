@@ -125,6 +125,23 @@ pub fn note(record: &mut Vec<Live>, home: &Path, account: &Account, at: Stamp) {
     });
 }
 
+/// Who was signed in to `home` last before `account_now`, None being nobody.
+pub fn before<'a>(
+    record: &'a [Live],
+    home: &Path,
+    account_now: Option<&Account>,
+) -> Option<&'a Account> {
+    let codex_home = name_of(home);
+    let of_home = record
+        .iter()
+        .rev()
+        .filter(|live| live.codex_home == codex_home);
+    let mut others = of_home
+        .map(|live| &live.account)
+        .filter(|account| account_now.is_none_or(|now| !same_login(account, now)));
+    others.next()
+}
+
 /// Who was signed in to `home` at `at`, by `record` and by who is signed in at `now` (None for nobody).
 pub fn at(
     record: &[Live],
@@ -272,6 +289,25 @@ mod tests {
         let record = record(&[(0, "alice"), (10, "alice"), (10, "bob")]);
         assert_eq!(who(&record, Some("bob"), 20, 10), Err(Unknown::AtASwitch));
         assert_eq!(who(&record, Some("bob"), 20, 11), Ok("bob".to_owned()));
+    }
+
+    #[test]
+    fn who_was_before_is_the_last_one_who_is_another() {
+        let record = record(&[(0, "alice"), (10, "bob"), (20, "carol"), (30, "carol")]);
+        let before = |now: Option<&str>| {
+            let now = now.map(person);
+            before(&record, home(), now.as_ref()).and_then(|account| account.email.clone())
+        };
+        let bob = Some("bob@example.com".to_owned());
+        let carol = Some("carol@example.com".to_owned());
+        assert_eq!(before(Some("carol")), bob);
+        // Whoever signed in since then, and nobody.
+        assert_eq!(before(Some("dave")), carol);
+        assert_eq!(before(Some("bob")), carol);
+        assert_eq!(before(None), carol);
+        let elsewhere = Path::new("/home/someone/.codex-work");
+        assert_eq!(super::before(&record, elsewhere, None), None);
+        assert_eq!(super::before(&record[..1], home(), Some(&person("alice"))), None);
     }
 
     #[test]

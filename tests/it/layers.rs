@@ -81,6 +81,7 @@ const MAY_WAIT: &[&str] = &[
     "stop.rs",
     "lock.rs",
     "fsutil.rs",
+    "codex/auth_file.rs",
     "codex/family.rs",
     "codex/process.rs",
     "codex/status/app_server.rs",
