@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod in_use;
+pub mod names;
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,9 @@ use serde::Deserialize;
 
 use crate::fsutil;
 use crate::metadata::Account;
+
+#[allow(unused_imports)] // of commands that are to come
+pub use names::meant;
 
 /// The largest profile that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -46,6 +50,11 @@ impl Profile {
             user_id: self.user_id.clone(),
             account_id: self.account_id.clone(),
         }
+    }
+
+    /// What its account is called: the email, for an API key its id.
+    pub fn called(&self) -> Option<&str> {
+        self.email.as_deref().or(self.user_id.as_deref())
     }
 }
 

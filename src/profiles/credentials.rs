@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::{Profile, load_all};
+use super::{Profile, load_all, names};
 use crate::codex::auth::{self, Login};
 use crate::codex::home::AUTH_JSON;
 use crate::error::Result;
@@ -74,7 +74,12 @@ pub fn keep(
     let (name, mut is_told) = match owner(dir, &names, &profiles, account, known) {
         Owner::Known(name) => (name, true),
         Owner::Untold(name) => (name, false),
-        Owner::New => (free_name(&wanted_name(account), &names), true),
+        Owner::New => {
+            // What another one is called by alias would no longer mean it.
+            let aliases = profiles.iter().filter_map(|profile| profile.alias.clone());
+            let taken: Vec<String> = names.iter().cloned().chain(aliases).collect();
+            (names::free(&names::wanted(account), &taken), true)
+        }
     };
     let place = dir.join(&name);
     let auth_json = place.join(AUTH_JSON);
@@ -265,41 +270,6 @@ fn complete(
         return untold(error.message());
     }
     fsutil::write_atomically(&target, new.as_bytes()).map(Ok)
-}
-
-/// What a profile of `account` would be called: the email's local part; for a key its own id.
-fn wanted_name(account: &Account) -> String {
-    const MOST: usize = 64;
-    let email = account.email.as_deref();
-    let local = email.map(|email| email.rsplit_once('@').map_or(email, |(local, _)| local));
-    let text = local.filter(|local| !local.is_empty()).or(email);
-    let text = text.or(account.user_id.as_deref()).unwrap_or_default();
-    let safe = |letter: char| match letter.to_ascii_lowercase() {
-        letter if letter.is_ascii_alphanumeric() || "._+-".contains(letter) => letter,
-        _ => '-',
-    };
-    let name: String = text.chars().take(MOST).map(safe).collect();
-    let name = name.trim_matches(['.', '-']);
-    // Devices of Windows, with any ending.
-    let stem = name.split('.').next().unwrap_or_default();
-    let numbered = stem
-        .strip_prefix("com")
-        .or_else(|| stem.strip_prefix("lpt"));
-    let is_device = ["con", "prn", "aux", "nul"].contains(&stem)
-        || numbered.is_some_and(|rest| rest.len() == 1 && rest.chars().all(|c| c.is_ascii_digit()));
-    match name {
-        "" => "account".to_owned(),
-        name if is_device => format!("account-{name}"),
-        name => name.to_owned(),
-    }
-}
-
-/// `wanted`, or the first of `wanted-2`, `wanted-3`… that is none of `taken`, whatever its case.
-fn free_name(wanted: &str, taken: &[String]) -> String {
-    let is_free = |name: &str| !taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
-    let numbered = (2_u64..).map(|number| format!("{wanted}-{number}"));
-    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-    names.find(|name| is_free(name)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "legacy.rs",
     "observation.rs",
     "accounts.rs",
+    "profiles/names.rs",
     "archive/entry_name.rs",
     "archive/known.rs",
     "archive/limits.rs",

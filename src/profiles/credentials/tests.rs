@@ -219,44 +219,6 @@ fn what_is_broken_is_told_and_stays() {
     assert_eq!(world.text("alice/auth.json"), "{}");
 }
 
-#[test]
-fn names_are_safe_and_of_the_email() {
-    let name = |email: &str| wanted_name(&Account::of_email(email));
-    for (email, expected) in [
-        ("alice@example.com", "alice"),
-        ("Alice.B+c_d@example.com", "alice.b+c_d"),
-        ("../../x@example.com", "x"),
-        ("a/b\\c@example.com", "a-b-c"),
-        ("@example.com", "example.com"),
-        ("ünï@example.com", "n"),
-        ("üü@example.com", "account"),
-        ("con@example.com", "account-con"),
-        ("lpt1.x@example.com", "account-lpt1.x"),
-        ("\"a@b\"@example.com", "a-b"),
-    ] {
-        assert_eq!(name(email), expected, "{email}");
-    }
-    let taken = ["Alice".to_owned(), "alice-2".to_owned()];
-    assert_eq!(free_name("alice", &taken), "alice-3");
-    assert_eq!(free_name("bob", &taken), "bob");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
-    #[test]
-    fn every_name_is_one_plain_part_of_a_path(email in any::<String>(), taken in 0_usize..3) {
-        let name = wanted_name(&Account::of_email(&email));
-        let taken: Vec<String> = [name.to_uppercase(), format!("{name}-2")].into_iter().take(taken).collect();
-        let free = free_name(&name, &taken);
-        prop_assert!(!taken.iter().any(|taken| taken.eq_ignore_ascii_case(&free)));
-        let mut parts = Path::new(&free).components();
-        prop_assert!(matches!(parts.next(), Some(std::path::Component::Normal(_))) && parts.next().is_none());
-        prop_assert!(free.len() < 80 && free.is_ascii() && !free.ends_with('.') && !free.starts_with('.'));
-        prop_assert!(!free.contains(['/', '\\', ':', '*', '?', '"', '<', '>', '|', ' ']));
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
