@@ -571,6 +571,15 @@ impl Row {
         self.status != Status::Cooldown
     }
 
+    /// Who it is.
+    pub fn account(&self) -> Account {
+        Account {
+            email: self.email.clone(),
+            user_id: self.user_id.clone(),
+            account_id: self.account_id.clone(),
+        }
+    }
+
     /// What to call it.
     pub fn name(&self) -> &str {
         self.email

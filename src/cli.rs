@@ -86,6 +86,9 @@ pub enum Command {
     /// Put a snapshot back into the Codex home
     #[command(after_long_help = EXIT_CODES)]
     Restore(RestoreArgs),
+    /// Sign another account in to the Codex home, with its freshest login
+    #[command(after_long_help = EXIT_CODES)]
+    Use(UseArgs),
     /// List snapshots
     #[command(after_long_help = EXIT_CODES)]
     ListBackups(ListBackupsArgs),
@@ -281,6 +284,26 @@ pub struct RestoreArgs {
     pub dry_run: bool,
 }
 
+/// Arguments of `use`.
+#[derive(Args, Debug)]
+pub struct UseArgs {
+    /// Email, profile or alias; - for whoever was signed in before
+    #[arg(value_name = "ACCOUNT")]
+    pub target: String,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Also tell which open Codex must be started anew
+    #[arg(long)]
+    pub restart_hint: bool,
+    /// Go on although a Codex is open on that home
+    #[arg(long)]
+    pub force: bool,
+    /// Show what would be done, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `list-backups`.
 #[derive(Args, Debug)]
 pub struct ListBackupsArgs {
@@ -349,6 +372,7 @@ pub struct CooldownArgs {
 
 /// Arguments of `recommend`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct RecommendArgs {
     /// Ask Codex about the active account first
     #[arg(long)]
@@ -368,7 +392,13 @@ pub struct RecommendArgs {
     /// lru: least recently used; drain: the open one that resets soonest [default: lru]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<Policy>,
-    /// With --live or --refresh: write nothing
+    /// Sign it in to the Codex home, if it is usable now
+    #[arg(long = "use")]
+    pub use_it: bool,
+    /// With --use: go on although a Codex is open on that home
+    #[arg(long, requires = "use_it")]
+    pub force: bool,
+    /// With --use, --live or --refresh: write nothing
     #[arg(long)]
     pub dry_run: bool,
 }

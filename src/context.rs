@@ -17,7 +17,7 @@ use crate::accounts::{self, Row};
 use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
 use crate::codex::home;
-use crate::codex::program::{Program, Search};
+use crate::codex::program::{self, Program, Search};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Places, Reach};
 use crate::fsutil;
@@ -377,6 +377,15 @@ impl Ctx {
     pub fn sighting(&self) -> Stamp {
         let clock = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);
         self.moment().min(clock.unwrap_or(self.clock))
+    }
+
+    /// The variables of this environment by which a Codex signs in sooner than by its login.
+    pub fn overriding_variables() -> impl Iterator<Item = &'static str> {
+        let beats = |name: &&str| variable(name).is_some();
+        program::OTHER_LOGINS
+            .into_iter()
+            .filter(|name| *name != "OPENAI_API_KEY")
+            .filter(beats)
     }
 
     /// The command that prints Codex's status panel, given the flags; a source that was asked for goes before the setting.

@@ -21,6 +21,7 @@ use crate::profiles::credentials::{self, Kept};
 use crate::profiles::in_use::LoginLock;
 use crate::registry::{Registry, same_login};
 use crate::snapshots::Depth;
+use crate::timeutil::Stamp;
 
 /// How long Codex may take to renew a login beyond the time it has to answer.
 const TO_RENEW: Duration = Duration::from_secs(25);
@@ -328,6 +329,25 @@ pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Res
     }
     change(&mut registry);
     registry.save(&ctx.paths.registry())
+}
+
+/// Notes who was seen to be signed in to `home`, and when. What was changed there stands, whatever becomes of this record:
+/// a failure is told. The caller holds the lock.
+pub fn note_signed_in(
+    ctx: &Ctx,
+    lock: &Lock,
+    home: &Path,
+    sightings: impl IntoIterator<Item = (Account, Stamp)>,
+) {
+    let noted = update(ctx, lock, |registry| {
+        for (account, at) in sightings {
+            registry.saw_live(&fsutil::real(home), &account, at);
+        }
+    });
+    if let Err(error) = noted {
+        ctx.ui
+            .warn(&format!("who is signed in was not noted: {error}"));
+    }
 }
 
 /// Keeps the login of a Codex home in the profile of its owner, and tells what stands in the way of that: whoever runs a

@@ -79,6 +79,7 @@ fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
         Command::Normalize(args) => commands::normalize::run(ctx, args),
         Command::Backup(args) => commands::backup::run(ctx, args),
         Command::Restore(args) => commands::restore::run(ctx, args),
+        Command::Use(args) => commands::use_account::run(ctx, args),
         Command::ListBackups(args) => commands::list_backups::run(ctx, args),
         Command::Cooldown(args) => commands::cooldown::run(ctx, args),
         Command::Recommend(args) => commands::recommend::run(ctx, args),

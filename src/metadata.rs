@@ -233,6 +233,9 @@ pub struct Sidecar {
     pub plan_type: Option<String>,
     /// Codex's `auth_mode`: `chatgpt`, `apikey`….
     pub auth_mode: Option<String>,
+    /// When the login in it was renewed, else when its newest token was issued: which of several is the newest.
+    #[serde(deserialize_with = "known_stamp")]
+    pub login_refreshed_at: Option<Stamp>,
     /// When the weekly window opened.
     #[serde(deserialize_with = "known_stamp")]
     pub session_start_at: Option<SessionStart>,
@@ -337,6 +340,7 @@ impl Default for Sidecar {
             user_id: None,
             plan_type: None,
             auth_mode: None,
+            login_refreshed_at: None,
             session_start_at: None,
             next_available_at: None,
             reset_at: None,

@@ -24,7 +24,7 @@ use std::path::Path;
 use self::entries::{Entries, quoted};
 use self::listing::{Complaint, Listing};
 use self::spread::{Left, Wanted, spread};
-use self::stream::{Depth, Stream, with_start, with_stream};
+use self::stream::{Depth, Stream, with_begin, with_start, with_stream};
 use self::tree::Tree;
 use super::entry_name::{self, collision_key};
 use super::file_hash;
@@ -359,6 +359,23 @@ pub fn description(path: &Path) -> Option<Vec<u8>> {
                 && entry.size <= MOST_TO_KEEP
         };
         first.filter(is_one).map(|_| entries.content()).transpose()
+    });
+    read.ok().flatten()
+}
+
+/// The login in the archive at `path`, read without what follows it; None where it holds none, or is damaged before it.
+///
+/// Nothing else is checked: it is good to be compared with others.
+pub fn login(path: &Path) -> Option<Vec<u8>> {
+    let caps = Caps::default();
+    let read = with_begin(path, &caps, |stream| {
+        let mut entries = Entries::new(stream, Maker::Foreign(|_| false), &caps);
+        while let Some(entry) = entries.next()? {
+            if entry.path == AUTH && entry.size <= MOST_TO_KEEP {
+                return entries.content().map(Some);
+            }
+        }
+        Ok(None)
     });
     read.ok().flatten()
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fsutil;
 use crate::metadata::Account;
-use crate::timeutil::Stamp;
+use crate::timeutil::{Stamp, Zone};
 
 /// The largest login that is read; real ones have a few KiB.
 pub const MOST_BYTES: u64 = 1 << 20;
@@ -58,6 +58,12 @@ impl Login {
             renewed_at: self.renewed_at.filter(is_past).or_else(issued),
             issued_at: self.issued_at,
         }
+    }
+
+    /// When it was renewed; where that is not to be known, when its newest token was issued.
+    pub fn refreshed_at(&self, zone: &Zone) -> Option<Stamp> {
+        let renewed = self.renewed_at.map(|(second, _)| second);
+        Stamp::from_unix(renewed.or(self.issued_at)?, zone)
     }
 
     /// Whether a Codex that is started at `now` may renew it by itself, with some room for clocks: five minutes before

@@ -128,16 +128,29 @@ pub fn auth_path(home: &Path) -> PathBuf {
     home.join(AUTH_JSON)
 }
 
+/// Where Codex keeps the login of `home` where that is not `auth.json`: `keyring`, `auto` or `ephemeral`, as
+/// `cli_auth_credentials_store` in its settings has it. None too where the settings cannot be read, as Codex does not start
+/// with them either.
+pub fn other_store(home: &Path) -> Option<String> {
+    let settings = settings(home)?;
+    let store = settings.get("cli_auth_credentials_store")?.as_str()?;
+    (store != "file").then(|| store.to_owned())
+}
+
+fn settings(home: &Path) -> Option<toml::Table> {
+    let settings = fsutil::read_if_present(&home.join("config.toml"), MOST_SETTINGS);
+    let settings = String::from_utf8(settings.ok()??).ok()?;
+    settings.parse().ok()
+}
+
 /// The directory of the databases that `sqlite_home` in the settings of `home` names; None where they name none, or cannot
 /// be read, as Codex does not start with them either.
 ///
 /// A relative one starts at the home, and `~` is the home of the `person`. Source: openai/codex, config_toml.rs and
 /// utils/absolute-path of 0.145.
 pub fn sqlite_home(home: &Path, person: Option<&Path>) -> Option<PathBuf> {
-    let settings = fsutil::read_if_present(&home.join("config.toml"), MOST_SETTINGS);
-    let settings = String::from_utf8(settings.ok()??).ok()?;
-    let table: toml::Table = settings.parse().ok()?;
-    let named = table.get("sqlite_home")?.as_str()?;
+    let settings = settings(home)?;
+    let named = settings.get("sqlite_home")?.as_str()?;
     let below = named
         .strip_prefix('~')
         .filter(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator));

@@ -12,7 +12,7 @@ use crate::fsutil;
 const NAME: &str = "codex";
 
 /// Logins in the environment that beat auth.json: the answer would be another account's.
-const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
+pub const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
 
 /// Where temporary files go.
 #[cfg(unix)]

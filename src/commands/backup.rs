@@ -292,6 +292,7 @@ fn describe(
             .and_then(|seen| seen.plan_type.clone())
             .or_else(|| login.plan_type.clone()),
         auth_mode: Some(login.auth_mode.clone()),
+        login_refreshed_at: login.refreshed_at(&ctx.zone),
         session_start_at: start,
         next_available_at: next,
         reset_at: observation

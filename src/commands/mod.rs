@@ -8,3 +8,4 @@ pub mod normalize;
 pub mod recommend;
 pub mod restore;
 pub mod status;
+pub mod use_account;

@@ -153,6 +153,7 @@ fn snapshot(
         user_id: login.account.user_id.clone(),
         plan_type: login.plan_type.clone(),
         auth_mode: Some(login.auth_mode.clone()),
+        login_refreshed_at: login.refreshed_at(&ctx.zone),
         session_start_at: Some(record.session_start_at),
         next_available_at: Some(record.next_available_at),
         reset_at: Some(record.next_available_at),

@@ -1,5 +1,5 @@
 //! `recommend`: which account to use next, and why. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
-//! files first.
+//! files first; with `--use` it signs the account in.
 
 use serde::Serialize;
 
@@ -7,6 +7,7 @@ use crate::accounts::Row;
 use crate::cli::{Policy, RecommendArgs};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::exchange::switch::{self, How, Used};
 use crate::live;
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
@@ -31,6 +32,12 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
             ),
         ));
     };
+    let (account, used) = if args.use_it && account.is_usable() {
+        let (account, used) = sign_in(ctx, args, &rows, policy)?;
+        (account, Some(used))
+    } else {
+        (account, None)
+    };
     let ready = account.is_usable();
     let reason = reason(account, &rows, policy);
     ctx.ui.data(&Advice {
@@ -38,6 +45,7 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
         reason,
         policy,
         ready,
+        used,
     })?;
     Ok(if ready {
         Outcome::Done
@@ -46,12 +54,48 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
     })
 }
 
+/// Signs in the account to use next. One that is usable and of which no login is known is passed over, and told.
+fn sign_in<'a>(
+    ctx: &Ctx,
+    args: &RecommendArgs,
+    rows: &'a [Row],
+    policy: Policy,
+) -> Result<(&'a Row, Used)> {
+    let how = How {
+        backup_dir: args.backup_dir.as_deref(),
+        restart_hint: false,
+        force: args.force,
+        dry_run: args.dry_run,
+    };
+    let evidence = switch::evidence(ctx, how)?;
+    let known = evidence.accounts();
+    let mut usable: Vec<&Row> = rows
+        .iter()
+        .filter(|row| !row.paused && row.is_usable())
+        .collect();
+    usable.sort_by(|a, b| rank(a, policy).cmp(&rank(b, policy)));
+    for row in usable {
+        match switch::switch(ctx, how, &evidence, &known, &row.account()) {
+            Ok(used) => return Ok((row, used)),
+            Err(error) if error.kind() == Kind::NotFound => {
+                ctx.ui
+                    .warn(&format!("{} is passed over: {error}", row.name()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(
+        Kind::NotFound,
+        "no login is known of any account that is usable now",
+        "sign in to one of them once: `codex-manager profile login NAME`",
+    ))
+}
+
 /// The account to use next; None when all are paused.
 fn choose(rows: &[Row], policy: Policy) -> Option<&Row> {
-    rows.iter().filter(|row| !row.paused).min_by(|a, b| {
-        let (one, two) = (rank(a, policy), rank(b, policy));
-        one.cmp(&two)
-    })
+    rows.iter()
+        .filter(|row| !row.paused)
+        .min_by(|a, b| rank(a, policy).cmp(&rank(b, policy)))
 }
 
 /// Smaller is sooner: usable now; by policy; what is known of the window before what is not; verified; by name.
@@ -148,6 +192,8 @@ struct Advice {
     reason: String,
     policy: Policy,
     ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Used>,
 }
 
 impl Report for Advice {
@@ -157,7 +203,7 @@ impl Report for Advice {
             (Some(start), Some(next)) => format!("{} to {next}", start.0),
             _ => "none is running".to_owned(),
         };
-        format!(
+        let mut text = format!(
             "account    {}\nstatus     {}\nusable     {}\nwindow     {}\narchive    {}\nreason     {}\n",
             row.name(),
             row.status.word(),
@@ -165,7 +211,14 @@ impl Report for Advice {
             window,
             row.archive_name.as_deref().unwrap_or("-"),
             self.reason,
-        )
+        );
+        if let Some(used) = &self.used {
+            text.push_str(&format!(
+                "{:<10} in {}: {}\n",
+                used.mode, used.places.0, used.login
+            ));
+        }
+        text
     }
 }
 

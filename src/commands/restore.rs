@@ -127,16 +127,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         ctx, mode, &snapshot, &again, &dest, login, copy,
     ))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
-    let noted = live::update(ctx, &lock, |registry| {
-        for (account, at) in sightings {
-            registry.saw_live(&fsutil::real(&dest), &account, at);
-        }
-    });
-    // The snapshot stands in its place, whatever becomes of the record of who is signed in.
-    if let Err(error) = noted {
-        ctx.ui
-            .warn(&format!("who is signed in was not noted: {error}"));
-    }
+    live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
 }
 

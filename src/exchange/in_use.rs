@@ -100,6 +100,12 @@ pub fn close(ctx: &Ctx, deed: Deed, dest: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whoever has `home` open, in words.
+pub fn open_on(ctx: &Ctx, home: &Path) -> Vec<String> {
+    let open = look(ctx, home);
+    open.processes.iter().map(ToString::to_string).collect()
+}
+
 fn look(ctx: &Ctx, dest: &Path) -> Open {
     running::look(dest, ctx.sqlite_home(dest).as_deref())
 }

@@ -104,6 +104,9 @@ pub fn keep(
         account_id: account.account_id.clone(),
         user_id: account.user_id.clone(),
         plan_type: login.as_ref().and_then(|login| login.plan_type.clone()),
+        login_refreshed_at: login
+            .as_ref()
+            .and_then(|login| login.refreshed_at(&ctx.zone)),
         auth_mode: login.map(|login| login.auth_mode),
         status_source: Some(StatusSource::Offline),
         backup_mode: Some(if auth_only {

@@ -49,6 +49,8 @@ struct Brief<'a> {
     #[serde(default, rename = "auth_mode")]
     _auth_mode: Option<Unkept>,
     #[serde(default, deserialize_with = "known_stamp")]
+    login_refreshed_at: Option<Stamp>,
+    #[serde(default, deserialize_with = "known_stamp")]
     session_start_at: Option<SessionStart>,
     #[serde(default, deserialize_with = "known_stamp")]
     next_available_at: Option<Stamp>,
@@ -135,6 +137,7 @@ impl Brief<'_> {
             account_id: self.account_id,
             user_id: self.user_id,
             plan_type: self.plan_type,
+            login_refreshed_at: self.login_refreshed_at,
             session_start_at: self.session_start_at,
             next_available_at: self.next_available_at,
             reset_at: self.reset_at,

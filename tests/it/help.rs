@@ -12,6 +12,7 @@ Commands:
   normalize     Turn hand-named login copies (21apr_EMAIL_auth.json) into an inventory
   backup        Snapshot the Codex home of the active account
   restore       Put a snapshot back into the Codex home
+  use           Sign another account in to the Codex home, with its freshest login
   list-backups  List snapshots
   cooldown      Show when each account is available
   recommend     Say which account to use next
@@ -128,7 +129,19 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "recommend",
         "Say which account to use next",
-        &["--live", "--status-source", "--refresh", "--policy"],
+        &[
+            "--live",
+            "--status-source",
+            "--refresh",
+            "--policy",
+            "--use",
+            "--force",
+        ],
+    ),
+    (
+        "use",
+        "Sign another account in to the Codex home, with its freshest login",
+        &["--backup-dir", "--restart-hint", "--force", "--dry-run"],
     ),
     (
         "status",

@@ -55,4 +55,5 @@ mod tarball;
 mod terminal;
 #[cfg(unix)]
 mod unprivileged;
+mod use_account;
 mod worlds;

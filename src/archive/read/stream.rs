@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, MultiGzDecoder};
 
 use super::packed::Packed;
 use super::{Caps, damaged};
@@ -194,9 +194,21 @@ pub(super) fn with_start<T>(
         .map_err(|error| unreadable(path, error))?;
     let mut source: Box<dyn Source> = match head {
         Some(head) => Box::new(First(Some((packed, head)))),
-        None => Box::new(InOrder(GzDecoder::new(packed))),
+        None => Box::new(InOrder(MultiGzDecoder::new(packed))),
     };
     work(Stream::new(path, &|| false, limits, source.as_mut()))
+}
+
+/// The same without a look at members: `work` may ask for what follows the first.
+pub(super) fn with_begin<T>(
+    path: &Path,
+    caps: &Caps,
+    work: impl FnOnce(Stream<'_>) -> Result<T>,
+) -> Result<T> {
+    let packed = Packed::open(path)?;
+    let limits = Limits::of(caps, packed.length());
+    let mut source = InOrder(MultiGzDecoder::new(packed));
+    work(Stream::new(path, &|| false, limits, &mut source))
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
@@ -455,7 +467,7 @@ impl Source for Ahead {
 }
 
 /// What is inflated when it is asked for.
-struct InOrder(GzDecoder<Packed>);
+struct InOrder(MultiGzDecoder<Packed>);
 
 impl Source for InOrder {
     fn next(&mut self, mut used: Vec<u8>) -> Option<Inflated> {

@@ -1,0 +1,63 @@
+//! `use`: signs another account in to the Codex home, with the freshest login that is known of it.
+
+use crate::cli::UseArgs;
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::exchange::switch::{self, How, Used};
+use crate::exchange::target;
+use crate::ui::{Page, Report};
+
+/// What `-` means: whoever was signed in before.
+const BEFORE: &str = "-";
+
+/// Runs the command.
+pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
+    let how = How {
+        backup_dir: args.backup_dir.as_deref(),
+        restart_hint: args.restart_hint,
+        force: args.force,
+        dry_run: args.dry_run,
+    };
+    let evidence = switch::evidence(ctx, how)?;
+    let known = evidence.accounts();
+    let account = if args.target == BEFORE {
+        let now = evidence.active.as_ref().map(|login| &login.account);
+        target::before(&evidence, &ctx.paths.codex_home, now)?
+    } else {
+        target::account(&evidence, &known, &args.target)?
+    };
+    let used = switch::switch(ctx, how, &evidence, &known, &account)?;
+    if args.dry_run {
+        ctx.ui.data(&used)?;
+    } else {
+        ctx.ui.done(&used)?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl Report for Used {
+    fn text(&self, _: &Page) -> String {
+        let (home, copy) = &self.places;
+        let mut text = format!(
+            "{:<9} {}\ninto      {home}\nlogin     {}\n",
+            self.mode, self.who, self.login
+        );
+        if let Some(before) = &self.before {
+            text.push_str(&format!("before    {before}\n"));
+        }
+        if let Some(copy) = copy {
+            text.push_str(&format!(
+                "replaced  {copy} (`codex-manager restore --undo` puts it back)\n"
+            ));
+        }
+        match self.restart.as_deref() {
+            None => {}
+            Some([]) => text.push_str("restart   nothing: no Codex is open on this home\n"),
+            Some(open) => text.push_str(&format!(
+                "restart   {}: the login that was there is used until then\n",
+                open.join(", ")
+            )),
+        }
+        text
+    }
+}
