@@ -90,8 +90,8 @@ pub fn place(path: &Path) -> Result<PathBuf> {
                 Err(astray("is no file"))
             };
         }
-        let target =
-            std::fs::read_link(&place).map_err(|error| Error::io("read the link", &place, error))?;
+        let target = std::fs::read_link(&place)
+            .map_err(|error| Error::io("read the link", &place, error))?;
         place = fsutil::parent_of(&place).join(target);
     }
     Err(astray("is a link that leads in a circle"))

@@ -307,7 +307,10 @@ mod tests {
         assert_eq!(before(None), carol);
         let elsewhere = Path::new("/home/someone/.codex-work");
         assert_eq!(super::before(&record, elsewhere, None), None);
-        assert_eq!(super::before(&record[..1], home(), Some(&person("alice"))), None);
+        assert_eq!(
+            super::before(&record[..1], home(), Some(&person("alice"))),
+            None
+        );
     }
 
     #[test]

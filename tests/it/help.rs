@@ -61,6 +61,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--write-metadata",
             "--strict",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -81,6 +82,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--exclude",
             "--force",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -98,6 +100,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--force",
             "--yes",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -140,6 +143,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--input-file",
             "--status-command",
             "--reference-year",
+            "--wait",
         ],
     ),
     ("config", "Show and change settings", &[]),
