@@ -106,6 +106,27 @@ pub enum Command {
     Config(ConfigArgs),
 }
 
+impl Command {
+    /// How long it waits for other runs; None for a command that cannot be told.
+    pub fn wait(&self) -> Option<&WaitArgs> {
+        match self {
+            Self::Normalize(args) => Some(&args.wait),
+            Self::Backup(args) => Some(&args.wait),
+            Self::Restore(args) => Some(&args.wait),
+            Self::Status(args) => Some(&args.wait),
+            _ => None,
+        }
+    }
+}
+
+/// How long other runs are waited for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WaitArgs {
+    /// How many seconds to wait for another codex-manager; 0 not at all [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub wait: Option<u64>,
+}
+
 /// How to read legacy files.
 #[derive(Args, Clone, Debug)]
 pub struct LegacyArgs {
@@ -189,6 +210,9 @@ pub struct NormalizeArgs {
     /// Show what would be written, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `backup`.
@@ -237,6 +261,9 @@ pub struct BackupArgs {
     /// Show what would be captured, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `restore`.
@@ -282,6 +309,9 @@ pub struct RestoreArgs {
     /// Show what would be replaced, change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `use`.
@@ -428,6 +458,9 @@ pub struct StatusArgs {
     /// Year of the dates in it [default: the nearest]
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
     pub reference_year: Option<i32>,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `config`.

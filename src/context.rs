@@ -1,6 +1,7 @@
 //! What a command works with: paths, settings, zone, `now`, streams. Flag, environment, file and default are weighed
 //! here and nowhere else, and this is the only place that reads the clock or the environment.
 
+use std::cell::Cell;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -15,7 +16,7 @@ use clap::ValueEnum as _;
 
 use crate::accounts::{self, Row};
 use crate::archive::limits::{self, Limits};
-use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, When};
+use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, WaitArgs, When};
 use crate::codex::home;
 use crate::codex::program::{self, Program, Search};
 use crate::error::{Error, Kind, Result};
@@ -24,7 +25,7 @@ use crate::fsutil;
 use crate::install::{self, Installed, Recovered};
 use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
-use crate::lock::{HomeLock, Lock};
+use crate::lock::{self, HomeLock, Lock, Waiting};
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::settings::{self, KEYS, Key, Settings};
@@ -50,6 +51,34 @@ pub struct Ctx {
     settings: Settings,
     globals: Resolved,
     stop: Stop,
+    waiting: Patience,
+}
+
+/// How long other runs may be waited for.
+struct Patience {
+    /// What of it is left.
+    left: Cell<Duration>,
+    /// Whether somebody said how long.
+    is_said: bool,
+    /// What to do where it is not enough.
+    hint: &'static str,
+}
+
+impl Patience {
+    /// `args` is None for a command that cannot be told.
+    fn new(args: Option<&WaitArgs>) -> Self {
+        let said = args.and_then(|args| args.wait).map(Duration::from_secs);
+        Self {
+            left: Cell::new(said.unwrap_or(lock::PATIENCE)),
+            is_said: said.is_some(),
+            hint: match args {
+                Some(_) => {
+                    "wait until it is done, then run the command again; or say with `--wait` how many seconds to wait"
+                }
+                None => "wait until it is done, then run the command again",
+            },
+        }
+    }
 }
 
 /// Where things are.
@@ -113,8 +142,14 @@ pub struct Setting {
 }
 
 impl Ctx {
-    /// Resolves what was typed; without `reads_settings` as if there were no settings file.
-    pub fn resolve(globals: &Globals, stop: Stop, reads_settings: bool) -> Result<Self> {
+    /// Resolves what was typed; without `reads_settings` as if there were no settings file. `wait` is there for commands
+    /// that can be told how long to wait.
+    pub fn resolve(
+        globals: &Globals,
+        wait: Option<&WaitArgs>,
+        stop: Stop,
+        reads_settings: bool,
+    ) -> Result<Self> {
         let home = home_dir();
         let manager_home = manager_home(globals.manager_home.as_deref(), home.as_deref())?;
         let settings = if reads_settings {
@@ -165,6 +200,7 @@ impl Ctx {
                 color: globals.color,
             },
             stop,
+            waiting: Patience::new(wait),
         })
     }
 
@@ -207,8 +243,11 @@ impl Ctx {
 
     /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
     pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
+        let lock = self.waiting(&self.waiting.left, |waiting| {
+            Lock::acquire(&self.paths.manager_home, waiting)
+        })?;
         let held = (
-            Lock::acquire(&self.paths.manager_home, command)?,
+            lock.signed(command, Some(self.clock_now())),
             self.stop.in_hand(),
         );
         fsutil::sweep(&self.paths.manager_home);
@@ -217,8 +256,39 @@ impl Ctx {
 
     /// The same where nobody has it, without waiting; for what can be done without.
     pub fn try_lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        let lock = Lock::try_acquire(&self.paths.manager_home, command)?;
+        let lock = Lock::try_acquire(&self.paths.manager_home, command, Some(self.clock_now()))?;
         Ok((lock, self.stop.in_hand()))
+    }
+
+    /// Has `take` wait for the lock of a Codex home as long as was said, or as long as `default` where nothing was.
+    pub fn patient<T>(
+        &self,
+        default: Duration,
+        take: impl FnOnce(&Waiting) -> Result<T>,
+    ) -> Result<T> {
+        if self.waiting.is_said {
+            self.waiting(&self.waiting.left, take)
+        } else {
+            self.waiting(&Cell::new(default), take)
+        }
+    }
+
+    fn waiting<T>(
+        &self,
+        left: &Cell<Duration>,
+        take: impl FnOnce(&Waiting) -> Result<T>,
+    ) -> Result<T> {
+        take(&Waiting {
+            left,
+            hint: self.waiting.hint,
+            tell: &|who| self.ui.note(who),
+            is_stopped: &|| self.stopped(),
+        })
+    }
+
+    /// What the system's clock says at this moment.
+    fn clock_now(&self) -> Stamp {
+        Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone).unwrap_or(self.clock)
     }
 
     /// The same without the lock, for a child process that must not be left behind.
@@ -375,8 +445,7 @@ impl Ctx {
 
     /// When something is seen that later runs go by: never later than the clock, whatever instant was asked for.
     pub fn sighting(&self) -> Stamp {
-        let clock = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);
-        self.moment().min(clock.unwrap_or(self.clock))
+        self.moment().min(self.clock_now())
     }
 
     /// The variables of this environment by which a Codex signs in sooner than by its login.
@@ -578,7 +647,9 @@ impl Ctx {
                 "say which is which with `--codex-home` and `--manager-home`",
             ));
         }
-        let lock = HomeLock::acquire(home_dir)?;
+        let lock = self.waiting(&self.waiting.left, |waiting| {
+            HomeLock::acquire(home_dir, waiting)
+        })?;
         let home = self.paths.short(home_dir);
         match install::recover(home_dir)? {
             None => {}

@@ -179,7 +179,12 @@ pub fn load_registry(
         broken.reason
     );
     let lock = if held.is_none() && may_write {
-        Lock::try_acquire(&places.manager_home, "setting a broken registry aside").ok()
+        Lock::try_acquire(
+            &places.manager_home,
+            "setting a broken registry aside",
+            None,
+        )
+        .ok()
     } else {
         None
     };

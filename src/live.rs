@@ -57,11 +57,13 @@ pub fn ask(
     // As long as another may ask, and renew.
     let patience = ctx.status_timeout(args) + TO_RENEW;
     loop {
-        let lock = if alone {
-            HomeLock::acquire_within(home, patience)?
-        } else {
-            HomeLock::share_within(home, patience)?
-        };
+        let lock = ctx.patient(patience, |waiting| {
+            if alone {
+                HomeLock::acquire(home, waiting)
+            } else {
+                HomeLock::share(home, waiting)
+            }
+        })?;
         // Whoever had the lock may have exchanged it, or renewed it.
         let login = self::login(home)?;
         if is_due(&login) && !alone {
@@ -205,7 +207,9 @@ pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
 /// may renew it. Waits as long as that may take; to be called before the lock of the manager home is taken.
 pub fn hold_login(ctx: &Ctx, account: &Account) -> Result<LoginLock> {
     let patience = ctx.status_timeout(&LiveArgs::default()) + TO_RENEW;
-    LoginLock::acquire_within(&ctx.paths.profiles(), account, patience)
+    ctx.patient(patience, |waiting| {
+        LoginLock::acquire(&ctx.paths.profiles(), account, waiting)
+    })
 }
 
 /// What was said as evidence, given what was known of the account before.

@@ -1,7 +1,9 @@
 //! One advisory lock on the manager home, held by whoever writes in it. Readers need none.
 //!
-//! The lock file is never removed: a removed one could be locked twice under one name.
+//! The lock file is never removed: a removed one could be locked twice under one name. Who holds it stands in it as long as
+//! it is held; after a kill for longer, so that only what is read while somebody holds the lock is told.
 
+use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -9,29 +11,97 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
+use crate::timeutil::Stamp;
 
-/// How long a second run waits for the first.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a second run waits for the first, unless it is told.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it waits without a word.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// How often it looks again.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How a run waits for others.
+pub struct Waiting<'a> {
+    /// How long it may still wait; less by what a lock took.
+    pub left: &'a Cell<Duration>,
+    /// What to do where that is not enough.
+    pub hint: &'a str,
+    /// Says once who is waited for.
+    pub tell: &'a dyn Fn(&str),
+    /// Whether it is to end at once.
+    pub is_stopped: &'a dyn Fn() -> bool,
+}
+
+impl Waiting<'_> {
+    /// Has `take` take what is free, without waiting.
+    pub fn at_once<T>(take: impl FnOnce(&Waiting) -> Result<T>) -> Result<T> {
+        take(&Waiting {
+            left: &Cell::new(Duration::ZERO),
+            hint: "wait until it is done, then run the command again",
+            tell: &|_| (),
+            is_stopped: &|| false,
+        })
+    }
+
+    /// Tries until `attempt` has the lock; `holder` says who has it meanwhile.
+    fn take(
+        &self,
+        mut attempt: impl FnMut() -> Result<(), TryLockError>,
+        mut holder: impl FnMut() -> String,
+    ) -> Result<(), Taking> {
+        let begun = Instant::now();
+        let most = self.left.get();
+        let (mut is_first, mut is_told) = (true, false);
+        loop {
+            let waited = begun.elapsed();
+            // Read before the attempt: what a run that was killed left there is told of nobody who let go.
+            let who = (waited >= most || (waited >= SILENCE && !is_told)).then(&mut holder);
+            match attempt() {
+                Ok(()) => {
+                    if !is_first {
+                        self.left.set(most.saturating_sub(waited));
+                    }
+                    return Ok(());
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(Taking::Impossible(error)),
+            }
+            if (self.is_stopped)() {
+                return Err(Taking::Given(Error::interrupted()));
+            }
+            if let Some(who) = who {
+                if waited >= most {
+                    return Err(Taking::Given(Error::new(Kind::Locked, who, self.hint)));
+                }
+                let seconds = most.as_millis().div_ceil(1000);
+                (self.tell)(&format!("{who}; waiting, at most {seconds} s"));
+                is_told = true;
+            }
+            is_first = false;
+            std::thread::sleep(PAUSE.min(most.saturating_sub(waited)));
+        }
+    }
+}
+
+/// Why a lock was not taken.
+enum Taking {
+    /// The system cannot lock that file.
+    Impossible(std::io::Error),
+    /// Waiting came to its end.
+    Given(Error),
+}
 
 /// Held until dropped; a killed process loses it at once.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
-    /// Takes the lock of `manager_home`, waiting a little while another process holds it. `command` is what the
-    /// other is told.
-    pub fn acquire(manager_home: &Path, command: &str) -> Result<Self> {
-        Self::acquire_within(manager_home, command, PATIENCE)
-    }
-
-    /// Takes the lock only if it is free.
-    pub fn try_acquire(manager_home: &Path, command: &str) -> Result<Self> {
-        Self::acquire_within(manager_home, command, Duration::ZERO)
-    }
-
-    fn acquire_within(manager_home: &Path, command: &str, patience: Duration) -> Result<Self> {
+    /// Takes the lock of `manager_home`, waiting for whoever holds it.
+    pub fn acquire(manager_home: &Path, waiting: &Waiting) -> Result<Self> {
         fsutil::create_private_dir(manager_home)?;
         let path = manager_home.join("lock");
         let mut options = fs::OpenOptions::new();
@@ -44,57 +114,64 @@ impl Lock {
                 .mode(0o600)
                 .custom_flags(i32::try_from(no_links).unwrap_or_default());
         }
-        let mut file = options
+        let file = options
             .open(&path)
             .map_err(|error| Error::io("open", &path, error))?;
-        let end = Instant::now() + patience;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(25));
-                }
-                Err(TryLockError::WouldBlock) => return Err(held_by_another(&mut file, &path)),
-                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path, error)),
-            }
+        let holder = || format!("`{}` is held by {}", path.display(), signature(&file));
+        match waiting.take(|| file.try_lock(), holder) {
+            Ok(()) => Ok(Self { file }),
+            Err(Taking::Given(error)) => Err(error),
+            Err(Taking::Impossible(error)) => Err(Error::io("lock", &path, error)),
         }
-        // Only for the message above: a lock that cannot be signed is held all the same.
+    }
+
+    /// Takes the lock only if it is free; `command` and `since` are what others are told.
+    pub fn try_acquire(manager_home: &Path, command: &str, since: Option<Stamp>) -> Result<Self> {
+        let lock = Waiting::at_once(|waiting| Self::acquire(manager_home, waiting))?;
+        Ok(lock.signed(command, since))
+    }
+
+    /// Says who holds it. Only for the message of others: a lock that cannot be signed is held all the same.
+    pub fn signed(self, command: &str, since: Option<Stamp>) -> Self {
+        let mut file = &self.file;
         let _ = file
             .set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| write!(file, "{} {command}", std::process::id()));
-        Ok(Self { _file: file })
+            .and_then(|()| write!(file, "{} {command}", std::process::id()))
+            .and_then(|()| since.map_or(Ok(()), |since| write!(file, "\n{since}")));
+        self
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
     }
 }
 
 /// Held on a Codex home while it is written to or read as a whole, by codex-managers of whatever manager home. It is on
-/// the directory itself, so that nothing is left in it.
+/// the directory itself, so that nothing is left in it, and so has no place for who holds it.
 #[derive(Debug)]
 pub struct HomeLock {
     _dir: Option<File>,
 }
 
 impl HomeLock {
-    /// Takes the lock of `home`, waiting a little. There is nothing to lock where there is no home, or where the system
-    /// cannot lock a directory.
-    pub fn acquire(home: &Path) -> Result<Self> {
-        Self::acquire_within(home, PATIENCE)
-    }
-
-    /// The same, waiting as long as said.
-    pub fn acquire_within(home: &Path, patience: Duration) -> Result<Self> {
-        Self::take(home, patience, File::try_lock)
+    /// Takes the lock of `home`, waiting for whoever holds it. There is nothing to lock where there is no home, or where the
+    /// system cannot lock a directory.
+    pub fn acquire(home: &Path, waiting: &Waiting) -> Result<Self> {
+        Self::take(home, waiting, File::try_lock)
     }
 
     /// Shares the lock with others who do, and keeps out whoever takes it alone: while Codex is asked it may renew the
     /// login, and must not find another one in its place.
-    pub fn share_within(home: &Path, patience: Duration) -> Result<Self> {
-        Self::take(home, patience, File::try_lock_shared)
+    pub fn share(home: &Path, waiting: &Waiting) -> Result<Self> {
+        Self::take(home, waiting, File::try_lock_shared)
     }
 
     fn take(
         home: &Path,
-        patience: Duration,
+        waiting: &Waiting,
         try_lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Self> {
         let dir = match File::open(home) {
@@ -111,60 +188,119 @@ impl HomeLock {
             }
             Err(error) => return Err(Error::io("open", home, error)),
         };
-        let end = Instant::now() + patience;
-        loop {
-            match try_lock(&dir) {
-                Ok(()) => return Ok(Self { _dir: Some(dir) }),
-                Err(TryLockError::WouldBlock) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(25));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(
-                        Kind::Locked,
-                        format!(
-                            "another codex-manager works in `{}`, or asks Codex about it",
-                            home.display()
-                        ),
-                        "wait until it is done, then run the command again",
-                    ));
-                }
-                Err(TryLockError::Error(_)) => return Ok(Self { _dir: None }),
-            }
+        let holder = || {
+            format!(
+                "another codex-manager works in `{}`, or asks Codex about it",
+                home.display()
+            )
+        };
+        match waiting.take(|| try_lock(&dir), holder) {
+            Ok(()) => Ok(Self { _dir: Some(dir) }),
+            Err(Taking::Impossible(_)) => Ok(Self { _dir: None }),
+            Err(Taking::Given(error)) => Err(error),
         }
     }
 }
 
-fn held_by_another(file: &mut File, path: &Path) -> Error {
+/// Who holds the lock, as they signed it: `PID COMMAND`, and on the next line since when.
+fn signature(mut file: &File) -> String {
     let mut text = String::new();
     let _ = file
         .rewind()
         .and_then(|()| file.take(200).read_to_string(&mut text));
-    let holder = match text.split_once(' ') {
-        Some((pid, command)) => format!("process {pid} (`codex-manager {command}`)"),
-        None => "another process".to_owned(),
+    let mut lines = text.lines();
+    let Some((pid, command)) = lines.next().and_then(|line| line.split_once(' ')) else {
+        return "another process".to_owned();
     };
-    Error::new(
-        Kind::Locked,
-        format!("`{}` is held by {holder}", path.display()),
-        "wait until it is done, then run the command again",
-    )
+    let since = lines.next().and_then(Stamp::parse);
+    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+    format!("process {pid} (`codex-manager {command}`){since}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
+
+    const SINCE: &str = "2026-04-19T15:30:00+05:30";
+
+    fn since() -> Option<Stamp> {
+        Stamp::parse(SINCE)
+    }
 
     #[test]
     fn one_at_a_time_and_the_other_is_named() {
         let home = tempfile::tempdir().expect("a directory");
-        let first = Lock::acquire(home.path(), "backup").expect("free");
-        let error = Lock::try_acquire(home.path(), "restore").expect_err("held");
+        let first = Lock::try_acquire(home.path(), "backup", since()).expect("free");
+        let error = Lock::try_acquire(home.path(), "restore", since()).expect_err("held");
         assert_eq!(error.kind(), Kind::Locked);
         assert!(error.to_string().ends_with(&format!(
-            "is held by process {} (`codex-manager backup`)",
+            "is held by process {} (`codex-manager backup`) since {SINCE}",
             std::process::id()
         )));
         drop(first);
-        Lock::try_acquire(home.path(), "restore").expect("free again");
+        assert_eq!(fs::read(home.path().join("lock")).expect("reads"), b"");
+        Lock::try_acquire(home.path(), "restore", since()).expect("free again");
+    }
+
+    #[test]
+    fn nobody_is_named_who_signed_before() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("lock");
+        // As a run that was killed leaves it.
+        fs::write(&path, format!("4242 restore\n{SINCE}")).expect("writes");
+        let held = Lock::try_acquire(home.path(), "backup", since()).expect("free");
+        let error = Lock::try_acquire(home.path(), "restore", since()).expect_err("held");
+        assert!(!error.to_string().contains("4242"), "{error}");
+        held.file.set_len(0).expect("empties");
+        let error = Lock::try_acquire(home.path(), "restore", since()).expect_err("held");
+        assert!(error.to_string().ends_with(" is held by another process"));
+    }
+
+    #[test]
+    fn waiting_ends_when_it_is_told_to() {
+        let home = tempfile::tempdir().expect("a directory");
+        let _held = Lock::try_acquire(home.path(), "backup", since()).expect("free");
+        let told = RefCell::new(Vec::new());
+        let waiting = Waiting {
+            left: &Cell::new(Duration::from_hours(1)),
+            hint: "wait",
+            tell: &|who| told.borrow_mut().push(who.to_owned()),
+            is_stopped: &|| !told.borrow().is_empty(),
+        };
+        let error = Lock::acquire(home.path(), &waiting).expect_err("held");
+        assert_eq!(error.kind(), Kind::Interrupted);
+        assert_eq!(
+            told.borrow().as_slice(),
+            [format!(
+                "`{}` is held by process {} (`codex-manager backup`) since {SINCE}; waiting, at most 3600 s",
+                home.path().join("lock").display(),
+                std::process::id()
+            )]
+        );
+    }
+
+    #[test]
+    fn what_one_lock_took_is_not_there_for_the_next() {
+        let home = tempfile::tempdir().expect("a directory");
+        let left = Cell::new(Duration::from_mins(1));
+        let waiting = Waiting {
+            left: &left,
+            hint: "wait",
+            tell: &|_| (),
+            is_stopped: &|| false,
+        };
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            if attempts < 3 {
+                Err(TryLockError::WouldBlock)
+            } else {
+                Ok(())
+            }
+        };
+        assert!(waiting.take(attempt, String::new).is_ok());
+        assert!(left.get() < Duration::from_mins(1));
+        drop(HomeLock::acquire(home.path(), &waiting).expect("free"));
     }
 }

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     // Where the settings are must be told even when they cannot be read.
     let reads_settings =
         !matches!(&cli.command, Command::Config(args) if args.action == ConfigAction::Path);
-    let ctx = match Ctx::resolve(&cli.globals, stop, reads_settings) {
+    let ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, reads_settings) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };

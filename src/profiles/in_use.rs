@@ -2,11 +2,10 @@
 //! renew it. Of two that renew one login only the first gets a new one, and what was installed meanwhile is dead.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::credentials;
 use crate::error::Result;
-use crate::lock::HomeLock;
+use crate::lock::{HomeLock, Waiting};
 use crate::metadata::Account;
 
 /// Held until dropped. To be taken before the lock of the manager home and never under it: whoever has Codex ask takes
@@ -17,13 +16,13 @@ pub struct LoginLock {
 }
 
 impl LoginLock {
-    /// Takes the logins of `account` that are kept below `dir`, waiting as long as said while another has them. There is
-    /// nothing to take where none is kept.
-    pub fn acquire_within(dir: &Path, account: &Account, patience: Duration) -> Result<Self> {
+    /// Takes the logins of `account` that are kept below `dir`, waiting for whoever has them. There is nothing to take where
+    /// none is kept.
+    pub fn acquire(dir: &Path, account: &Account, waiting: &Waiting) -> Result<Self> {
         let names = credentials::names_of(dir, account);
         let held = names
             .iter()
-            .map(|name| HomeLock::acquire_within(&dir.join(name), patience));
+            .map(|name| HomeLock::acquire(&dir.join(name), waiting));
         Ok(Self {
             _held: held.collect::<Result<_>>()?,
         })
@@ -50,8 +49,8 @@ mod tests {
         fsutil::write_atomically(&place("a"), one.as_bytes()).expect("writes");
         fsutil::write_atomically(&place("b"), other.as_bytes()).expect("writes");
         let take = |text: &str| {
-            LoginLock::acquire_within(dir.path(), &account(text), Duration::ZERO)
-                .map_err(|error| error.kind())
+            let take = |waiting: &Waiting| LoginLock::acquire(dir.path(), &account(text), waiting);
+            Waiting::at_once(take).map_err(|error| error.kind())
         };
         let held = take(&one).expect("free");
         assert_eq!(take(&one).err(), Some(Kind::Locked));

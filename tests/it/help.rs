@@ -62,6 +62,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--write-metadata",
             "--strict",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -82,6 +83,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--exclude",
             "--force",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -99,6 +101,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--force",
             "--yes",
             "--dry-run",
+            "--wait",
         ],
     ),
     (
@@ -153,6 +156,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--input-file",
             "--status-command",
             "--reference-year",
+            "--wait",
         ],
     ),
     ("config", "Show and change settings", &[]),

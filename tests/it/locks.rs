@@ -1,7 +1,8 @@
 //! Two runs at once: writers take turns, whoever waits too long is told of the other, readers never wait.
 
 use std::fs::{self, File};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Env, Person};
@@ -18,10 +19,17 @@ fn world() -> Env {
     env
 }
 
+/// What is said of [`hold`].
+const HELD: &str = "`~/.codex-manager/lock` is held by process 4242 (`codex-manager restore`) since 2026-04-19T15:29:00+05:30";
+
+const IN_HOME: &str = "another codex-manager works in `~/.codex`, or asks Codex about it";
+
+const HINT: &str = "hint: wait until it is done, then run the command again; or say with `--wait` how many seconds to wait\n";
+
 /// Takes the world's lock as another codex-manager would.
 fn hold(env: &Env) -> File {
     let path = env.path(".codex-manager/lock");
-    fs::write(&path, "4242 restore").expect("writes");
+    fs::write(&path, "4242 restore\n2026-04-19T15:29:00+05:30").expect("writes");
     let file = File::options()
         .read(true)
         .write(true)
@@ -94,9 +102,8 @@ fn a_held_lock_is_waited_for_and_then_told_with_its_holder() {
         ] {
             let env = &env;
             scope.spawn(move || {
-                env.run(&args).code(11).stdout("").stderr(
-                    "error: `~/.codex-manager/lock` is held by process 4242 (`codex-manager restore`)\nhint: wait until it is done, then run the command again\n",
-                );
+                let stderr = format!("{HELD}; waiting, at most 10 s\nerror: {HELD}\n{HINT}");
+                env.run(&args).code(11).stdout("").stderr(&stderr);
             });
         }
     });
@@ -128,4 +135,130 @@ fn a_lock_that_is_let_go_is_taken() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(env.path(&format!("{BACKUPS}/superseded")).exists());
+}
+
+/// Runs until it says that it waits: the process, its stderr from there on, and what it said.
+fn until_it_waits(env: &Env, args: &[&str]) -> (Child, BufReader<impl Read + use<>>, String) {
+    let mut child = env
+        .command(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    stderr.read_line(&mut said).expect("reads");
+    let home = env.home().display().to_string();
+    (child, stderr, said.replace(&home, "~"))
+}
+
+/// Its exit code, and what else it said.
+fn ended(mut child: Child, mut stderr: BufReader<impl Read>) -> (Option<i32>, String) {
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("reads");
+    (child.wait().expect("ends").code(), rest)
+}
+
+#[test]
+fn how_long_to_wait_can_be_said() {
+    let env = world();
+    env.write(".codex/history.jsonl", "changed\n");
+    let held = hold(&env);
+    let at_once = format!("error: {HELD}\n{HINT}");
+    for command in [
+        &["backup", "--status-file", "status.txt"][..],
+        &["restore", "alice@example.com", "--yes"],
+        &["normalize", "--source-dir", ".codex"],
+    ] {
+        let args = [command, &["--wait", "0"]].concat();
+        env.run(&args).code(11).stdout("").stderr(&at_once);
+    }
+    // Only who waits longer than a moment says so, once, and not where nobody wants to hear it.
+    let waits = ["normalize", "--source-dir", ".codex", "--wait", "2"];
+    env.run(&waits)
+        .code(11)
+        .stderr(&format!("{HELD}; waiting, at most 2 s\n{at_once}"));
+    env.run(&[&waits[..], &["--quiet"]].concat())
+        .code(11)
+        .stderr(&at_once);
+    let ran = env.run(&[&waits[..], &["--json"]].concat()).code(11);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("one document");
+    assert_eq!(error["error"]["kind"], "locked");
+    let (child, stderr, said) =
+        until_it_waits(&env, &[&FROM_FILE[..], &["--wait", "600"]].concat());
+    assert_eq!(said, format!("{HELD}; waiting, at most 600 s\n"));
+    drop(held);
+    assert_eq!(ended(child, stderr), (Some(0), String::new()));
+    // What the last one left there is nobody's any more.
+    fs::write(env.path(".codex-manager/lock"), "4242 restore").expect("writes");
+    env.run(&[&FROM_FILE[..], &["--wait", "0"]].concat())
+        .code(0)
+        .stderr("");
+    assert_eq!(env.read(".codex-manager/lock"), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_codex_home_is_waited_for_as_long() {
+    let env = world();
+    env.write(".codex/history.jsonl", "changed\n");
+    let held = File::open(env.path(".codex")).expect("opens");
+    held.try_lock().expect("locks");
+    let at_once = format!("error: {IN_HOME}\n{HINT}");
+    for command in [
+        &FROM_FILE[..],
+        &["restore", "alice@example.com", "--yes"],
+        &["status"],
+    ] {
+        let args = [command, &["--wait", "0"]].concat();
+        env.run(&args).code(11).stdout("").stderr(&at_once);
+    }
+    let (child, stderr, said) =
+        until_it_waits(&env, &[&FROM_FILE[..], &["--wait", "600"]].concat());
+    assert_eq!(said, format!("{IN_HOME}; waiting, at most 600 s\n"));
+    // Whoever waits for the one holds the other, and says since when.
+    let ran = env
+        .run(&["normalize", "--source-dir", ".codex", "--wait", "0"])
+        .code(11);
+    let start = format!(
+        "error: `~/.codex-manager/lock` is held by process {} (`codex-manager backup`) since 20",
+        child.id()
+    );
+    assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
+    drop(held);
+    assert_eq!(ended(child, stderr), (Some(0), String::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_waiting() {
+    let env = world();
+    let interrupted = (
+        Some(130),
+        "error: interrupted\nhint: what was finished stays, what was not is gone; run the command again when it suits\n".to_owned(),
+    );
+    let args = [&FROM_FILE[..], &["--wait", "600"]].concat();
+    let end = |place: &str| {
+        let held = File::options()
+            .read(true)
+            .open(env.path(place))
+            .expect("opens");
+        held.lock().expect("locks");
+        let (child, stderr, _) = until_it_waits(&env, &args);
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("is sent");
+        assert_eq!(ended(child, stderr), interrupted, "{place}");
+    };
+    end(".codex-manager/lock");
+    end(".codex");
+}
+
+#[test]
+fn what_is_no_time_to_wait_is_refused() {
+    let env = world();
+    for wrong in ["-1", "1.5", "soon", "86401", ""] {
+        let ran = env.run(&["backup", &format!("--wait={wrong}")]).code(2);
+        let start = format!("error: invalid value '{wrong}' for '--wait <SECONDS>'");
+        assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
+    }
 }

@@ -210,8 +210,9 @@ fn a_codex_home_that_another_works_in_is_locked() {
         other.to_str().expect("UTF-8"),
     ];
     env.run(&args).code(11).stdout("").stderr(
-        "error: another codex-manager works in `~/.codex`, or asks Codex about it\n\
-         hint: wait until it is done, then run the command again\n",
+        "another codex-manager works in `~/.codex`, or asks Codex about it; waiting, at most 10 s\n\
+         error: another codex-manager works in `~/.codex`, or asks Codex about it\n\
+         hint: wait until it is done, then run the command again; or say with `--wait` how many seconds to wait\n",
     );
 }
 

@@ -16,7 +16,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let lock = Lock::acquire(home.path(), "test").expect("free");
+        let lock = Lock::try_acquire(home.path(), "test", None).expect("free");
         Self { home, lock }
     }
 
