@@ -113,6 +113,7 @@ impl Command {
             Self::Normalize(args) => Some(&args.wait),
             Self::Backup(args) => Some(&args.wait),
             Self::Restore(args) => Some(&args.wait),
+            Self::Use(args) => Some(&args.wait),
             Self::Status(args) => Some(&args.wait),
             _ => None,
         }
@@ -332,6 +333,9 @@ pub struct UseArgs {
     /// Show what would be done, change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `list-backups`.

@@ -43,11 +43,15 @@ mod recovery;
 mod restore;
 mod rollout;
 #[cfg(unix)]
+mod rotation;
+#[cfg(unix)]
 mod running;
 #[cfg(unix)]
 mod scripted;
 mod smoke;
 mod status;
+#[cfg(unix)]
+mod switching;
 #[cfg(unix)]
 mod tables_live;
 mod tarball;

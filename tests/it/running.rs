@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Waits until `is` says yes.
 #[track_caller]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     let end = Instant::now() + GRACE;
     while !is() {
         assert!(Instant::now() < end, "never: {what}");
@@ -34,14 +34,18 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// A `codex app-server` on its standard streams, ended when it goes out of scope.
-struct Server {
+pub struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
+    lines: Lines,
 }
+
+/// What it says, line by line.
+type Lines = Box<dyn Iterator<Item = String>>;
 
 impl Server {
     /// Starts it on that home, and waits until it answers.
-    fn start(world: &World, home: &Path) -> Self {
+    pub fn start(world: &World, home: &Path) -> Self {
         let codex = codex(NEWEST).expect("installed");
         let mut command = Command::new(codex.native);
         command.arg("app-server").env_clear();
@@ -56,27 +60,37 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("starts");
-        let mut stdin = child.stdin.take().expect("piped");
+        let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("piped");
-        let mut server = Self { child, stdin: None };
-        let client = json!({"clientInfo": {"name": "a test", "title": null, "version": "0"}});
-        let request = json!({"id": 0, "method": "initialize", "params": client});
-        writeln!(stdin, "{request}").expect("writes");
-        server.stdin = Some(stdin);
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let is_answer = |line: &String| {
-            serde_json::from_str::<Value>(line).is_ok_and(|said| said["id"] == json!(0))
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let mut server = Self {
+            child,
+            stdin,
+            lines: Box::new(lines),
         };
-        assert!(lines.any(|line| is_answer(&line)), "no answer");
+        let client = json!({"clientInfo": {"name": "a test", "title": null, "version": "0"}});
+        server.ask("initialize", &client);
         server
     }
 
-    fn id(&self) -> u32 {
+    /// What it answers.
+    pub fn ask(&mut self, method: &str, params: &Value) -> Value {
+        let request = json!({"id": method, "method": method, "params": params});
+        let stdin = self.stdin.as_mut().expect("open");
+        writeln!(stdin, "{request}").expect("writes");
+        let answer = self.lines.find_map(|line| {
+            let said: Value = serde_json::from_str(&line).ok()?;
+            (said["id"] == json!(method)).then_some(said)
+        });
+        answer.expect("an answer")
+    }
+
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends it as an editor does.
-    fn end(mut self) {
+    pub fn end(mut self) {
         drop(self.stdin.take());
         assert!(self.child.wait().expect("ends").success());
     }
@@ -223,7 +237,7 @@ fn a_codex_of_another_home_is_nobodys_business() {
 }
 
 /// How an app-server of ours is named.
-fn named(id: u32) -> String {
+pub fn named(id: u32) -> String {
     if cfg!(target_os = "linux") {
         format!("process {id} (app-server)")
     } else {
@@ -362,15 +376,15 @@ fn one_that_is_opened_meanwhile_is_refused_before_anything_moves() {
 
 /// Where `ps` is, which Codex asks for its daemon.
 #[cfg(target_os = "linux")]
-const SYSTEM: &str = "/usr/bin:/bin";
+pub const SYSTEM: &str = "/usr/bin:/bin";
 
 /// A daemon of the real Codex and what keeps it up to date: whatever of them still runs is ended at the end.
 #[cfg(target_os = "linux")]
-struct Daemon<'a>(&'a World);
+pub struct Daemon<'a>(&'a World);
 
 #[cfg(target_os = "linux")]
 impl<'a> Daemon<'a> {
-    fn start(world: &'a World) -> Self {
+    pub fn start(world: &'a World) -> Self {
         let codex = codex(NEWEST).expect("installed");
         let mut command = Command::new(codex.native);
         command.args(["app-server", "daemon", "start"]).env_clear();
@@ -399,7 +413,7 @@ impl<'a> Daemon<'a> {
         ours.iter().any(|(ours, _)| *ours == id).then_some(id)
     }
 
-    fn id(&self) -> Option<i32> {
+    pub fn id(&self) -> Option<i32> {
         self.noted("daemon.pid")
     }
 }
