@@ -75,19 +75,12 @@ fn the_transcripts_are_what_comes_out() {
             .unwrap_or_default()
     };
     let first: &dyn Fn(&&str) -> bool = &|_| true;
-    let of_account: &dyn Fn(&&str) -> bool = &|line| line.contains("account");
     assert_eq!(ask(&["status"]), shown("status"));
     assert_eq!(line(&ask(&["backup"]), first), shown("backup | head -1"));
     let table = env.run(&["cooldown"]).code(0).stdout;
     assert_eq!(table, shown("cooldown"));
     let advice = env.run(&["recommend"]).code(0).stdout;
     assert_eq!(line(&advice, first), shown("recommend | head -1"));
-    let restored = env
-        .run(&["restore", "bob@example.com", "--yes"])
-        .code(0)
-        .stdout;
-    assert_eq!(
-        line(&restored, of_account),
-        shown("restore bob@example.com --yes | grep account")
-    );
+    let used = env.run(&["use", "bob@example.com"]).code(0).stdout;
+    assert_eq!(line(&used, first), shown("use bob@example.com | head -1"));
 }
