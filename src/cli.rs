@@ -340,6 +340,7 @@ pub struct UseArgs {
 
 /// Arguments of `list-backups`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct ListBackupsArgs {
     /// Where snapshots are kept
     #[arg(long, value_name = "DIR")]
@@ -353,6 +354,9 @@ pub struct ListBackupsArgs {
     /// Only those of accounts that are usable now
     #[arg(long)]
     pub ready: bool,
+    /// Also earlier snapshots of a window, and what restores replaced
+    #[arg(long)]
+    pub all: bool,
     /// Order, largest or newest first
     #[arg(long, value_name = "FIELD", default_value = "created_at")]
     pub sort: SortBy,

@@ -1,4 +1,5 @@
-//! `list-backups`: the snapshots there are; with `--verify` every archive is read and checked.
+//! `list-backups`: the snapshots there are, with `--all` also those that were superseded and what restores replaced; with
+//! `--verify` every archive is read and checked.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -7,13 +8,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::accounts::{self, Known, Row};
+use crate::accounts::{self, Finder, Known, Row};
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
-use crate::snapshots::{Depth, Lengths, Snapshot};
+use crate::snapshots::{self, Depth, Lengths, SAFETY, SUPERSEDED, Snapshot};
 use crate::threads;
 use crate::timeutil::{SessionStart, Stamp, Zone};
 use crate::ui::table::{Table, Tone, column, count, number, size_words};
@@ -30,6 +31,27 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     let nobody = accounts::row(&Known::default(), ctx.now, &ctx.zone);
     let mut shown: Vec<(&Snapshot, &Row, Option<usize>)> = Vec::new();
     for (snapshot, account) in evidence.snapshots.iter().zip(placed) {
+        let row = account.and_then(|account| rows.get(account));
+        shown.push((snapshot, row.unwrap_or(&nobody), account));
+    }
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    let mut kept = Vec::new();
+    let mut unreadable = evidence.unreadable_snapshots;
+    if args.all {
+        for part in [SUPERSEDED, SAFETY] {
+            let listing = snapshots::list_kept(&backup_dir, part, &ctx.zone)?;
+            for problem in &listing.problems {
+                ctx.ui.warn(problem);
+            }
+            unreadable += listing.unreadable;
+            kept.extend(listing.snapshots);
+        }
+    }
+    let finder = args.all.then(|| Finder::new(&known));
+    for snapshot in &kept {
+        let account = finder
+            .as_ref()
+            .and_then(|finder| finder.of_snapshot(snapshot));
         let row = account.and_then(|account| rows.get(account));
         shown.push((snapshot, row.unwrap_or(&nobody), account));
     }
@@ -55,18 +77,21 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         part.map(|(snapshot, row, _)| Entry::of(snapshot, row, lengths.of(snapshot), zone))
             .collect()
     });
+    for entry in entries.iter_mut().filter(|_| args.all) {
+        entry.find_kind(&backup_dir);
+    }
     sort(&mut entries, args.sort);
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     let mut outcome = Outcome::Done;
     if args.verify {
-        if evidence.unreadable_snapshots > 0 {
+        if unreadable > 0 {
             outcome = Outcome::Partial;
         }
         for entry in &mut entries {
             ctx.check_stop()?;
-            let snapshot = evidence
-                .snapshots
-                .iter()
+            let all = evidence.snapshots.iter().chain(&kept);
+            let snapshot = all
+                .into_iter()
                 .find(|snapshot| snapshot.archive == entry.archive);
             let checked = snapshot.map_or(Ok(()), |snapshot| {
                 snapshot.check(&ctx.limits(), &|| ctx.stopped()).map(|_| ())
@@ -80,10 +105,8 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         }
     }
     if entries.is_empty() {
-        let dir = ctx
-            .paths
-            .short(&ctx.backup_dir(args.backup_dir.as_deref())?);
-        ctx.ui.note(&match evidence.snapshots.len() {
+        let dir = ctx.paths.short(&backup_dir);
+        ctx.ui.note(&match evidence.snapshots.len() + kept.len() {
             0 => format!("no backups in `{dir}`; `codex-manager backup` makes one"),
             others => format!(
                 "none of {} in `{dir}` is asked for",
@@ -134,6 +157,11 @@ fn sort(entries: &mut [Entry], by: SortBy) {
 #[derive(Serialize)]
 struct Entry<'a> {
     archive_name: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    /// What a person types for it, where that is not its name.
+    #[serde(skip)]
+    below: Option<String>,
     #[serde(rename = "path")]
     archive: &'a Path,
     email: Option<&'a str>,
@@ -159,6 +187,8 @@ impl<'a> Entry<'a> {
         let archive_name = snapshot.archive.file_name().unwrap_or_default();
         Self {
             archive_name: archive_name.to_string_lossy(),
+            kind: None,
+            below: None,
             archive: &snapshot.archive,
             email: sidecar.email.as_deref(),
             account_id: sidecar.account_id.as_deref(),
@@ -179,6 +209,19 @@ impl<'a> Entry<'a> {
             usable_at: row.usable_at,
             verified: None,
         }
+    }
+
+    /// Tells by its place which kind of snapshot it is.
+    fn find_kind(&mut self, backup_dir: &Path) {
+        let below = self.archive.strip_prefix(backup_dir).ok();
+        let top = below.and_then(|below| below.iter().next());
+        let kept = [SUPERSEDED, SAFETY]
+            .into_iter()
+            .find(|part| top.is_some_and(|top| top == *part));
+        self.kind = Some(kept.unwrap_or("current"));
+        self.below = below
+            .filter(|_| kept.is_some())
+            .map(|below| below.display().to_string());
     }
 }
 
@@ -201,15 +244,15 @@ impl Report for Answer<'_> {
             column("MADE", 6),
             column("MODE", 7),
             number("SIZE", 8),
+            column("KIND", 9),
             column("VERIFIED", 3),
         ];
         let verified = self.backups.iter().any(|entry| entry.verified.is_some());
-        let columns = if verified {
-            &columns[..]
-        } else {
-            &columns[..columns.len() - 1]
-        };
-        let mut table = Table::new(columns);
+        let has_kinds = self.backups.iter().any(|entry| entry.kind.is_some());
+        let (mut columns, last) = (columns[..8].to_vec(), &columns[8..]);
+        columns.extend(has_kinds.then(|| last[0]));
+        columns.extend(verified.then(|| last[1]));
+        let mut table = Table::new(&columns);
         let time = |stamp: Option<Stamp>| {
             stamp.map_or(Cow::Borrowed("-"), |stamp| stamp.table_form().into())
         };
@@ -224,10 +267,15 @@ impl Report for Answer<'_> {
             } else {
                 Tone::Plain
             };
+            let sound = |sound| if sound { "sound" } else { "damaged" };
+            let is_sound = entry.verified.map_or("-", sound);
+            // Where kinds are not told, what follows them takes their place.
+            let [first, second] = entry.kind.map_or([is_sound, ""], |kind| [kind, is_sound]);
+            let name = entry.below.as_deref().unwrap_or(&entry.archive_name);
             table.row(
                 tone,
                 [
-                    Cow::Borrowed(entry.archive_name.as_ref()),
+                    Cow::Borrowed(name),
                     entry.email.unwrap_or("-").into(),
                     entry.status.word().into(),
                     entry
@@ -239,10 +287,8 @@ impl Report for Answer<'_> {
                     entry
                         .size_bytes
                         .map_or("-".into(), |bytes| size_words(bytes).into()),
-                    entry
-                        .verified
-                        .map_or("-", |sound| if sound { "sound" } else { "damaged" })
-                        .into(),
+                    first.into(),
+                    second.into(),
                 ],
             );
         }

@@ -543,3 +543,76 @@ fn wrong_orders_and_limits_are_usage_errors() {
         "error: invalid value '-1' for '--limit <N>': invalid digit found in string\n\nFor more information, try '--help'.\n",
     );
 }
+
+#[test]
+fn all_are_those_that_were_superseded_and_what_restores_replaced_too() {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    env.codex_home(&alice);
+    env.write("status.txt", &alice.panel(66, "15:55 on 21 Apr"));
+    let backup = ["backup", "--status-file", "status.txt"];
+    env.run(&backup).code(0);
+    env.write(".codex/config.toml", "model = \"another\"\n");
+    env.run(&backup).code(0);
+    env.write(".codex/config.toml", "model = \"a third\"\n");
+    env.run(&["restore", "alice@example.com", "--yes"]).code(0);
+    let names = |args: &[&str]| -> Vec<(String, Value)> {
+        let all = [&["list-backups", "--json", "--sort", "size"], args].concat();
+        let answer = env.run(&all).code(0).stderr("").json();
+        let backups = answer["backups"].as_array().expect("a list").clone();
+        let mut names: Vec<_> = backups
+            .iter()
+            .map(|entry| {
+                let path = entry["path"].as_str().expect("a path");
+                let below = path
+                    .strip_prefix("~/.codex-manager/backups/")
+                    .expect("below");
+                assert_eq!(
+                    entry["verified"],
+                    json!(args.contains(&"--verify").then_some(true))
+                );
+                (below.to_owned(), entry["kind"].clone())
+            })
+            .collect();
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        names
+    };
+    let current = "2026-04-14-155500-alice@example.com-codex.tar.gz".to_owned();
+    let superseded = format!("superseded/2026-04-19-153000/{current}");
+    let safety = "safety/2026-04-19-153000/2026-04-19-153000-alice@example.com-codex.tar.gz";
+    assert_eq!(names(&[]), [(current.clone(), Value::Null)]);
+    for args in [&["--all"][..], &["--all", "--verify"]] {
+        assert_eq!(
+            names(args),
+            [
+                (current.clone(), json!("current")),
+                (safety.to_owned(), json!("safety")),
+                (superseded.clone(), json!("superseded")),
+            ]
+        );
+    }
+    let text = env
+        .run(&["list-backups", "--all", "--verify"])
+        .code(0)
+        .stderr("")
+        .stdout;
+    let heads: Vec<&str> = text
+        .lines()
+        .next()
+        .expect("a line")
+        .split_whitespace()
+        .collect();
+    assert_eq!(heads[7..], ["SIZE", "KIND", "VERIFIED"]);
+    for name in [&superseded, safety] {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("a line");
+        assert!(line.trim_end().ends_with("sound"), "{line}");
+        // What it shows is what a restore takes.
+        env.run(&["restore", name, "--dry-run"]).code(0);
+    }
+    // Of an account only the newest, whatever it is; of another email none.
+    assert_eq!(names(&["--all", "--email", "bob@example.com"]), []);
+    assert_eq!(names(&["--all", "--latest-per-email"]).len(), 1);
+}
