@@ -101,7 +101,7 @@ pub enum Command {
     /// Ask Codex what is left of the active account
     #[command(after_long_help = EXIT_CODES)]
     Status(StatusArgs),
-    /// Show and change what is kept of each account: alias, pause, note, login
+    /// Show and change what is kept of each account
     #[command(after_long_help = EXIT_CODES)]
     Profile(ProfileArgs),
     /// Show and change settings

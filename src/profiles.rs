@@ -127,7 +127,11 @@ pub fn load_all(dir: &Path) -> (Vec<Profile>, Vec<String>) {
 /// The `profile.toml` in `place`; None where there is none. The error says what is wrong with it.
 fn load(place: &Path, name: String) -> Result<Option<Profile>, String> {
     let path = place.join(PROFILE_TOML);
-    let bytes = fsutil::read_if_present(&path, MOST_BYTES).map_err(|error| error.to_string())?;
+    let bytes = match fsutil::read_if_present(&path, MOST_BYTES) {
+        // A file that lies among the profiles is none.
+        Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotADirectory) => None,
+        bytes => bytes.map_err(|error| error.to_string())?,
+    };
     let Some(bytes) = bytes else {
         return Ok(None);
     };

@@ -107,9 +107,8 @@ pub struct View {
 
 impl View {
     /// What its account is called.
-    pub fn called(&self) -> &str {
-        let called = self.email.as_deref().or(self.user_id.as_deref());
-        called.unwrap_or("-")
+    pub fn called(&self) -> Option<&str> {
+        self.email.as_deref().or(self.user_id.as_deref())
     }
 
     /// What can be set, under the names by which it is.
@@ -124,9 +123,9 @@ impl View {
     }
 }
 
-/// `-` for what is not known.
+/// A text in one line; `-` for what is not known.
 pub fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".to_owned())
+    text.map_or("-".to_owned(), |text| text.replace(['\n', '\r'], " "))
 }
 
 /// What is known of the login in a profile.

@@ -180,7 +180,6 @@ pub fn lines(pairs: &[(&str, String)]) -> String {
     let width = widest.unwrap_or_default();
     let mut text = String::new();
     for (key, value) in pairs {
-        let value = value.replace(['\n', '\r'], " ");
         text.push_str(&format!("{key:<width$}  {value}\n"));
     }
     text

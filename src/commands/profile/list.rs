@@ -55,7 +55,7 @@ impl Report for Answer {
             column("NOTE", 5),
         ];
         let mut table = Table::new(&columns);
-        let mut count_of: HashMap<&str, usize> = HashMap::new();
+        let mut count_of: HashMap<Option<&str>, usize> = HashMap::new();
         for profile in &self.profiles {
             *count_of.entry(profile.called()).or_default() += 1;
         }
@@ -71,7 +71,7 @@ impl Report for Answer {
             let paused = if profile.paused { ", paused" } else { "" };
             // One email in several workspaces: what tells the rows apart.
             let has_twins = count_of
-                .get(profile.called())
+                .get(&profile.called())
                 .is_some_and(|count| *count > 1);
             let workspace = profile.account_id.as_ref().filter(|_| has_twins);
             let workspace = workspace.map_or(String::new(), |id| format!(" [{id}]"));
@@ -80,7 +80,7 @@ impl Report for Answer {
                 tone,
                 [
                     format!("{mark} {}{alias}{paused}", profile.name),
-                    format!("{}{workspace}", profile.called()),
+                    format!("{}{workspace}", profile.called().unwrap_or("-")),
                     profile.credential_state.word().to_owned(),
                     or_dash(renewed),
                     or_dash(profile.plan_type.clone()),

@@ -40,7 +40,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()>
         let question = format!(
             "remove the profile `{}` of {} with all that is in it: what it says, its login{too}?",
             view.name,
-            view.called()
+            view.called().unwrap_or("nobody that is named")
         );
         ctx.ui.confirm_what("removes a profile", &question, yes)?;
         let _held = ctx.lock("profile remove")?;
@@ -149,7 +149,7 @@ fn elsewhere(ctx: &Ctx, found: &Found) -> Result<Vec<Elsewhere>> {
 
 /// Says what is lost, and what is not.
 fn tell(ctx: &Ctx, view: &View, found: &Found, logins_elsewhere: &[Elsewhere]) {
-    let who = view.called();
+    let who = view.called().unwrap_or("its account");
     let has_login = !matches!(found.login, Ok(None));
     if has_login && logins_elsewhere.is_empty() {
         ctx.ui.warn(&format!(
@@ -186,7 +186,7 @@ impl Report for Answer {
         let files = self.files.join(", ");
         lines(&[
             (self.mode, self.profile.name.clone()),
-            ("account", self.profile.called().to_owned()),
+            ("account", self.profile.called().unwrap_or("-").to_owned()),
             ("from", self.shown.clone()),
             ("files", files),
         ])

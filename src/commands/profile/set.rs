@@ -19,7 +19,7 @@ const KEYS: [Key; 4] = [
         Takes::Text,
         "a short name to type instead of the email",
     ),
-    key("paused", Takes::Bool, "not to be recommended"),
+    key("paused", Takes::Bool, "whether `recommend` passes it over"),
     key("note", Takes::Text, "anything worth remembering"),
     key(
         "session_duration_hours",

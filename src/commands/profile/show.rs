@@ -71,7 +71,10 @@ impl Report for Answer {
         let state = profile.credential_state.word();
         let mut pairs = vec![
             ("profile", profile.name.clone()),
-            ("account", format!("{}{plan}{active}", profile.called())),
+            (
+                "account",
+                format!("{}{plan}{active}", profile.called().unwrap_or("-")),
+            ),
             ("workspace", or_dash(profile.account_id.clone())),
             ("user", or_dash(profile.user_id.clone())),
         ];
