@@ -160,8 +160,10 @@ pub fn look(dir: &Path) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for name in names {
         let place = dir.join(&name);
-        let is_told = fsutil::exists(&place.join(PROFILE_TOML))?;
-        if is_told || fsutil::exists(&place.join(AUTH_JSON))? {
+        // One that cannot be looked into is told of when it is read.
+        let stands = |file| fsutil::exists(&place.join(file)).unwrap_or(true);
+        let is_told = stands(PROFILE_TOML);
+        if is_told || stands(AUTH_JSON) {
             found.push(look_in(&place, name, is_told));
         }
     }

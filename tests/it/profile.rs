@@ -218,6 +218,9 @@ auth.json               ~/.codex-manager/profiles/alice/auth.json
             .stdout(text)
             .stderr("");
     }
+    // Elsewhere an alias is taken in any case too.
+    let dry = env.run(&["restore", "AL", "--dry-run", "--json"]).code(0);
+    assert_eq!(dry.json()["email"], "alice@example.com");
     let document = env
         .run(&["profile", "show", &bob.email, "--json"])
         .code(0)
@@ -450,7 +453,6 @@ fn a_profile_that_was_never_written_is_when_something_is_set() {
         .code(0)
         .stderr("");
     assert_eq!(env.read(&toml("alice")), told(&alice) + "alias = \"al\"\n");
-    env.run(&["restore", "AL", "--dry-run"]).code(10);
 }
 
 #[test]
@@ -693,6 +695,17 @@ fn what_a_killed_removal_left_is_no_profile_and_the_next_run_sweeps_it() {
         .stderr("");
     assert!(!env.path(&left).exists());
     assert_eq!(env.read(&toml("bob")), told(&bob));
+}
+
+#[test]
+fn a_new_profile_takes_no_name_that_is_an_alias() {
+    let (env, ..) = world();
+    let carol = Person::named("carol");
+    env.run(&["profile", "set", "bob", "alias=Carol"]).code(0);
+    env.write(".codex/auth.json", &carol.auth_json());
+    env.write("status.txt", &carol.panel(66, "15:55 on 21 Apr"));
+    env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    assert_eq!(env.read(&toml("carol-2")), told(&carol));
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::codex::home::AUTH_JSON;
 use crate::context::Ctx;
 use crate::error::Result;
 use crate::evidence::{Evidence, Reach};
-use crate::fsutil;
 use crate::metadata::Account;
 use crate::profiles::PROFILE_TOML;
 use crate::profiles::view::{View, or_dash};
@@ -22,7 +21,7 @@ pub(super) fn run(ctx: &Ctx, name: &str) -> Result<()> {
     let view = all.view(found, ctx.now, &ctx.zone);
     let place = all.dir.join(&view.name);
     let (profile_toml, auth_json) = (place.join(PROFILE_TOML), place.join(AUTH_JSON));
-    let has_login = fsutil::exists(&auth_json)?;
+    let has_login = !matches!(found.login, Ok(None));
     for problem in found.problems() {
         ctx.ui.warn(problem);
     }
