@@ -1,6 +1,7 @@
 //! `profile`: what is kept of each account, shown, changed, renamed and removed.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use base64::Engine;
@@ -478,19 +479,48 @@ fn two_changes_at_once_both_count_and_who_waits_is_told_of_the_other() {
         ran.stdout
     );
     let path = env.write(".codex-manager/lock", "4242 restore");
-    let held = File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .expect("opens");
+    let held = File::options().read(true).write(true).open(path);
+    let held = held.expect("opens");
     held.lock().expect("locks");
     // Readers need none, nor do dry runs.
     env.run(&["profile", "list"]).code(0);
     env.run(&["profile", "show", "bob"]).code(0);
     env.run(&["profile", "remove", "bob", "--dry-run"]).code(0);
-    env.run(&["profile", "rename", "bob", "rob"]).code(11).stdout("").stderr(
-        "error: `~/.codex-manager/lock` is held by process 4242 (`codex-manager restore`)\nhint: wait until it is done, then run the command again\n",
+    let told = "`~/.codex-manager/lock` is held by process 4242 (`codex-manager restore`); waiting, at most 10 s\n";
+    assert_eq!(
+        waits_for(&env, &["profile", "rename", "bob", "rob"], held),
+        told
     );
+    assert!(env.path(PROFILES).join("rob").exists());
+}
+
+/// What a run says that waits for whoever holds `held`, which is let go then. The run must succeed.
+fn waits_for(env: &Env, args: &[&str], held: File) -> String {
+    let mut command = env.command(args);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    let mut told = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    while !told.ends_with(" s\n") && stderr.read_line(&mut told).expect("reads") > 0 {}
+    drop(held);
+    assert!(child.wait().expect("ends").success(), "{told}");
+    told.replace(&env.home().display().to_string(), "~")
+}
+
+/// Whoever chooses an account's login, or has Codex ask with it, is waited for.
+#[cfg(unix)]
+#[test]
+fn a_login_that_is_in_use_is_not_removed() {
+    let (env, ..) = world();
+    let held = File::open(env.path(PROFILES).join("bob")).expect("opens");
+    held.lock().expect("locks");
+    let told = waits_for(&env, &["profile", "remove", "bob", "--yes"], held);
+    let last = told.lines().last().unwrap_or_default();
+    assert_eq!(
+        last,
+        "another codex-manager works in `~/.codex-manager/profiles/bob`, or asks Codex about it; waiting, at most 55 s"
+    );
+    assert!(!env.path(PROFILES).join("bob").exists());
 }
 
 #[test]
@@ -846,9 +876,14 @@ fn every_subcommand_tells_its_options_and_every_exit_code() {
     env.run(&["profile"]).code(2).stdout("");
 }
 
-/// What a terminal of that many columns shows of a run that is typed `input`, and its exit code.
+/// What a terminal of that many columns shows of a run whose question is answered so, and its exit code.
 #[cfg(unix)]
-fn on_terminal(env: &Env, args: &[&str], cols: u16, input: &str) -> (String, u32) {
+fn on_terminal(
+    env: &Env,
+    args: &[&str],
+    cols: u16,
+    answer: &dyn Fn() -> &'static str,
+) -> (String, u32) {
     use std::io::{Read, Write};
     let size = portable_pty::PtySize {
         rows: 24,
@@ -871,12 +906,14 @@ fn on_terminal(env: &Env, args: &[&str], cols: u16, input: &str) -> (String, u32
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader().expect("reads");
     let mut writer = pair.master.take_writer().expect("writes");
-    writer.write_all(input.as_bytes()).expect("types");
     let mut shown = Vec::new();
     // It ends with an error once nobody has the terminal open.
     let mut chunk = [0; 1024];
     while let Ok(count @ 1..) = reader.read(&mut chunk) {
         shown.extend_from_slice(&chunk[..count]);
+        if shown.ends_with(b"[y/N] ") {
+            writer.write_all(answer().as_bytes()).expect("types");
+        }
     }
     let code = child.wait().expect("ends").exit_code();
     let shown = String::from_utf8_lossy(&shown).replace("\r\n", "\n");
@@ -888,7 +925,7 @@ fn on_terminal(env: &Env, args: &[&str], cols: u16, input: &str) -> (String, u32
 #[test]
 fn on_a_terminal_the_list_fits_and_a_removal_is_asked_for() {
     let (env, ..) = world();
-    let list = |cols| on_terminal(&env, &["profile", "list"], cols, "").0;
+    let list = |cols| on_terminal(&env, &["profile", "list"], cols, &|| "").0;
     assert_eq!(
         list(40),
         "PROFILE        LOGIN      PLAN\n* alice (al)   renewable  plus\n  alice-2      renewable  plus\n  bob, paused  renewable  plus\n"
@@ -905,11 +942,13 @@ PROFILE        ACCOUNT                       LOGIN      RENEWED           PLAN
     assert!(list(200).contains("  NOTE\n"));
     env.write(&format!("{PROFILES}/bob/notes.txt"), "mine");
     let before = prints(&env.path(".codex-manager"));
-    let remove = |input| on_terminal(&env, &["profile", "remove", "bob"], 200, input);
+    let remove = |answer: &dyn Fn() -> &'static str| {
+        on_terminal(&env, &["profile", "remove", "bob"], 200, answer)
+    };
     let question = "warning: nothing else is known to hold a login of bob@example.com: to use it again somebody must sign in\n\
         remove the profile `bob` of bob@example.com with all that is in it: what it says, its login and what else lies \
         there: `notes.txt`? [y/N] ";
-    let (shown, code) = remove("n\n");
+    let (shown, code) = remove(&|| "n\n");
     assert!(shown.contains(question), "{shown}");
     assert!(
         shown.ends_with(
@@ -918,7 +957,19 @@ PROFILE        ACCOUNT                       LOGIN      RENEWED           PLAN
         "{shown}"
     );
     assert_eq!((code, prints(&env.path(".codex-manager"))), (1, before));
-    let (shown, code) = remove("y\n");
+    // What was not confirmed does not go.
+    let changing = || {
+        env.write(&format!("{PROFILES}/bob/more.txt"), "mine too");
+        "y\n"
+    };
+    let (shown, code) = remove(&changing);
+    let changed = "y\nerror: `~/.codex-manager/profiles/bob` changed meanwhile; nothing was removed\nhint: run the command again\n";
+    assert!(shown.ends_with(changed), "{shown}");
+    assert_eq!(
+        (code, env.path(PROFILES).join("bob/auth.json").exists()),
+        (1, true)
+    );
+    let (shown, code) = remove(&|| "y\n");
     assert!(shown.contains("removed  bob\n"), "{shown}");
     assert_eq!((code, env.path(PROFILES).join("bob").exists()), (0, false));
 }

@@ -12,6 +12,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::evidence::{Evidence, Reach};
 use crate::fsutil;
+use crate::live;
 use crate::profiles::view::View;
 use crate::profiles::{self, Found, PROFILE_TOML};
 use crate::snapshots::{self, Depth, Snapshot};
@@ -43,6 +44,11 @@ pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()>
             view.called().unwrap_or("nobody that is named")
         );
         ctx.ui.confirm_what("removes a profile", &question, yes)?;
+        // Nobody chooses or renews the login that goes.
+        let login = found.login.as_ref().ok().and_then(Option::as_ref);
+        let _login = login
+            .map(|login| live::hold_login(ctx, &login.account))
+            .transpose()?;
         let _held = ctx.lock("profile remove")?;
         // What was confirmed is what goes.
         if Content::of(&place)? != content {
