@@ -424,6 +424,14 @@ pub fn find<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
     member.or_else(|| known.iter().find(|known| known.may_be(account)))
 }
 
+/// The one among `known` that is `account`; None where it could be several of them, or is none.
+pub fn only<'a>(known: &'a [Known], account: &Account) -> Option<&'a Known> {
+    let same = |known: &&Known| known.account.is_same_as(account);
+    let mut meant = known.iter().filter(|known| known.account.may_be(account));
+    let only = meant.next().filter(|_| meant.next().is_none());
+    known.iter().find(same).or(only)
+}
+
 /// Answers what [`find`] does, for many accounts in turn.
 #[derive(Debug)]
 pub struct Finder<'a> {

@@ -101,6 +101,9 @@ pub enum Command {
     /// Ask Codex what is left of the active account
     #[command(after_long_help = EXIT_CODES)]
     Status(StatusArgs),
+    /// Show and change what is kept of each account
+    #[command(after_long_help = EXIT_CODES)]
+    Profile(ProfileArgs),
     /// Show and change settings
     #[command(after_long_help = EXIT_CODES)]
     Config(ConfigArgs),
@@ -115,6 +118,7 @@ impl Command {
             Self::Restore(args) => Some(&args.wait),
             Self::Use(args) => Some(&args.wait),
             Self::Status(args) => Some(&args.wait),
+            Self::Profile(args) => args.action.wait(),
             _ => None,
         }
     }
@@ -469,6 +473,83 @@ pub struct StatusArgs {
     /// How long other runs are waited for.
     #[command(flatten)]
     pub wait: WaitArgs,
+}
+
+/// Arguments of `profile`.
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// What to do with the profiles.
+    #[command(subcommand)]
+    pub action: ProfileAction,
+}
+
+/// What to do with the profiles.
+#[derive(Debug, Subcommand)]
+pub enum ProfileAction {
+    /// Every profile, whose it is and whether its login still signs in
+    #[command(after_long_help = EXIT_CODES)]
+    List,
+    /// One profile in full
+    #[command(after_long_help = EXIT_CODES)]
+    Show {
+        /// Its name, alias or email
+        name: String,
+    },
+    /// Change what a profile says, all or nothing
+    #[command(after_long_help = EXIT_CODES)]
+    Set {
+        /// Its name, alias or email
+        name: String,
+        /// alias, paused, note or session_duration_hours; KEY= unsets it
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+        /// Show what would be written, write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How long other runs are waited for.
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Give a profile another name
+    #[command(after_long_help = EXIT_CODES)]
+    Rename {
+        /// Its name, alias or email
+        name: String,
+        /// Its new name
+        new_name: String,
+        /// Show what would be renamed, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How long other runs are waited for.
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Remove a profile with the login in it
+    #[command(after_long_help = EXIT_CODES)]
+    Remove {
+        /// Its name, alias or email
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Show what would be removed, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How long other runs are waited for.
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+}
+
+impl ProfileAction {
+    fn wait(&self) -> Option<&WaitArgs> {
+        match self {
+            Self::List | Self::Show { .. } => None,
+            Self::Set { wait, .. } | Self::Rename { wait, .. } | Self::Remove { wait, .. } => {
+                Some(wait)
+            }
+        }
+    }
 }
 
 /// Arguments of `config`.

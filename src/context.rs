@@ -28,6 +28,8 @@ use crate::legacy::Rules;
 use crate::lock::{self, HomeLock, Lock, Waiting};
 use crate::metadata::Account;
 use crate::observation::Observation;
+use crate::profiles::view::All;
+use crate::profiles::{self, Profile};
 use crate::settings::{self, KEYS, Key, Settings};
 use crate::snapshots::{Depth, make};
 use crate::stop::{InHand, Stop};
@@ -251,6 +253,7 @@ impl Ctx {
             self.stop.in_hand(),
         );
         fsutil::sweep(&self.paths.manager_home);
+        profiles::sweep(&self.paths.profiles());
         Ok(held)
     }
 
@@ -386,11 +389,13 @@ impl Ctx {
             .unwrap_or(2.0)
     }
 
-    /// How legacy files are read, given the flags.
-    pub fn legacy_rules(&self, args: &LegacyArgs) -> Rules {
-        let hours = self.session_duration_hours(args.session_duration_hours);
+    /// How the legacy files of an email are read, given the flags: the flag goes before what the one profile of that email
+    /// says.
+    fn legacy_rules(&self, args: &LegacyArgs, profiles: &[Profile], email: &str) -> Rules {
+        let hours = args.session_duration_hours;
+        let hours = hours.or_else(|| profiles::hours_of(profiles, email));
         Rules {
-            session_duration_seconds: hours * 3600.0,
+            session_duration_seconds: self.session_duration_hours(hours) * 3600.0,
             reference_year: args.reference_year,
         }
     }
@@ -521,6 +526,11 @@ impl Ctx {
         name.filter(|name| !name.is_empty())
     }
 
+    /// The profiles as they stand.
+    pub fn all_profiles(&self) -> Result<All> {
+        All::load(&self.paths.profiles(), &self.paths.codex_home)
+    }
+
     /// Where all evidence lies, given the flags.
     pub fn places(&self, backup_dir: Option<&Path>, inventory: Option<&Path>) -> Result<Places> {
         Ok(Places {
@@ -563,17 +573,20 @@ impl Ctx {
         Ok(evidence)
     }
 
-    /// Reads the legacy files.
-    pub fn scan_legacy(&self, args: &LegacyArgs) -> Result<Scan> {
+    /// Reads the legacy files; with them comes what is wrong with profiles, which may say how.
+    pub fn scan_legacy(&self, args: &LegacyArgs) -> Result<(Scan, Vec<String>)> {
         let dir = self.legacy_dir(args.source_dir.as_deref())?;
-        inventory::scan(&dir, self.legacy_rules(args), &self.zone).map_err(|error| {
+        let (profiles, broken) = profiles::load_all(&self.paths.profiles());
+        let rules_of = |email: &str| self.legacy_rules(args, &profiles, email);
+        let scan = inventory::scan(&dir, &rules_of, &self.zone).map_err(|error| {
             match error.io_kind() {
                 Some(io::ErrorKind::NotFound) => {
                     error.with_hint("say where the legacy files lie with `--source-dir`")
                 }
                 _ => error,
             }
-        })
+        })?;
+        Ok((scan, broken))
     }
 
     /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
@@ -617,7 +630,8 @@ impl Ctx {
 
     /// The inventory brought up to date with the legacy files; written unless it is a dry run.
     fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
-        let scan = self.scan_legacy(args)?;
+        // What is wrong with profiles is told with the rest of the evidence.
+        let (scan, _) = self.scan_legacy(args)?;
         let path = self.inventory_path(args.inventory_path.as_deref())?;
         let _lock = (!dry_run).then(|| self.lock("refresh")).transpose()?;
         let before = Inventory::load(&path)?;

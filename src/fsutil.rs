@@ -389,6 +389,11 @@ pub fn temporary_dir(dir: &Path) -> Result<tempfile::TempDir> {
     made.map_err(|error| Error::io("make a directory in", dir, error))
 }
 
+/// Whether a file or directory of that name is one of ours on its way.
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY_PREFIX)
+}
+
 /// Removes temporary files and directories that a killed run left in `dir` more than an hour ago. Best effort.
 pub fn sweep(dir: &Path) {
     sweep_older_than(dir, STALE_SECONDS);
@@ -405,7 +410,7 @@ fn sweep_older_than(dir: &Path, seconds: u64) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if !name.to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+        if !is_temporary(&name.to_string_lossy()) {
             continue;
         }
         let age = entry

@@ -296,8 +296,8 @@ fn better_evidence(old: &Record, new: &Record) -> Record {
 
 const MTIME_MOVED: &str = " The file's mtime is now ";
 
-/// Reads the legacy files of `dir`. Nothing is written, least of all beside them.
-pub fn scan(dir: &Path, rules: Rules, zone: &Zone) -> Result<Scan> {
+/// Reads the legacy files of `dir`, those of each email by its own rules. Nothing is written, least of all beside them.
+pub fn scan(dir: &Path, rules_of: &dyn Fn(&str) -> Rules, zone: &Zone) -> Result<Scan> {
     let dir = std::path::absolute(dir).map_err(|error| Error::io("find", dir, error))?;
     let listing = fs::read_dir(&dir).map_err(|error| Error::io("list", &dir, error))?;
     let mut found = Scan {
@@ -313,7 +313,11 @@ pub fn scan(dir: &Path, rules: Rules, zone: &Zone) -> Result<Scan> {
         let Some(name) = legacy::parse_name(file_name) else {
             continue;
         };
-        match name.and_then(|name| read_record(&entry.path(), file_name, &name, rules, zone)) {
+        let read = |name: LegacyName| {
+            let rules = rules_of(&name.email);
+            read_record(&entry.path(), file_name, &name, rules, zone)
+        };
+        match name.and_then(read) {
             Ok(record) => found.records.push(record),
             Err(reason) => found.skipped.push(Skipped {
                 file: file_name.to_owned(),
@@ -434,7 +438,7 @@ mod tests {
 
     fn merged(before: &Inventory, dir: &Path) -> Inventory {
         let mut after = before.clone();
-        after.merge(&scan(dir, RULES, &zone()).expect("scans"));
+        after.merge(&scan(dir, &|_| RULES, &zone()).expect("scans"));
         after
     }
 

@@ -84,6 +84,7 @@ fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
         Command::Cooldown(args) => commands::cooldown::run(ctx, args),
         Command::Recommend(args) => commands::recommend::run(ctx, args),
         Command::Status(args) => commands::status::run(ctx, args),
+        Command::Profile(args) => commands::profile::run(ctx, args),
         Command::Config(args) => commands::config::run(ctx, args),
     }
 }

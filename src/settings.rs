@@ -48,7 +48,8 @@ pub struct Key {
     pub about: &'static str,
 }
 
-const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
+/// A key that no variable beats.
+pub const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
     Key {
         name,
         takes,
@@ -359,8 +360,9 @@ impl Settings {
     }
 }
 
-/// The file without the lines of one key; a comment behind its value stays, on a line of its own.
-fn without_line_of(text: &str, name: &str) -> Option<String> {
+/// The file without the lines of one key; a comment behind its value stays, on a line of its own. None where the key is not
+/// there, or not on lines of its own.
+pub fn without_line_of(text: &str, name: &str) -> Option<String> {
     let document = toml_edit::Document::parse(text).ok()?;
     let (table, inner) = match name.split_once('.') {
         Some((table, inner)) => (document.get(table)?.as_table()?, inner),
@@ -402,7 +404,10 @@ pub fn expand(text: &str, base: &Path, home: Option<&Path>) -> PathBuf {
 }
 
 fn check_item(name: &str, item: &Item) -> Result<()> {
-    let key = find_key(name)?;
+    check_value(find_key(name)?, item)
+}
+
+fn check_value(key: &Key, item: &Item) -> Result<()> {
     let fits = match key.takes {
         Takes::Path | Takes::Text => item.as_str().is_some_and(|text| !text.is_empty()),
         Takes::Zone => item
@@ -448,7 +453,8 @@ fn wrong(key: &Key) -> Error {
     )
 }
 
-fn parse_value(key: &Key, text: &str) -> Result<Value> {
+/// What a person typed for a key as a value, or the failure that says what the key takes.
+pub fn parse_value(key: &Key, text: &str) -> Result<Value> {
     let number = || text.trim().parse::<i64>().map(Value::from).ok();
     let value = match key.takes {
         Takes::Path | Takes::Text | Takes::Zone | Takes::Word(_) => Some(Value::from(text)),
@@ -467,7 +473,7 @@ fn parse_value(key: &Key, text: &str) -> Result<Value> {
         },
     };
     let value = value.ok_or_else(|| wrong(key))?;
-    check_item(key.name, &Item::Value(value.clone()))?;
+    check_value(key, &Item::Value(value.clone()))?;
     Ok(value)
 }
 

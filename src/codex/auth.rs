@@ -32,6 +32,21 @@ pub struct Login {
     issued_at: Option<i64>,
     /// When the access token ends, Unix seconds; None where it does not say.
     access_ends_at: Option<i64>,
+    /// Whether there are tokens that end, as against a key that does not.
+    has_tokens: bool,
+    /// Whether Codex can renew them.
+    is_renewable: bool,
+}
+
+/// Whether a login still signs in, as far as it can be told without asking the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// Its access token has not ended; or it is a key, which does not end.
+    Valid,
+    /// The access token has ended, or does not say when it does; Codex renews it at the next use.
+    Renewable,
+    /// The same, and there is nothing to renew it with.
+    Expired,
 }
 
 /// How fresh a login is. Of two of one account the greater one is the newer: Codex's refresh tokens work once, so the
@@ -66,6 +81,17 @@ impl Login {
         Stamp::from_unix(renewed.or(self.issued_at)?, zone)
     }
 
+    /// Whether it still signs in at `now`.
+    pub fn validity(&self, now: Stamp) -> Validity {
+        if !self.has_tokens || self.access_ends_at.is_some_and(|end| end > now.unix()) {
+            Validity::Valid
+        } else if self.is_renewable {
+            Validity::Renewable
+        } else {
+            Validity::Expired
+        }
+    }
+
     /// Whether a Codex that is started at `now` may renew it by itself, with some room for clocks: five minutes before
     /// the access token ends; where that does not say when, eight days after the last time.
     pub fn is_due_for_renewal(&self, now: Stamp) -> bool {
@@ -97,7 +123,20 @@ struct Tokens<'a> {
     id_token: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow)]
     access_token: Option<std::borrow::Cow<'a, str>>,
+    /// Whatever it is: a login is read without it too.
+    refresh_token: Option<Value>,
     account_id: Option<String>,
+}
+
+impl Tokens<'_> {
+    fn access_ends_at(&self) -> Option<i64> {
+        claims_of(self.access_token.as_deref()?)?["exp"].as_i64()
+    }
+
+    fn is_renewable(&self) -> bool {
+        let token = self.refresh_token.as_ref().and_then(Value::as_str);
+        token.is_some_and(|token| !token.is_empty())
+    }
 }
 
 /// Reads a login; the error says in words what is wrong, without quoting the file.
@@ -137,11 +176,9 @@ pub fn parse(bytes: &[u8]) -> Result<Login, String> {
         plan_type,
         auth_mode: auth.auth_mode.clone().unwrap_or_else(|| mode.to_owned()),
         last_refresh,
-        access_ends_at: auth
-            .tokens
-            .as_ref()
-            .and_then(|tokens| claims_of(tokens.access_token.as_deref()?))
-            .and_then(|claims| claims["exp"].as_i64()),
+        access_ends_at: auth.tokens.as_ref().and_then(Tokens::access_ends_at),
+        has_tokens: !["apikey", "personalAccessToken", "agentIdentity"].contains(&mode),
+        is_renewable: auth.tokens.as_ref().is_some_and(Tokens::is_renewable),
     };
     // Codex goes by auth_mode; without one a personal token beats a key, and a key beats a ChatGPT login.
     let has = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
@@ -315,6 +352,31 @@ mod tests {
         assert!(!due(&ends_in(601), long_ago));
         assert!(due("no token", long_ago) && due("no token", "null"));
         assert!(!due("no token", yesterday));
+    }
+
+    #[test]
+    fn a_login_is_valid_to_the_end_of_its_access_token_and_then_as_its_refresh_token_allows() {
+        let now = Stamp::parse("2026-04-14T12:00:00Z").expect("a time");
+        let of = |text: &str| parse(text.as_bytes()).expect("reads").validity(now);
+        let tokens = |access: &str, refresh: Value| {
+            let tokens = serde_json::json!({"id_token": token(&claims()), "access_token": access, "refresh_token": refresh});
+            of(&serde_json::json!({ "tokens": tokens }).to_string())
+        };
+        let ends_in = |seconds: i64| token(&serde_json::json!({"exp": now.unix() + seconds}));
+        assert_eq!(tokens(&ends_in(1), Value::Null), Validity::Valid);
+        for ended in [ends_in(0), "no token".to_owned()] {
+            assert_eq!(tokens(&ended, "rt".into()), Validity::Renewable);
+            for none in ["".into(), Value::Null, 7.into()] {
+                assert_eq!(tokens(&ended, none), Validity::Expired);
+            }
+        }
+        for key in [
+            r#"{"OPENAI_API_KEY":"sk-x"}"#,
+            r#"{"personal_access_token":"at-x"}"#,
+            r#"{"agent_identity":{"email":"alice@example.com"}}"#,
+        ] {
+            assert_eq!(of(key), Validity::Valid);
+        }
     }
 
     /// A login that was renewed then, with an id token and an access token issued then.

@@ -5,6 +5,7 @@ pub mod config;
 pub mod cooldown;
 pub mod list_backups;
 pub mod normalize;
+pub mod profile;
 pub mod recommend;
 pub mod restore;
 pub mod status;

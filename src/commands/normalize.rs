@@ -29,7 +29,10 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     let dir = ctx.legacy_dir(args.legacy.source_dir.as_deref())?;
     let path = ctx.inventory_path(args.legacy.inventory_path.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    let mut scan = ctx.scan_legacy(&args.legacy)?;
+    let (mut scan, broken) = ctx.scan_legacy(&args.legacy)?;
+    for problem in &broken {
+        ctx.ui.warn(problem);
+    }
     ctx.check_stop()?;
     let lock = (!args.dry_run).then(|| ctx.lock("normalize")).transpose()?;
     let before = Inventory::load(&path)?;

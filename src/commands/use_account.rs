@@ -24,7 +24,7 @@ pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
         let now = evidence.active.as_ref().map(|login| &login.account);
         target::before(&evidence, &ctx.paths.codex_home, now)?
     } else {
-        target::account(&evidence, &known, &args.target)?
+        target::account(ctx, &known, &args.target)?
     };
     let used = switch::switch(ctx, how, &evidence, &known, &account)?;
     if args.dry_run {

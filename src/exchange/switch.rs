@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::freshest::{self, Found, Places};
 use super::in_use::{self, Asked, Deed};
-use super::safety;
+use super::{safety, target};
 use crate::accounts::Known;
 use crate::codex::auth::{self, Login};
 use crate::codex::auth_file::{self, AuthFile};
@@ -53,6 +53,7 @@ pub fn switch(
 ) -> Result<Used> {
     let home = &ctx.paths.codex_home;
     check_home(ctx, home)?;
+    let account = &target::exact(ctx, account)?;
     let mut told = Vec::new();
     let snapshot = freshest::newest_snapshot(known, &evidence.snapshots, account);
     let live = home::read_login(home).ok().flatten();

@@ -3,31 +3,50 @@
 use std::path::Path;
 
 use crate::accounts::Known;
+use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Evidence;
 use crate::fsutil;
 use crate::metadata::Account;
-use crate::profiles::{self, Profile};
+use crate::profiles::{self, Found, Profile};
 
-/// The account that is called `name`, as far as all evidence knows it.
+/// The account that is called `name`, as far as all evidence knows it: an email of one account, else a profile's name or
+/// alias.
 ///
 /// Fails as `Usage` where several are, which are listed, and as `NotFound` where none is.
-pub fn account(evidence: &Evidence, known: &[Known], name: &str) -> Result<Account> {
+pub fn account(ctx: &Ctx, known: &[Known], name: &str) -> Result<Account> {
+    let found = profiles::look(&ctx.paths.profiles())?;
     let called: Vec<&Known> = known.iter().filter(|known| known.is_called(name)).collect();
     match called.as_slice() {
-        [only] => return Ok(only.account.clone()),
-        [] => {}
-        several => return Err(ambiguous(name, several, &evidence.profiles)),
+        [only] => Ok(only.account.clone()),
+        [] => {
+            let profiles: Vec<Profile> = found.iter().map(|found| found.profile.clone()).collect();
+            let meant = profiles::meant(&profiles, name).map_err(|error| match error.kind() {
+                Kind::NotFound => nobody(name),
+                _ => error,
+            });
+            Ok(whole(meant?, known))
+        }
+        several => Err(ambiguous(name, several, &found)),
     }
-    let profile = profiles::meant(&evidence.profiles, name).map_err(|error| match error.kind() {
-        Kind::NotFound => Error::new(
-            Kind::NotFound,
-            format!("no account or profile is called `{name}`"),
-            "`codex-manager cooldown` shows all accounts; `codex-manager profile login NAME` signs another one in",
-        ),
-        _ => error,
-    })?;
-    Ok(whole(profile, known))
+}
+
+/// The same account as the login in its profile names it, where nothing else tells it exactly: a person may have written no
+/// more than an email.
+pub fn exact(ctx: &Ctx, account: &Account) -> Result<Account> {
+    if account.is_exact() {
+        return Ok(account.clone());
+    }
+    let found = profiles::look(&ctx.paths.profiles())?;
+    let mut logins = found
+        .iter()
+        .filter(|found| found.profile.account().may_be(account))
+        .filter_map(|found| Some(&found.login.as_ref().ok()?.as_ref()?.account))
+        .filter(|login| login.may_be(account));
+    Ok(match (logins.next(), logins.next()) {
+        (Some(only), None) => only.clone(),
+        _ => account.clone(),
+    })
 }
 
 /// The account that was signed in to `home` before `now`, None being nobody.
@@ -54,17 +73,24 @@ fn whole(profile: &Profile, known: &[Known]) -> Account {
     same.cloned().unwrap_or(account)
 }
 
-fn ambiguous(name: &str, several: &[&Known], profiles: &[Profile]) -> Error {
+fn nobody(name: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("no account or profile is called `{name}`"),
+        "`codex-manager cooldown` shows all accounts; `codex-manager profile login NAME` signs another one in",
+    )
+}
+
+fn ambiguous(name: &str, several: &[&Known], found: &[Found]) -> Error {
     let mut has_name = false;
     let mut told: Vec<String> = several
         .iter()
         .map(|known| {
             let account = &known.account;
             let workspace = account.account_id.as_deref().unwrap_or("workspace unknown");
-            let profile = profiles
-                .iter()
-                .find(|profile| profile.account().is_same_as(account));
-            let Some(profile) = profile else {
+            let mut profiles = found.iter().map(|found| &found.profile);
+            let Some(profile) = profiles.find(|profile| profile.account().is_same_as(account))
+            else {
                 return format!("{account} ({workspace}), of no profile");
             };
             has_name = true;

@@ -3,11 +3,10 @@
 //! Codex's refresh tokens work once: of an account's logins only the newest is sure to sign in, so an older one never
 //! takes the place of a newer. What cannot be read is told and stays.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::{Profile, load_all, names};
+use super::{PROFILE_TOML, Profile, edit, load_all, names};
 use crate::codex::auth::{self, Login};
 use crate::codex::home::AUTH_JSON;
 use crate::error::Result;
@@ -15,8 +14,6 @@ use crate::fsutil;
 use crate::lock::Lock;
 use crate::metadata::Account;
 use crate::timeutil::Stamp;
-
-const PROFILE_TOML: &str = "profile.toml";
 
 /// What became of a login that was to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,15 +84,17 @@ pub fn keep(
         Ok(standing) => standing,
         Err(reason) => return Ok(Kept::Refused(reason)),
     };
+    let is_newer = standing
+        .as_ref()
+        .is_none_or(|(kept, of)| kept != bytes && of.freshness(latest) < login.freshness(latest));
+    let is_kept = is_newer || standing.is_some_and(|(kept, _)| kept == bytes);
     is_told |= !fsutil::exists(&place.join(PROFILE_TOML))?;
     if is_told {
         let profile = profiles.iter().find(|profile| profile.name == name);
-        if let Err(reason) = complete(&place.join(PROFILE_TOML), profile, login)? {
+        if let Err(reason) = complete(&place.join(PROFILE_TOML), profile, login, is_kept)? {
             return Ok(Kept::Refused(reason));
         }
     }
-    let is_newer = standing
-        .is_none_or(|(kept, of)| kept != bytes && of.freshness(latest) < login.freshness(latest));
     if !is_newer {
         return Ok(Kept::Already(name));
     }
@@ -167,6 +166,7 @@ fn names_in(dir: &Path) -> Vec<String> {
     let listing = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = listing
         .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !fsutil::is_temporary(name))
         .collect();
     names.sort();
     names
@@ -225,13 +225,35 @@ fn by_email<'a>(
     (!others.any(|other| is_other(&other))).then_some(profile)
 }
 
-/// Adds to `profile.toml` what it does not say yet of the account, every other byte as it is. The inner error says why
-/// it was left alone.
+/// Adds to `profile.toml` what it does not say yet of the account, every other byte as it is. The plan that it names is
+/// that of the login that `is_kept`. The inner error says why it was left alone.
 fn complete(
     path: &Path,
     profile: Option<&Profile>,
     login: &Login,
+    is_kept: bool,
 ) -> Result<std::result::Result<(), String>> {
+    let target = fsutil::real(path);
+    let old = fsutil::read_if_present(&target, super::MOST_BYTES)?.unwrap_or_default();
+    let new = String::from_utf8(old.clone()).map_err(|_| "it is no text".to_owned());
+    let new = new.and_then(|text| completed(text, profile, login, is_kept));
+    match new {
+        Ok(new) if new.as_bytes() == old => Ok(Ok(())),
+        Ok(new) => fsutil::write_atomically(&target, new.as_bytes()).map(Ok),
+        Err(why) => Ok(Err(format!(
+            "the profile `{}` cannot be completed: {why}",
+            path.display()
+        ))),
+    }
+}
+
+/// The text of a `profile.toml` with what it does not say yet of whose `login` is.
+pub fn completed(
+    mut text: String,
+    profile: Option<&Profile>,
+    login: &Login,
+    is_kept: bool,
+) -> std::result::Result<String, String> {
     let said = profile.cloned().unwrap_or_default();
     let account = &login.account;
     let lines = [
@@ -240,36 +262,13 @@ fn complete(
         ("user_id", &said.user_id, &account.user_id),
         ("plan_type", &said.plan_type, &login.plan_type),
     ];
-    let missing = lines
-        .into_iter()
-        .filter(|(_, said, _)| said.is_none())
-        .filter_map(|(key, _, value)| Some((key, value.as_deref()?)));
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let old = fsutil::read_if_present(&target, super::MOST_BYTES)?.unwrap_or_default();
-    let untold = |why: &str| {
-        let path = path.display();
-        Ok(Err(format!(
-            "the profile `{path}` cannot be completed: {why}"
-        )))
-    };
-    let Ok(old) = String::from_utf8(old) else {
-        return untold("it is no text");
-    };
-    let end = if old.contains("\r\n") { "\r\n" } else { "\n" };
-    let mut new = old.clone();
-    for (key, value) in missing {
-        if !new.is_empty() && !new.ends_with('\n') {
-            new.push_str(end);
+    for (key, said, value) in lines {
+        let is_wanted = said.is_none() || (key == "plan_type" && is_kept && said != value);
+        if let Some(value) = value.as_deref().filter(|_| is_wanted) {
+            text = edit::with(&text, key, Some(&value.into()))?;
         }
-        let _ = write!(new, "{key} = {}{end}", toml_edit::Value::from(value));
     }
-    if new == old {
-        return Ok(Ok(()));
-    }
-    if let Err(error) = toml::from_str::<Profile>(&new) {
-        return untold(error.message());
-    }
-    fsutil::write_atomically(&target, new.as_bytes()).map(Ok)
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! What profiles are called: which one a person means by a name, what a new one is called, what an alias may be.
 
-#![allow(dead_code)] // of commands that are to come
-
 use crate::error::{Error, Kind, Result};
 use crate::metadata::{ARCHIVE_SUFFIX, Account};
 

@@ -143,13 +143,18 @@ impl Ui {
 
     /// Asks before something that replaces files. `yes` answers for a script.
     pub fn confirm(&self, question: &str, yes: bool) -> Result<()> {
+        self.confirm_what("replaces files", question, yes)
+    }
+
+    /// Asks before something that does what `does` says. `yes` answers for a script.
+    pub fn confirm_what(&self, does: &str, question: &str, yes: bool) -> Result<()> {
         if yes {
             return Ok(());
         }
         if !self.interactive {
             return Err(Error::new(
                 Kind::Usage,
-                "this replaces files, and nobody is there to be asked",
+                format!("this {does}, and nobody is there to be asked"),
                 "say `--yes` to go on, or `--dry-run` to see what would be done",
             ));
         }

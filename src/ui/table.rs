@@ -174,6 +174,17 @@ fn width(text: &str) -> usize {
     }
 }
 
+/// Lines of a word and what it says, these one below the other.
+pub fn lines(pairs: &[(&str, String)]) -> String {
+    let widest = pairs.iter().map(|(key, _)| key.len()).max();
+    let width = widest.unwrap_or_default();
+    let mut text = String::new();
+    for (key, value) in pairs {
+        text.push_str(&format!("{key:<width$}  {value}\n"));
+    }
+    text
+}
+
 /// `1 file`, `2 files`.
 pub fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -17,6 +17,7 @@ Commands:
   cooldown      Show when each account is available
   recommend     Say which account to use next
   status        Ask Codex what is left of the active account
+  profile       Show and change what is kept of each account
   config        Show and change settings
   help          Print this message or the help of the given subcommand(s)
 
@@ -158,6 +159,11 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--reference-year",
             "--wait",
         ],
+    ),
+    (
+        "profile",
+        "Show and change what is kept of each account",
+        &[],
     ),
     ("config", "Show and change settings", &[]),
 ];

@@ -272,6 +272,34 @@ fn a_snapshots_login_counts_where_it_is_newer() {
 }
 
 #[test]
+fn a_profile_of_which_little_is_said_is_known_by_its_login() {
+    let (env, alice, _) = world();
+    fs::remove_dir_all(env.path(BACKUPS)).expect("removes");
+    fs::remove_file(env.path(".codex-manager/cooldown.json")).expect("removes");
+    for said in [None, Some("email = \"alice@example.com\"\n")] {
+        let path = format!("{PROFILES}/alice/profile.toml");
+        match said {
+            None => fs::remove_file(env.path(&path)).expect("removes"),
+            Some(said) => {
+                env.write(&path, said);
+            }
+        }
+        for name in ["alice", "alice@example.com"] {
+            used(&env, &[name]);
+            assert_eq!(env.read(LIVE), alice.auth_json(), "{said:?}");
+            let answer = used(&env, &["bob"]);
+            assert_eq!(answer["auth_source"], "profile");
+            // What was kept has told all there is to tell.
+            if said.is_none() {
+                let _ = fs::remove_file(env.path(&path));
+            } else {
+                env.write(&path, said.unwrap_or_default());
+            }
+        }
+    }
+}
+
+#[test]
 fn an_account_without_a_login_is_told() {
     let (env, _, _) = world();
     env.write(

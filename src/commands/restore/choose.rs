@@ -9,6 +9,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Evidence;
 use crate::metadata::ARCHIVE_SUFFIX;
+use crate::profiles;
 use crate::snapshots::{self, SAFETY, Snapshot};
 use crate::timeutil::Stamp;
 
@@ -42,7 +43,10 @@ pub(super) fn choose(
             let of_alias = || {
                 known
                     .iter()
-                    .filter(|known| known.alias.as_deref() == Some(target))
+                    .filter(|known| {
+                        let alias = known.alias.as_deref();
+                        alias.is_some_and(|alias| profiles::names::is_same(alias, target))
+                    })
                     .collect()
             };
             (

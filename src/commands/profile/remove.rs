@@ -1,0 +1,200 @@
+//! `profile remove`: removes a profile with the login in it, after saying what else holds one of the account.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::accounts::{self, Finder};
+use crate::codex::auth::Login;
+use crate::codex::home::{self, AUTH_JSON};
+use crate::context::Ctx;
+use crate::error::{Error, Result};
+use crate::evidence::{Evidence, Reach};
+use crate::fsutil;
+use crate::live;
+use crate::profiles::view::View;
+use crate::profiles::{self, Found, PROFILE_TOML};
+use crate::snapshots::{self, Depth, Snapshot};
+use crate::timeutil::Stamp;
+use crate::ui::table::lines;
+use crate::ui::{Page, Report};
+
+pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()> {
+    let all = ctx.all_profiles()?;
+    let found = all.meant(name)?;
+    let view = all.view(found, ctx.now, &ctx.zone);
+    let place = all.dir.join(&view.name);
+    let content = Content::of(&place)?;
+    let logins_elsewhere = elsewhere(ctx, found)?;
+    let others: Vec<&str> = content.others().collect();
+    for problem in found.problems() {
+        ctx.ui.warn(problem);
+    }
+    tell(ctx, &view, found, &logins_elsewhere);
+    if !dry_run {
+        let too = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" and what else lies there: `{}`", others.join("`, `"))
+        };
+        let question = format!(
+            "remove the profile `{}` of {} with all that is in it: what it says, its login{too}?",
+            view.name,
+            view.called().unwrap_or("nobody that is named")
+        );
+        ctx.ui.confirm_what("removes a profile", &question, yes)?;
+        // Nobody chooses or renews the login that goes.
+        let login = found.login.as_ref().ok().and_then(Option::as_ref);
+        let _login = login
+            .map(|login| live::hold_login(ctx, &login.account))
+            .transpose()?;
+        let _held = ctx.lock("profile remove")?;
+        // What was confirmed is what goes.
+        if Content::of(&place)? != content {
+            return Err(Error::other(
+                format!(
+                    "`{}` changed meanwhile; nothing was removed",
+                    place.display()
+                ),
+                "run the command again",
+            ));
+        }
+        profiles::remove(&all.dir, &view.name)?;
+    }
+    ctx.ui.done(&Answer {
+        mode: if dry_run { "dry-run" } else { "removed" },
+        shown: ctx.paths.short(&place),
+        files: content.names(),
+        path: place,
+        profile: view,
+        logins_elsewhere,
+    })
+}
+
+/// What stands in a profile's directory, and what its own two files say.
+#[derive(PartialEq, Eq)]
+struct Content {
+    names: Vec<String>,
+    own: [Option<Vec<u8>>; 2],
+}
+
+impl Content {
+    fn of(place: &Path) -> Result<Self> {
+        let listing = fs::read_dir(place).map_err(|error| Error::io("list", place, error))?;
+        let mut names: Vec<String> = listing
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !fsutil::is_temporary(name))
+            .collect();
+        names.sort();
+        // What cannot be read is the same as long as it cannot be.
+        let own = [PROFILE_TOML, AUTH_JSON].map(|name| fs::read(place.join(name)).ok());
+        Ok(Self { names, own })
+    }
+
+    /// What a person put there.
+    fn others(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.iter().map(String::as_str);
+        names.filter(|name| ![PROFILE_TOML, AUTH_JSON].contains(name))
+    }
+
+    fn names(self) -> Vec<String> {
+        self.names
+    }
+}
+
+/// Another place that holds a login of the account.
+#[derive(Serialize)]
+struct Elsewhere {
+    path: PathBuf,
+    /// When it was renewed last; of a snapshot, when it was captured.
+    at: Option<Stamp>,
+    /// Whether it is known not to be older than the one that goes.
+    as_fresh: bool,
+}
+
+fn elsewhere(ctx: &Ctx, found: &Found) -> Result<Vec<Elsewhere>> {
+    let mut places = Vec::new();
+    let account = found.profile.account();
+    let latest = ctx.latest();
+    let freshness = |login: &Login| login.freshness(latest);
+    let kept = found.login.as_ref().ok().and_then(Option::as_ref);
+    let in_zone = |at: Stamp| at.in_zone(&ctx.zone);
+    let live = home::read_login(&ctx.paths.codex_home).ok().flatten();
+    if let Some((_, live)) = live.filter(|(_, live)| live.account.may_be(&account)) {
+        places.push(Elsewhere {
+            path: home::auth_path(&ctx.paths.codex_home),
+            at: live.last_refresh.map(in_zone),
+            as_fresh: kept.is_none_or(|kept| freshness(kept) <= freshness(&live)),
+        });
+    }
+    let sources = ctx.places(None, None)?;
+    let reach = Reach::Every(Depth::Whole);
+    let mut evidence = Evidence::load(&sources, ctx.now, &ctx.zone, reach, false, None)?;
+    evidence.latest = Some(latest);
+    let known = evidence.accounts();
+    let owner = accounts::only(&known, &account);
+    let finder = Finder::new(&known);
+    let is_theirs = |snapshot: &&Snapshot| {
+        let of = finder.of_snapshot(snapshot).and_then(|of| known.get(of));
+        of.zip(owner)
+            .is_some_and(|(of, owner)| std::ptr::eq(of, owner))
+    };
+    let theirs = evidence.snapshots.iter().filter(is_theirs);
+    let theirs = theirs.filter(|snapshot| snapshot.is_complete);
+    if let Some(newest) = snapshots::newest(theirs, true) {
+        places.push(Elsewhere {
+            path: newest.archive.clone(),
+            at: newest.sidecar.content_time().map(in_zone),
+            as_fresh: false,
+        });
+    }
+    Ok(places)
+}
+
+/// Says what is lost, and what is not.
+fn tell(ctx: &Ctx, view: &View, found: &Found, logins_elsewhere: &[Elsewhere]) {
+    let who = view.called().unwrap_or("its account");
+    let has_login = !matches!(found.login, Ok(None));
+    if has_login && logins_elsewhere.is_empty() {
+        ctx.ui.warn(&format!(
+            "nothing else is known to hold a login of {who}: to use it again somebody must sign in"
+        ));
+    }
+    for other in logins_elsewhere {
+        let place = ctx.paths.short(&other.path);
+        let at = other
+            .at
+            .map_or(String::new(), |at| format!(" of {}", at.table_form()));
+        ctx.ui.note(&if other.as_fresh {
+            format!("`{place}` holds a login of {who} that is as fresh")
+        } else {
+            format!("`{place}` holds a login of {who}{at}: one that was renewed since no longer signs in")
+        });
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    mode: &'static str,
+    path: PathBuf,
+    files: Vec<String>,
+    profile: View,
+    logins_elsewhere: Vec<Elsewhere>,
+    /// The path as a person reads it.
+    #[serde(skip)]
+    shown: String,
+}
+
+impl Report for Answer {
+    fn text(&self, _: &Page) -> String {
+        let files = self.files.join(", ");
+        lines(&[
+            (self.mode, self.profile.name.clone()),
+            ("account", self.profile.called().unwrap_or("-").to_owned()),
+            ("from", self.shown.clone()),
+            ("files", files),
+        ])
+    }
+}
