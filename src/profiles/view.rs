@@ -68,9 +68,7 @@ impl All {
             paused: profile.paused,
             note: profile.note,
             session_duration_hours: profile.session_duration_hours,
-            credential_refreshed_at: login
-                .and_then(|login| login.last_refresh)
-                .map(|at| at.in_zone(zone)),
+            credential_refreshed_at: login.and_then(|login| login.refreshed_at(zone)),
             credential_state: State::of(&found.login, now),
         }
     }

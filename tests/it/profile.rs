@@ -638,37 +638,43 @@ fn a_profile_goes_only_when_somebody_says_so_and_is_told_what_is_lost() {
         "2026-04-19T10:00:00+05:30",
     );
     let archive = "2026-04-14-155500-alice@example.com-codex.tar.gz";
-    let of_snapshot = format!(
-        "`~/.codex-manager/backups/{archive}` holds a login of alice@example.com of 2026-04-19 10:00: one that was renewed since no longer signs in\n"
-    );
-    env.run(&["profile", "remove", "alice", "--dry-run"]).code(0).stderr(&format!(
-        "`~/.codex/auth.json` holds a login of alice@example.com that is as fresh\n{of_snapshot}"
-    ));
+    let holds = |place: &str, which: &str| format!("`~/{place}` holds {which}\n");
+    let snapshot = format!(".codex-manager/backups/{archive}");
+    let fresh = "a login of alice@example.com that is as fresh";
+    env.run(&["profile", "remove", "alice", "--dry-run"])
+        .code(0)
+        .stderr(&(holds(".codex/auth.json", fresh) + &holds(&snapshot, fresh)));
     let newer = Person {
         last_refresh: "2026-04-18T01:00:00Z".to_owned(),
         ..alice.clone()
     };
     env.write(&format!("{PROFILES}/alice/auth.json"), &newer.auth_json());
-    let ran = env
-        .run(&["profile", "remove", "al", "--dry-run", "--json"])
-        .code(0)
-        .stderr("");
-    has_keys(
-        &ran.json(),
-        &["mode", "path", "files", "profile", "logins_elsewhere"],
-        &[],
-    );
-    let at = |path: &str| format!("~/{path}");
-    assert_eq!(
-        ran.json()["logins_elsewhere"],
-        json!([
-            {"path": at(".codex/auth.json"), "at": "2026-04-14T17:55:00+05:30", "as_fresh": false},
-            {"path": at(&format!(".codex-manager/backups/{archive}")), "at": "2026-04-19T10:00:00+05:30", "as_fresh": false},
-        ])
-    );
-    env.run(&["profile", "remove", "al", "--dry-run"]).code(0).stderr(&format!(
-        "`~/.codex/auth.json` holds a login of alice@example.com of 2026-04-14 17:55: one that was renewed since no longer signs in\n{of_snapshot}"
+    let args = ["profile", "remove", "al", "--dry-run"];
+    let older = "an older login of alice@example.com, renewed 2026-04-14 17:55, which may no longer sign in";
+    env.run(&args).code(0).stderr(&format!(
+        "warning: {}warning: {}",
+        holds(".codex/auth.json", older),
+        holds(&snapshot, older)
     ));
+    let ran = env.run(&[&args[..], &["--json"]].concat()).code(0);
+    assert_eq!(
+        ran.stderr.matches("{\"warning\":").count(),
+        2,
+        "{}",
+        ran.stderr
+    );
+    let keys = ["mode", "path", "files", "profile", "logins_elsewhere"];
+    has_keys(&ran.json(), &keys, &[]);
+    let elsewhere = |place: &str, at: &str, as_fresh: bool| json!({"path": format!("~/{place}"), "at": at, "as_fresh": as_fresh});
+    let at = "2026-04-14T17:55:00+05:30";
+    let both = [
+        elsewhere(".codex/auth.json", at, false),
+        elsewhere(&snapshot, at, false),
+    ];
+    assert_eq!(ran.json()["logins_elsewhere"], json!(both));
+    env.write(".codex/auth.json", &newer.auth_json());
+    let text = holds(".codex/auth.json", fresh) + &holds(&snapshot, older);
+    env.run(&args).code(0).stderr(&text);
     let team = env
         .run(&["profile", "remove", "alice-2", "--yes", "--quiet"])
         .code(0)

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::accounts::{self, Finder};
-use crate::codex::auth::Login;
+use crate::archive::read;
+use crate::codex::auth;
 use crate::codex::home::{self, AUTH_JSON};
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::evidence::{Evidence, Reach};
+use crate::exchange::freshest;
 use crate::fsutil;
 use crate::live;
 use crate::profiles::view::View;
 use crate::profiles::{self, Found, PROFILE_TOML};
-use crate::snapshots::{self, Depth, Snapshot};
+use crate::snapshots::Depth;
 use crate::timeutil::Stamp;
 use crate::ui::table::lines;
 use crate::ui::{Page, Report};
@@ -108,49 +109,35 @@ impl Content {
 #[derive(Serialize)]
 struct Elsewhere {
     path: PathBuf,
-    /// When it was renewed last; of a snapshot, when it was captured.
+    /// When that login was renewed last.
     at: Option<Stamp>,
-    /// Whether it is known not to be older than the one that goes.
+    /// Whether it is no older than the one that goes.
     as_fresh: bool,
 }
 
 fn elsewhere(ctx: &Ctx, found: &Found) -> Result<Vec<Elsewhere>> {
-    let mut places = Vec::new();
     let account = found.profile.account();
     let latest = ctx.latest();
-    let freshness = |login: &Login| login.freshness(latest);
     let kept = found.login.as_ref().ok().and_then(Option::as_ref);
-    let in_zone = |at: Stamp| at.in_zone(&ctx.zone);
     let live = home::read_login(&ctx.paths.codex_home).ok().flatten();
-    if let Some((_, live)) = live.filter(|(_, live)| live.account.may_be(&account)) {
-        places.push(Elsewhere {
-            path: home::auth_path(&ctx.paths.codex_home),
-            at: live.last_refresh.map(in_zone),
-            as_fresh: kept.is_none_or(|kept| freshness(kept) <= freshness(&live)),
-        });
-    }
-    let sources = ctx.places(None, None)?;
+    let live = live.map(|(_, login)| (home::auth_path(&ctx.paths.codex_home), login));
+    let places = ctx.places(None, None)?;
     let reach = Reach::Every(Depth::Whole);
-    let mut evidence = Evidence::load(&sources, ctx.now, &ctx.zone, reach, false, None)?;
+    let mut evidence = Evidence::load(&places, ctx.now, &ctx.zone, reach, false, None)?;
     evidence.latest = Some(latest);
-    let known = evidence.accounts();
-    let owner = accounts::only(&known, &account);
-    let finder = Finder::new(&known);
-    let is_theirs = |snapshot: &&Snapshot| {
-        let of = finder.of_snapshot(snapshot).and_then(|of| known.get(of));
-        of.zip(owner)
-            .is_some_and(|(of, owner)| std::ptr::eq(of, owner))
-    };
-    let theirs = evidence.snapshots.iter().filter(is_theirs);
-    let theirs = theirs.filter(|snapshot| snapshot.is_complete);
-    if let Some(newest) = snapshots::newest(theirs, true) {
-        places.push(Elsewhere {
-            path: newest.archive.clone(),
-            at: newest.sidecar.content_time().map(in_zone),
-            as_fresh: false,
+    let newest = freshest::newest_snapshot(&evidence.accounts(), &evidence.snapshots, &account)
+        .and_then(|snapshot| {
+            let login = auth::parse(&read::login(&snapshot.archive)?).ok()?;
+            Some((snapshot.archive.clone(), login))
         });
-    }
-    Ok(places)
+    let logins = live.into_iter().chain(newest);
+    let theirs = logins.filter(|(_, login)| login.account.may_be(&account));
+    let told = theirs.map(|(path, login)| Elsewhere {
+        path,
+        at: login.refreshed_at(&ctx.zone),
+        as_fresh: kept.is_none_or(|kept| kept.freshness(latest) <= login.freshness(latest)),
+    });
+    Ok(told.collect())
 }
 
 /// Says what is lost, and what is not.
@@ -162,16 +149,25 @@ fn tell(ctx: &Ctx, view: &View, found: &Found, logins_elsewhere: &[Elsewhere]) {
             "nothing else is known to hold a login of {who}: to use it again somebody must sign in"
         ));
     }
+    let is_lost = !logins_elsewhere.iter().any(|other| other.as_fresh);
     for other in logins_elsewhere {
         let place = ctx.paths.short(&other.path);
         let at = other
             .at
-            .map_or(String::new(), |at| format!(" of {}", at.table_form()));
-        ctx.ui.note(&if other.as_fresh {
-            format!("`{place}` holds a login of {who} that is as fresh")
+            .map_or(String::new(), |at| format!(", renewed {}", at.table_form()));
+        if other.as_fresh {
+            ctx.ui.note(&format!(
+                "`{place}` holds a login of {who} that is as fresh"
+            ));
+            continue;
+        }
+        let told =
+            format!("`{place}` holds an older login of {who}{at}, which may no longer sign in");
+        if is_lost {
+            ctx.ui.warn(&told);
         } else {
-            format!("`{place}` holds a login of {who}{at}: one that was renewed since no longer signs in")
-        });
+            ctx.ui.note(&told);
+        }
     }
 }
 
