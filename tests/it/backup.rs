@@ -142,6 +142,7 @@ fn a_snapshot_and_its_sidecar() {
             "user_id": "user-alice",
             "plan_type": "plus",
             "auth_mode": "chatgpt",
+            "login_refreshed_at": "2026-04-14T17:55:00+05:30",
             "session_start_at": "2026-04-14T15:55:00+05:30",
             "next_available_at": "2026-04-21T15:55:00+05:30",
             "reset_at": "2026-04-21T15:55:00+05:30",
