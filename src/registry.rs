@@ -161,6 +161,11 @@ impl Registry {
         live::before(&self.live, home, account_now)
     }
 
+    /// The other Codex homes that `account` was signed in to when they were last seen.
+    pub fn homes_of(&self, account: &Account, but: &Path) -> Vec<PathBuf> {
+        live::homes_of(&self.live, account, but)
+    }
+
     /// Who was signed in to `home` at `at`, by what was seen so far and by who is signed in at `now`.
     pub fn live_at(
         &self,

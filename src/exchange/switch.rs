@@ -1,6 +1,6 @@
 //! Signing another account in to the Codex home: only `auth.json` changes, and the login that stood there is kept first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -59,6 +59,7 @@ pub fn switch(
     let live = home::read_login(home).ok().flatten();
     let found = find(ctx, account, live.as_ref(), snapshot, &mut told)?;
     warn_of_variables(ctx);
+    let elsewhere = elsewhere(ctx, evidence, &found.login.account);
     let is_signed_in = found.chosen.source == "live";
     if !is_signed_in {
         let asked = Asked {
@@ -88,7 +89,9 @@ pub fn switch(
         let login = auth::parse(bytes).ok()?;
         Some((bytes.to_vec(), login))
     });
-    told.extend(live::keep_login(ctx, &lock, home, &|| evidence.known()));
+    for home in elsewhere.iter().chain([home]) {
+        told.extend(live::keep_login(ctx, &lock, home, &|| evidence.known()));
+    }
     let found = find(ctx, account, live.as_ref(), snapshot, &mut told)?;
     let mut sightings: Vec<_> = live
         .iter()
@@ -170,6 +173,24 @@ fn check_home(ctx: &Ctx, home: &Path) -> Result<()> {
         ),
         "set it to \"file\" there, and sign in again",
     ))
+}
+
+/// The other Codex homes that the account is signed in to, which is warned of: a Codex there may have renewed the login, and
+/// of two that renew one login one is refused.
+fn elsewhere(ctx: &Ctx, evidence: &Evidence, account: &Account) -> Vec<PathBuf> {
+    let this = fsutil::real(&ctx.paths.codex_home);
+    let mut homes = evidence.registry.homes_of(account, &this);
+    homes.retain(|home| {
+        let login = home::read_login(home).ok().flatten();
+        login.is_some_and(|(_, login)| login.account.is_same_as(account))
+    });
+    for home in &homes {
+        ctx.ui.warn(&format!(
+            "{account} is signed in to `{}` too: as soon as Codex renews the login in one of them, the other's no longer signs in",
+            ctx.paths.short(home)
+        ));
+    }
+    homes
 }
 
 fn warn_of_variables(ctx: &Ctx) {

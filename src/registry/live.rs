@@ -3,7 +3,8 @@
 //! Each stretch of one account runs from where it was first seen to where it was last seen; a switch that nobody saw
 //! lies in the gap between two of them. A login exchanged and put back between two sightings is not noticed.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -140,6 +141,19 @@ pub fn before<'a>(
         .map(|live| &live.account)
         .filter(|account| account_now.is_none_or(|now| !same_login(account, now)));
     others.next()
+}
+
+/// The homes other than `but` that `account` was signed in to when they were last seen.
+pub fn homes_of(record: &[Live], account: &Account, but: &Path) -> Vec<PathBuf> {
+    let but = name_of(but);
+    let mut last: BTreeMap<&str, &Live> = BTreeMap::new();
+    for live in record.iter().filter(|live| live.codex_home != but) {
+        last.insert(&live.codex_home, live);
+    }
+    let of_account = last
+        .into_iter()
+        .filter(|(_, live)| same_login(&live.account, account));
+    of_account.map(|(home, _)| PathBuf::from(home)).collect()
 }
 
 /// Who was signed in to `home` at `at`, by `record` and by who is signed in at `now` (None for nobody).
@@ -311,6 +325,26 @@ mod tests {
             super::before(&record[..1], home(), Some(&person("alice"))),
             None
         );
+    }
+
+    #[test]
+    fn an_accounts_other_homes_are_those_it_was_seen_in_last() {
+        let at = |name: &str| PathBuf::from(format!("/home/someone/.codex-{name}"));
+        let mut record = record(&[(0, "alice"), (10, "bob")]);
+        for (home, who) in [
+            ("a", "alice"),
+            ("b", "bob"),
+            ("c", "alice"),
+            ("c", "carol"),
+            ("d", "alice"),
+        ] {
+            note(&mut record, &at(home), &person(who), time(20));
+        }
+        let homes = |name: &str, but: &Path| homes_of(&record, &person(name), but);
+        assert_eq!(homes("alice", home()), [at("a"), at("d")]);
+        assert_eq!(homes("alice", &at("a")), [at("d")]);
+        assert_eq!(homes("bob", home()), [at("b")]);
+        assert_eq!(homes("dave", home()), [""; 0].map(PathBuf::from));
     }
 
     #[test]

@@ -300,6 +300,26 @@ fn a_profile_of_which_little_is_said_is_known_by_its_login() {
 }
 
 #[test]
+fn an_account_that_another_home_has_too_is_warned_of_and_its_login_there_counts() {
+    let (env, alice, bob) = world();
+    let other = env.path("other").display().to_string();
+    let in_other = ["use", "alice", "--codex-home", &other];
+    env.run(&in_other).code(0).stderr("");
+    // Codex has renewed it there.
+    env.write("other/auth.json", &renewed(&alice, 17));
+    let warning = "warning: alice@example.com is signed in to `~/other` too: as soon as Codex renews the login in one of them, \
+                   the other's no longer signs in\n";
+    let dry = ["use", "alice", "--dry-run"];
+    env.run(&dry).code(0).stderr(warning);
+    env.run(&["use", "alice"]).code(0).stderr(warning);
+    assert_eq!(env.read(LIVE), renewed(&alice, 17));
+    // Signed out there, or another one in: nothing to tell.
+    env.write("other/auth.json", &bob.auth_json());
+    used(&env, &["-"]);
+    used(&env, &["-"]);
+}
+
+#[test]
 fn an_account_without_a_login_is_told() {
     let (env, _, _) = world();
     env.write(
