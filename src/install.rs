@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::read::{self, Checked, EntryKind};
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
@@ -56,13 +57,18 @@ impl Action {
 
 /// How much of a home is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All that snapshots capture.
-    Full,
-    /// The login alone.
-    AuthOnly,
-    /// All but what the Python 23.0.0 counts to the login; nothing is removed.
-    SessionOnly,
+pub struct Scope {
+    /// Which parts, of all that snapshots capture.
+    pub parts: Parts,
+    /// Whether only what the Python 23.0.0 does not count to the login, nothing being removed.
+    pub is_session_half: bool,
+}
+
+impl Scope {
+    /// Whether `path` is to be restored at all.
+    pub fn holds(self, path: &str) -> bool {
+        self.parts.hold(path) && !(self.is_session_half && home::is_python_login_entry(path))
+    }
 }
 
 /// What a restore will do, made before anything is touched.
@@ -171,19 +177,11 @@ impl Planner<'_> {
             } else {
                 format!("{under}/{name}")
             };
-            if self.is_in_scope(&path) {
+            if self.scope.holds(&path) {
                 self.one(path, new.get(&name).copied())?;
             }
         }
         Ok(())
-    }
-
-    fn is_in_scope(&self, path: &str) -> bool {
-        match self.scope {
-            Scope::Full => true,
-            Scope::AuthOnly => path == home::AUTH_JSON,
-            Scope::SessionOnly => !home::is_python_login_entry(path),
-        }
     }
 
     /// `new` says whether the snapshot has it, and as a directory.
@@ -220,7 +218,7 @@ impl Planner<'_> {
         }
         match new {
             Some(true) if standing.is_dir() => {
-                if self.holds_what_stays(&path)? || self.scope == Scope::SessionOnly {
+                if self.holds_what_stays(&path)? || self.scope.is_session_half {
                     self.visit(&path)
                 } else {
                     self.push(path, Action::Replace);
@@ -235,7 +233,7 @@ impl Planner<'_> {
                 self.push(path, Action::Replace);
                 Ok(())
             }
-            None if self.scope == Scope::SessionOnly => Ok(()),
+            None if self.scope.is_session_half => Ok(()),
             None if standing.is_dir() && self.holds_what_stays(&path)? => self.visit(&path),
             None => {
                 self.push(path, Action::Remove);

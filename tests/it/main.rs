@@ -34,6 +34,7 @@ mod mended_live;
 #[cfg(unix)]
 mod misbehaving;
 mod normalize;
+mod parts;
 mod profile;
 #[cfg(unix)]
 mod readme;

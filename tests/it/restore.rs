@@ -110,6 +110,7 @@ fn the_whole_home_comes_back_and_is_told() {
             "auth_source": "archive",
             "safety_backup": format!("~/{SAFETY}-003/2026-04-19-153000-bob@example.com-codex.tar.gz"),
             "files": 5,
+            "parts": null,
         })
     );
 }
