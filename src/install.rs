@@ -7,6 +7,7 @@
 //! What somebody else puts in the way meanwhile (Codex signing in after a crash) is no part of the old home, and so in
 //! no safety copy: it is moved aside, below `.codex-manager-kept`, and told.
 
+mod changes;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -21,6 +22,7 @@ use crate::codex::parts::Parts;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
+pub use changes::{Change, Changes, changes};
 use stage::{Kept, Leaving, Stage};
 
 /// What happens to one path of the home, with everything below it.
@@ -390,6 +392,11 @@ pub enum Recovered {
     Cleared(Installed),
     /// It was finished.
     Finished(Installed),
+}
+
+/// Whether something of an earlier restore is there that [`recover`] would deal with.
+pub fn is_cut_short(home_dir: &Path) -> Result<bool> {
+    Stage::of(home_dir).is_there()
 }
 
 /// Finishes or drops a restore that was cut short; None where there was none.

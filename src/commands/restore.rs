@@ -23,7 +23,7 @@ use crate::live;
 use crate::metadata::Account;
 use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
-use answer::Answer;
+use answer::{Answer, Subject};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
@@ -46,11 +46,19 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     in_use::check(ctx, asked, &dest)?;
     if args.dry_run {
+        if install::is_cut_short(&dest)? {
+            ctx.ui.warn(&format!(
+                "an earlier restore into `{}` was cut short: it is dealt with first, and this one may come out otherwise",
+                ctx.paths.short(&dest)
+            ));
+        }
         warn_of_kept(ctx, &preview.plan);
         let login = chosen_login(ctx, args, &preview, &dest, None);
-        ctx.ui.data(&Answer::of(
-            ctx, "dry-run", &snapshot, &preview, &dest, login, None,
-        ))?;
+        let checked = &preview.sound.checked;
+        let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
+        let changes = install::changes(&dest, checked, &preview.plan, newer, &ctx.stop())?;
+        let answer = Answer::of(ctx, "dry-run", preview.of(&snapshot, &dest), login, None);
+        ctx.ui.data(&answer.with(changes))?;
         return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
     }
     let question = format!(
@@ -129,9 +137,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         })?;
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
-    ctx.ui.done(&Answer::of(
-        ctx, mode, &snapshot, &again, &dest, login, copy,
-    ))?;
+    let subject = again.of(&snapshot, &dest);
+    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
@@ -254,6 +261,16 @@ struct Prepared {
 }
 
 impl Prepared {
+    fn of<'a>(&'a self, snapshot: &'a Snapshot, dest: &'a Path) -> Subject<'a> {
+        Subject {
+            snapshot,
+            sound: &self.sound,
+            scope: self.scope,
+            plan: &self.plan,
+            dest,
+        }
+    }
+
     /// Whether the login is among what is restored.
     fn is_of_login(&self) -> bool {
         self.scope.holds(home::AUTH_JSON)

@@ -6,6 +6,7 @@
 mod backup;
 #[cfg(unix)]
 mod capture;
+mod changes;
 #[cfg(unix)]
 mod chatgpt;
 mod common;

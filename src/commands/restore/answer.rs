@@ -4,12 +4,23 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Prepared;
 use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::exchange::login::Chosen;
-use crate::snapshots::Snapshot;
+use crate::install::{Action, Change, Changes, Plan, Scope};
+use crate::snapshots::{Snapshot, Sound};
+use crate::ui::table::size_words;
 use crate::ui::{Page, Report};
+
+/// What is restored, and into which home.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub snapshot: &'a Snapshot,
+    pub sound: &'a Sound,
+    pub scope: Scope,
+    pub plan: &'a Plan,
+    pub dest: &'a Path,
+}
 
 #[derive(Serialize)]
 pub(super) struct Answer {
@@ -22,6 +33,11 @@ pub(super) struct Answer {
     files: u64,
     /// Which parts of the home, where not all.
     parts: Option<Vec<&'static str>>,
+    /// Of a dry run: what would become of which file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<Change>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged: Option<u64>,
     #[serde(skip)]
     login: Option<String>,
     #[serde(skip)]
@@ -30,26 +46,19 @@ pub(super) struct Answer {
     kept: Option<String>,
     #[serde(skip)]
     window: String,
-    #[serde(skip)]
-    units: Vec<String>,
 }
 
 impl Answer {
     pub fn of(
         ctx: &Ctx,
         mode: &'static str,
-        snapshot: &Snapshot,
-        prepared: &Prepared,
-        dest: &Path,
+        subject: Subject,
         login: Option<Chosen>,
         safety: Option<PathBuf>,
     ) -> Self {
-        let sidecar = &prepared.sound.sidecar;
-        let units = prepared
-            .plan
-            .units
-            .iter()
-            .map(|unit| format!("{:<9} {}", unit.action.word(), unit.path));
+        let Subject { snapshot, dest, .. } = subject;
+        let sidecar = &subject.sound.sidecar;
+        let parts = subject.scope.parts;
         Self {
             mode,
             places: [ctx.paths.short(&snapshot.archive), ctx.paths.short(dest)],
@@ -60,8 +69,10 @@ impl Answer {
             auth_source: login.as_ref().map(|login| login.source),
             login: login.and_then(|login| login.words),
             safety_backup: safety.map(|path| path.display().to_string()),
-            files: prepared.plan.file_count(&prepared.sound.checked),
-            parts: (prepared.scope.parts != Parts::ALL).then(|| prepared.scope.parts.words()),
+            files: subject.plan.file_count(&subject.sound.checked),
+            parts: (parts != Parts::ALL).then(|| parts.words()),
+            changes: None,
+            unchanged: None,
             window: match (sidecar.session_start_at, sidecar.next_available_at) {
                 (Some(start), Some(next)) => {
                     format!(
@@ -72,12 +83,14 @@ impl Answer {
                 }
                 _ => "not known".to_owned(),
             },
-            units: if mode == "dry-run" {
-                units.collect()
-            } else {
-                Vec::new()
-            },
         }
+    }
+
+    /// The answer of a dry run.
+    pub fn with(mut self, changes: Changes) -> Self {
+        self.changes = Some(changes.list);
+        self.unchanged = Some(changes.unchanged);
+        self
     }
 }
 
@@ -103,9 +116,34 @@ impl Report for Answer {
                 "replaced  {kept} (`codex-manager restore --undo` puts it back)\n"
             ));
         }
-        for unit in &self.units {
-            text.push_str(&format!("{unit}\n"));
+        if let (Some(changes), Some(unchanged)) = (&self.changes, self.unchanged) {
+            let mut counts = [0, 0, 0];
+            for change in changes {
+                let kind = match change.action {
+                    Action::Add => 0,
+                    Action::Replace => 1,
+                    Action::Remove => 2,
+                };
+                counts[kind] += 1;
+                text.push_str(&line(change));
+            }
+            let [added, replaced, removed] = counts;
+            text.push_str(&format!(
+                "in all    {added} to add, {replaced} to replace, {removed} to remove, {unchanged} as they are\n"
+            ));
         }
         text
     }
+}
+
+fn line(change: &Change) -> String {
+    let word = change.action.word();
+    let sizes = match (change.bytes_before, change.bytes_after) {
+        (Some(before), Some(after)) => {
+            format!("{}, was {}", size_words(after), size_words(before))
+        }
+        (Some(size), None) | (None, Some(size)) => size_words(size),
+        (None, None) => String::new(),
+    };
+    format!("{word:<9} {} ({sizes})\n", change.path)
 }
