@@ -272,6 +272,17 @@ pub struct BackupArgs {
     pub wait: WaitArgs,
 }
 
+impl BackupArgs {
+    /// Which parts of the home are captured.
+    pub fn parts(&self) -> Parts {
+        if self.auth_only {
+            Parts::AUTH
+        } else {
+            Parts::ALL
+        }
+    }
+}
+
 /// Arguments of `restore`.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line

@@ -8,6 +8,7 @@
 //! no safety copy: it is moved aside, below `.codex-manager-kept`, and told.
 
 mod changes;
+mod mounts;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -124,6 +125,16 @@ pub fn plan(
     for entry in checked.entries.iter().filter(|entry| !entry.is_metadata()) {
         let is_dir = entry.kind == EntryKind::Dir;
         insert(&mut tree, &entry.path, is_dir);
+    }
+    let is_moved = |path: &String| scope.holds(path) && captured.contains(path);
+    if let Some(mount) = mounts::below(home_dir).into_iter().find(is_moved) {
+        return Err(Error::other(
+            format!(
+                "something is mounted on `{}`, which would have to be moved; nothing was changed",
+                home_dir.join(mount).display()
+            ),
+            "unmount it, or say with `--only` which other parts to restore",
+        ));
     }
     let mut planner = Planner {
         home_dir,
@@ -305,13 +316,15 @@ pub fn stage<'a>(
     plan: &'a Plan,
     stop: &dyn Fn() -> bool,
 ) -> Result<Staged<'a>> {
+    // A link that leads to no directory yet stays one, and the directory is made.
+    let place = fsutil::behind_links(home_dir);
     let staged = Staged {
         stage: Stage::of(home_dir),
-        missing: missing(home_dir),
+        missing: missing(&place),
         plan,
         is_pending: true,
     };
-    fsutil::create_private_dir(home_dir)?;
+    fsutil::create_private_dir(&place)?;
     staged.stage.create()?;
     let wanted = |path: &str| plan.wants(path);
     read::extract(archive, checked, &staged.stage.new_dir(), &wanted, stop)?;

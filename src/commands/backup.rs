@@ -13,7 +13,6 @@ use crate::capture::{self, Plan, Wanted};
 use crate::cli::BackupArgs;
 use crate::codex::auth::Login;
 use crate::codex::home;
-use crate::codex::parts::Parts;
 use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
@@ -60,11 +59,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let wanted = Wanted {
         auth_json: Some(&auth_json),
         email: login.account.email.as_deref(),
-        parts: if args.auth_only {
-            Parts::AUTH
-        } else {
-            Parts::ALL
-        },
+        parts: args.parts(),
         include_tmp: ctx.include_tmp(args.include_tmp),
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],

@@ -46,20 +46,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     in_use::check(ctx, asked, &dest)?;
     if args.dry_run {
-        if install::is_cut_short(&dest)? {
-            ctx.ui.warn(&format!(
-                "an earlier restore into `{}` was cut short: it is dealt with first, and this one may come out otherwise",
-                ctx.paths.short(&dest)
-            ));
-        }
-        warn_of_kept(ctx, &preview.plan);
-        let login = chosen_login(ctx, args, &preview, &dest, None);
-        let checked = &preview.sound.checked;
-        let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
-        let changes = install::changes(&dest, checked, &preview.plan, newer, &ctx.stop())?;
-        let answer = Answer::of(ctx, "dry-run", preview.of(&snapshot, &dest), login, None);
-        ctx.ui.data(&answer.with(changes))?;
-        return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
+        return dry_run(ctx, args, &snapshot, &preview, &dest);
     }
     let question = format!(
         "restore {} into `{}`, replacing {} of its entries?",
@@ -112,10 +99,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
     }
     // As late as can be: Codex may have renewed it while the safety copy was made.
-    let told = match again.is_of_login() {
-        true => live::keep_login(ctx, &lock, &dest, &|| evidence.known()),
-        false => None,
-    };
+    let keep = || live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    let told = again.is_of_login().then(keep).flatten();
     if told.is_some() && copy.is_none() {
         return Err(Error::other(
             format!(
@@ -142,6 +127,30 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
+}
+
+/// Tells what a restore would do.
+fn dry_run(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    snapshot: &Snapshot,
+    preview: &Prepared,
+    dest: &Path,
+) -> Result<Outcome> {
+    if install::is_cut_short(dest)? {
+        ctx.ui.warn(&format!(
+            "an earlier restore into `{}` was cut short: it is dealt with first, and this one may come out otherwise",
+            ctx.paths.short(dest)
+        ));
+    }
+    warn_of_kept(ctx, &preview.plan);
+    let login = chosen_login(ctx, args, preview, dest, None);
+    let checked = &preview.sound.checked;
+    let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
+    let changes = install::changes(dest, checked, &preview.plan, newer, &ctx.stop())?;
+    let answer = Answer::of(ctx, "dry-run", preview.of(snapshot, dest), login, None);
+    ctx.ui.data(&answer.with(changes))?;
+    Ok(warn_of_beside(ctx, snapshot, preview, dest))
 }
 
 /// The login that is installed; None where none is. `told` is what has been warned of already.
@@ -221,7 +230,7 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if there.starts_with(real(backup_dir)) {
         return refused("is where snapshots are kept");
     }
-    if scope.parts == Parts::AUTH || scope.is_session_half || !fsutil::exists(dest)? {
+    if scope.parts == Parts::AUTH || scope.is_session_half || !fsutil::exists_behind(dest)? {
         return Ok(());
     }
     // A restore that was cut short may have moved every sign away.

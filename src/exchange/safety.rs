@@ -22,7 +22,7 @@ pub fn capture_of(
     exclude: &[String],
     parts: Parts,
 ) -> Result<capture::Plan> {
-    if !fsutil::exists(dest)? {
+    if !fsutil::exists_behind(dest)? {
         return Ok(capture::Plan::default());
     }
     if !dest.is_dir() {

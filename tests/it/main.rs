@@ -34,6 +34,8 @@ mod mended;
 mod mended_live;
 #[cfg(unix)]
 mod misbehaving;
+#[cfg(unix)]
+mod mounts;
 mod normalize;
 mod parts;
 mod profile;
