@@ -148,6 +148,15 @@ fn several_parts_come_back_together_and_are_told() {
             "sessions/"
         ])
     );
+    let listed = env.run(&["list-backups", "--all", "--json"]).code(0).json();
+    let mut listed = listed["backups"].as_array().expect("a list").clone();
+    listed.retain(|one| one["kind"] == "safety");
+    assert_eq!(listed[0]["parts"], json!(["config", "sessions", "history"]));
+    let text = env.run(&["list-backups", "--all"]).code(0).stdout;
+    let modes = text
+        .lines()
+        .filter(|line| line.contains("  config,sessions,history  "));
+    assert_eq!((modes.count(), text.lines().count()), (1, 3), "{text}");
     // The login is none of its business: it is neither chosen nor kept.
     assert!(!env.path(".codex-manager/profiles/bob").exists());
     let answer = env
@@ -241,6 +250,24 @@ fn a_part_that_the_snapshot_does_not_hold_is_not_emptied() {
             "{wrong}"
         );
     }
+}
+
+#[test]
+fn parts_of_a_later_version_are_not_guessed() {
+    let (env, ..) = world();
+    only(&env, &["--only", "rules,memories"]).code(0);
+    let sidecar = format!(
+        "{}/2026-04-19-153000-unknown-codex.metadata.json",
+        &SAFETY[2..]
+    );
+    let later = env.read(&sidecar).replace("\"memories\"", "\"dreams\"");
+    env.write(&sidecar, &later);
+    let before = env.tree("");
+    env.run(&["restore", "--undo", "--yes"]).code(13).stdout("").stderr(&format!(
+        "error: `{SAFETY}/2026-04-19-153000-unknown-codex.tar.gz` is of the parts rules, dreams, which this program does not \
+         all know; nothing was changed\nhint: use the codex-manager that made it, or a later one\n"
+    ));
+    assert_eq!(env.tree(""), before);
 }
 
 #[test]
