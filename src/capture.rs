@@ -13,6 +13,7 @@ use crate::archive::entry_name;
 use crate::archive::manifest::{Absent, Cause, Nature, What};
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 
@@ -32,8 +33,8 @@ pub struct Wanted<'a> {
     pub auth_json: Option<&'a [u8]>,
     /// The account's email: its own hand-made login copies are captured, other people's are not.
     pub email: Option<&'a str>,
-    /// The login alone.
-    pub auth_only: bool,
+    /// Which parts of the home.
+    pub parts: Parts,
     /// Scratch directories as well.
     pub include_tmp: bool,
     /// Patterns to leave out.
@@ -183,7 +184,10 @@ pub fn plan_with(dir: &Path, wanted: &Wanted, sqlite_home: Option<&Path>) -> Res
     let auth_mtime = fs::metadata(home::auth_path(dir))
         .map(|meta| mtime(&meta))
         .unwrap_or_default();
-    let auth = wanted.auth_json.map(|bytes| Entry {
+    let auth_json = wanted
+        .auth_json
+        .filter(|_| wanted.parts.hold(home::AUTH_JSON));
+    let auth = auth_json.map(|bytes| Entry {
         path: home::AUTH_JSON.to_owned(),
         content: Content::Bytes(bytes.to_vec()),
         nature: Nature::Plain,
@@ -205,7 +209,7 @@ pub fn plan_with(dir: &Path, wanted: &Wanted, sqlite_home: Option<&Path>) -> Res
         },
         taken: HashSet::from([entry_name::collision_key(home::AUTH_JSON)]),
     };
-    if !wanted.auth_only {
+    if wanted.parts != Parts::AUTH {
         walk.dir(dir, "")?;
         if let Some(sqlite_home) = sqlite_home {
             walk.sqlite_home(sqlite_home, dir);
@@ -251,6 +255,9 @@ impl Walk<'_> {
 
     fn child(&mut self, child: &Child, under: &str) -> Result<()> {
         let found = Found::of(child, under);
+        if under.is_empty() && !self.wanted.parts.hold(&found.path.to_string_lossy()) {
+            return Ok(());
+        }
         if found.path.to_str().is_some_and(home::is_sqlite_home) {
             self.miss(&found, Cause::Name, IS_OURS);
             return Ok(());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::codex::parts::{Part, Parts};
 use crate::timeutil::Stamp;
 
 /// Exit codes, as every command's long help shows them.
@@ -271,6 +272,17 @@ pub struct BackupArgs {
     pub wait: WaitArgs,
 }
 
+impl BackupArgs {
+    /// Which parts of the home are captured.
+    pub fn parts(&self) -> Parts {
+        if self.auth_only {
+            Parts::AUTH
+        } else {
+            Parts::ALL
+        }
+    }
+}
+
 /// Arguments of `restore`.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line
@@ -293,7 +305,15 @@ pub struct RestoreArgs {
     /// The Codex home to restore into
     #[arg(long, value_name = "DIR")]
     pub dest_dir: Option<PathBuf>,
-    /// Restore the login alone
+    /// Restore these parts alone (repeatable, or with commas between); the rest of the home stays
+    #[arg(
+        long,
+        value_name = "PART",
+        value_delimiter = ',',
+        conflicts_with = "auth_only"
+    )]
+    pub only: Vec<Part>,
+    /// Restore the login alone, as --only auth
     #[arg(long)]
     pub auth_only: bool,
     /// Do not keep what is replaced
@@ -317,6 +337,17 @@ pub struct RestoreArgs {
     /// How long other runs are waited for.
     #[command(flatten)]
     pub wait: WaitArgs,
+}
+
+impl RestoreArgs {
+    /// The parts that were asked for; None for all there are.
+    pub fn parts(&self) -> Option<Parts> {
+        if self.auth_only {
+            return Some(Parts::AUTH);
+        }
+        let asked: Parts = self.only.iter().copied().collect();
+        Some(asked).filter(|asked| !asked.is_empty())
+    }
 }
 
 /// Arguments of `use`.

@@ -477,6 +477,29 @@ pub fn exists(path: &Path) -> Result<bool> {
     }
 }
 
+/// Whether anything stands at `path`, links followed: not where one leads to nowhere.
+pub fn exists_behind(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(Error::io("look at", path, error)),
+    }
+}
+
+/// Where what `path` leads to stands, or would: links followed, one to nowhere too.
+pub fn behind_links(path: &Path) -> PathBuf {
+    /// As many as the system follows.
+    const MOST: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(target) = fs::read_link(&place) else {
+            break;
+        };
+        place = parent_of(&place).join(target);
+    }
+    place
+}
+
 /// Opens what must be a regular file: a pipe would be waited for, and nobody may ever write to it.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();

@@ -7,6 +7,8 @@
 //! What somebody else puts in the way meanwhile (Codex signing in after a crash) is no part of the old home, and so in
 //! no safety copy: it is moved aside, below `.codex-manager-kept`, and told.
 
+mod changes;
+mod mounts;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,9 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::read::{self, Checked, EntryKind};
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
+pub use changes::{Change, Changes, changes};
 use stage::{Kept, Leaving, Stage};
 
 /// What happens to one path of the home, with everything below it.
@@ -56,13 +60,18 @@ impl Action {
 
 /// How much of a home is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All that snapshots capture.
-    Full,
-    /// The login alone.
-    AuthOnly,
-    /// All but what the Python 23.0.0 counts to the login; nothing is removed.
-    SessionOnly,
+pub struct Scope {
+    /// Which parts, of all that snapshots capture.
+    pub parts: Parts,
+    /// Whether only what the Python 23.0.0 does not count to the login, nothing being removed.
+    pub is_session_half: bool,
+}
+
+impl Scope {
+    /// Whether `path` is to be restored at all.
+    pub fn holds(self, path: &str) -> bool {
+        self.parts.hold(path) && !(self.is_session_half && home::is_python_login_entry(path))
+    }
 }
 
 /// What a restore will do, made before anything is touched.
@@ -116,6 +125,16 @@ pub fn plan(
     for entry in checked.entries.iter().filter(|entry| !entry.is_metadata()) {
         let is_dir = entry.kind == EntryKind::Dir;
         insert(&mut tree, &entry.path, is_dir);
+    }
+    let is_moved = |path: &String| scope.holds(path) && captured.contains(path);
+    if let Some(mount) = mounts::below(home_dir).into_iter().find(is_moved) {
+        return Err(Error::other(
+            format!(
+                "something is mounted on `{}`, which would have to be moved; nothing was changed",
+                home_dir.join(mount).display()
+            ),
+            "unmount it, or say with `--only` which other parts to restore",
+        ));
     }
     let mut planner = Planner {
         home_dir,
@@ -171,19 +190,11 @@ impl Planner<'_> {
             } else {
                 format!("{under}/{name}")
             };
-            if self.is_in_scope(&path) {
+            if self.scope.holds(&path) {
                 self.one(path, new.get(&name).copied())?;
             }
         }
         Ok(())
-    }
-
-    fn is_in_scope(&self, path: &str) -> bool {
-        match self.scope {
-            Scope::Full => true,
-            Scope::AuthOnly => path == home::AUTH_JSON,
-            Scope::SessionOnly => !home::is_python_login_entry(path),
-        }
     }
 
     /// `new` says whether the snapshot has it, and as a directory.
@@ -220,7 +231,7 @@ impl Planner<'_> {
         }
         match new {
             Some(true) if standing.is_dir() => {
-                if self.holds_what_stays(&path)? || self.scope == Scope::SessionOnly {
+                if self.holds_what_stays(&path)? || self.scope.is_session_half {
                     self.visit(&path)
                 } else {
                     self.push(path, Action::Replace);
@@ -235,7 +246,7 @@ impl Planner<'_> {
                 self.push(path, Action::Replace);
                 Ok(())
             }
-            None if self.scope == Scope::SessionOnly => Ok(()),
+            None if self.scope.is_session_half => Ok(()),
             None if standing.is_dir() && self.holds_what_stays(&path)? => self.visit(&path),
             None => {
                 self.push(path, Action::Remove);
@@ -305,13 +316,15 @@ pub fn stage<'a>(
     plan: &'a Plan,
     stop: &dyn Fn() -> bool,
 ) -> Result<Staged<'a>> {
+    // A link that leads to no directory yet stays one, and the directory is made.
+    let place = fsutil::behind_links(home_dir);
     let staged = Staged {
         stage: Stage::of(home_dir),
-        missing: missing(home_dir),
+        missing: missing(&place),
         plan,
         is_pending: true,
     };
-    fsutil::create_private_dir(home_dir)?;
+    fsutil::create_private_dir(&place)?;
     staged.stage.create()?;
     let wanted = |path: &str| plan.wants(path);
     read::extract(archive, checked, &staged.stage.new_dir(), &wanted, stop)?;
@@ -392,6 +405,11 @@ pub enum Recovered {
     Cleared(Installed),
     /// It was finished.
     Finished(Installed),
+}
+
+/// Whether something of an earlier restore is there that [`recover`] would deal with.
+pub fn is_cut_short(home_dir: &Path) -> Result<bool> {
+    Stage::of(home_dir).is_there()
 }
 
 /// Finishes or drops a restore that was cut short; None where there was none.

@@ -279,6 +279,9 @@ pub struct Sidecar {
     /// `ok`, or `mismatch` for a legacy file whose name contradicts its window.
     #[serde(deserialize_with = "known_word")]
     pub validation_status: Option<ValidationStatus>,
+    /// The parts of the home that it is of, in a safety copy of some; empty for one of all that its mode says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// What the archive holds.
     #[serde(deserialize_with = "known_word")]
     pub backup_mode: Option<BackupMode>,
@@ -357,6 +360,7 @@ impl Default for Sidecar {
             status_source: None,
             observed_at: None,
             validation_status: None,
+            parts: Vec::new(),
             backup_mode: None,
             archive_name: None,
             archive_size_bytes: None,

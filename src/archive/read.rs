@@ -27,7 +27,7 @@ use self::spread::{Left, Wanted, spread};
 use self::stream::{Depth, Stream, with_begin, with_start, with_stream};
 use self::tree::Tree;
 use super::entry_name::{self, collision_key};
-use super::file_hash;
+use super::file_hash::{self, Hash};
 use super::member::Head;
 use super::ordered;
 use crate::error::{Error, Kind, Result};
@@ -143,6 +143,8 @@ pub struct Checked {
     pub file_count: u64,
     /// Where the content of each entry is.
     places: Vec<Place>,
+    /// Of each entry the BLAKE3 of its content, where that was read or told.
+    hashes: Vec<Option<Hash>>,
     /// What its members say of themselves; None where it is not made of ours.
     members: Option<Vec<Head>>,
     /// What the second pass may inflate at most.
@@ -160,6 +162,12 @@ impl Checked {
         }
         self.expected = Some(hash.to_owned());
         true
+    }
+
+    /// Every entry of the home with the BLAKE3 of its content; after a [`check`] every file has one.
+    pub fn hashed(&self) -> impl Iterator<Item = (&Entry, Option<Hash>)> {
+        let both = self.entries.iter().zip(self.hashes.iter().copied());
+        both.filter(|(entry, _)| !entry.is_metadata())
     }
 
     /// Whether every byte was read and judged.
@@ -214,6 +222,7 @@ fn judge(
 ) -> Result<Checked> {
     let (found, seal) = with_stream(path, caps, depth, threads, stop, |stream| {
         let mut found = Found::new(path, maker, caps, &stream);
+        found.is_hashed = depth == Depth::All;
         let mut entries = Entries::new(stream, maker, caps);
         while let Some(entry) = entries.next()? {
             found.take(entry, &mut entries)?;
@@ -232,6 +241,7 @@ fn judge(
         total_bytes: found.total_bytes,
         file_count: found.file_count,
         places: found.places,
+        hashes: found.hashes,
         members: seal.members,
         second: Caps {
             total_bytes: stream_bytes,
@@ -247,8 +257,11 @@ struct Found<'a> {
     is_of_members: bool,
     names: Names,
     listing: Listing,
+    /// Whether contents are hashed that no manifest tells of.
+    is_hashed: bool,
     entries: Vec<Entry>,
     places: Vec<Place>,
+    hashes: Vec<Option<Hash>>,
     auth_json: Option<Vec<u8>>,
     metadata_json: Option<Vec<u8>>,
     manifest_of: Option<Account>,
@@ -263,8 +276,10 @@ impl<'a> Found<'a> {
             is_of_members: stream.is_of_members(),
             names: Names::new(caps.name_bytes),
             listing: Listing::new(matches!(maker, Maker::Ours) || stream.is_of_members()),
+            is_hashed: false,
             entries: Vec::new(),
             places: Vec::new(),
+            hashes: Vec::new(),
             auth_json: None,
             metadata_json: None,
             manifest_of: None,
@@ -291,6 +306,8 @@ impl<'a> Found<'a> {
         }
         let offset = content.position();
         let mut solid = entry.size;
+        let mut hash = None;
+        let is_hashed = self.is_hashed || self.listing.is_on();
         if is_kept {
             let bytes = content.content()?;
             if is_manifest {
@@ -303,23 +320,25 @@ impl<'a> Found<'a> {
                 }
                 self.metadata_json.get_or_insert(bytes);
             } else {
-                if self.listing.is_on() {
-                    self.listing.file(file_hash::of_block(&bytes, None));
-                }
+                hash = is_hashed.then(|| file_hash::of_block(&bytes, None));
                 self.auth_json = Some(bytes);
             }
-        } else if is_file && self.listing.is_on() {
-            let (hash, written) = content.hash(entry.size)?;
-            self.listing.file(hash);
+        } else if is_file && is_hashed {
+            let (of_all, written) = content.hash(entry.size)?;
+            hash = Some(of_all);
             // Others are written as they come.
             if self.is_of_members {
                 solid = written;
             }
         }
+        if let Some(hash) = hash.filter(|_| self.listing.is_on()) {
+            self.listing.file(hash);
+        }
         if is_file && !entry.is_metadata() {
             self.total_bytes += entry.size;
             self.file_count += 1;
         }
+        self.hashes.push(hash);
         self.places.push(Place { offset, solid });
         self.entries.push(entry);
         Ok(())

@@ -16,7 +16,7 @@ fn planned(dir: &Path, exclude: &[String]) -> Plan {
     let wanted = Wanted {
         auth_json: Some(b"{}"),
         email: Some("alice@example.com"),
-        auth_only: false,
+        parts: crate::codex::parts::Parts::ALL,
         include_tmp: false,
         exclude,
         own_dirs: &[dir.join("my-backups")],

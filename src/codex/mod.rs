@@ -4,6 +4,7 @@ pub mod auth;
 pub mod auth_file;
 pub mod family;
 pub mod home;
+pub mod parts;
 pub mod process;
 pub mod program;
 pub mod redact;

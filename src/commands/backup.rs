@@ -59,7 +59,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let wanted = Wanted {
         auth_json: Some(&auth_json),
         email: login.account.email.as_deref(),
-        auth_only: args.auth_only,
+        parts: args.parts(),
         include_tmp: ctx.include_tmp(args.include_tmp),
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],

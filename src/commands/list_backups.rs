@@ -173,6 +173,9 @@ struct Entry<'a> {
     created_at: Option<Stamp>,
     quota_percent_left: Option<u8>,
     backup_mode: BackupMode,
+    /// Of a safety copy of some parts of the home: which.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    parts: &'a [String],
     /// None where the archive is gone since.
     size_bytes: Option<u64>,
     status: Status,
@@ -204,6 +207,7 @@ impl<'a> Entry<'a> {
             created_at: sidecar.created_at.map(shown),
             quota_percent_left: sidecar.quota_percent_left,
             backup_mode: sidecar.mode(),
+            parts: &sidecar.parts,
             size_bytes,
             status: row.status,
             usable_at: row.usable_at,
@@ -258,9 +262,10 @@ impl Report for Answer<'_> {
         };
         for entry in &self.backups {
             let mode = match entry.backup_mode {
-                BackupMode::Full => "full",
-                BackupMode::AuthOnly => "auth-only",
-                BackupMode::SessionOnly => "session-only",
+                BackupMode::Full if !entry.parts.is_empty() => entry.parts.join(",").into(),
+                BackupMode::Full => Cow::Borrowed("full"),
+                BackupMode::AuthOnly => "auth-only".into(),
+                BackupMode::SessionOnly => "session-only".into(),
             };
             let tone = if entry.status == Status::Cooldown {
                 Tone::Dim
@@ -283,7 +288,7 @@ impl Report for Answer<'_> {
                         .map_or("-".into(), |left| format!("{left}%").into()),
                     time(entry.reset_at.or(entry.next_available_at)),
                     time(entry.created_at),
-                    mode.into(),
+                    mode,
                     entry
                         .size_bytes
                         .map_or("-".into(), |bytes| size_words(bytes).into()),

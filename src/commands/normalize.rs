@@ -10,6 +10,7 @@ use crate::archive::write;
 use crate::capture;
 use crate::cli::NormalizeArgs;
 use crate::codex::auth;
+use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::fsutil;
@@ -180,7 +181,7 @@ fn snapshot(
     let wanted = capture::Wanted {
         auth_json: Some(&bytes),
         email: None,
-        auth_only: true,
+        parts: Parts::AUTH,
         include_tmp: false,
         exclude: &[],
         own_dirs: &[],

@@ -1,16 +1,17 @@
 //! `restore`: puts a snapshot back into the Codex home. Everything is verified before anything is touched, the last of it
 //! as it is unpacked beside; what is replaced becomes a snapshot of its own, which `--undo` puts back.
 
+mod answer;
 mod choose;
+mod parts;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-
-use serde::Serialize;
+use std::path::Path;
 
 use crate::archive::manifest::{Absent, path_in_line};
 use crate::cli::RestoreArgs;
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::in_use::{self, Deed};
@@ -19,10 +20,10 @@ use crate::exchange::safety;
 use crate::fsutil;
 use crate::install::{self, NotInstalled, Plan, Scope};
 use crate::live;
-use crate::metadata::{Account, BackupMode};
+use crate::metadata::Account;
 use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
-use crate::ui::{Page, Report};
+use answer::{Answer, Subject};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
@@ -37,6 +38,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
+    parts::warn_of_index(ctx, args, preview.scope, &preview.sound.checked, &dest);
     let asked = in_use::Asked {
         deed: Deed::Restore,
         force: args.force,
@@ -44,12 +46,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     };
     in_use::check(ctx, asked, &dest)?;
     if args.dry_run {
-        warn_of_kept(ctx, &preview.plan);
-        let login = chosen_login(ctx, args, &preview, &dest, None);
-        ctx.ui.data(&Answer::of(
-            ctx, "dry-run", &snapshot, &preview, &dest, login, None,
-        ))?;
-        return Ok(warn_of_beside(ctx, &snapshot, &preview, &dest));
+        return dry_run(ctx, args, &snapshot, &preview, &dest);
     }
     let question = format!(
         "restore {} into `{}`, replacing {} of its entries?",
@@ -58,7 +55,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         preview.plan.units.len()
     );
     ctx.ui.confirm(&question, args.yes)?;
-    let _login = login::hold(ctx, preview.sound.checked.auth_json.as_deref())?;
+    let auth_json = preview.sound.checked.auth_json.as_deref();
+    let _login = login::hold(ctx, auth_json.filter(|_| preview.is_of_login()))?;
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
     if !args.force {
@@ -85,8 +83,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         let mut earlier = snapshots::earlier(&evidence.snapshots, &again.sound.sidecar.account());
         earlier.push(snapshot.archive.clone());
         let exclude = &again.sound.sidecar.excluded_patterns;
-        let auth_only = again.scope == Scope::AuthOnly;
-        safety::keep(ctx, &dest, &backup_dir, (exclude, auth_only), &earlier)?
+        let kept = (exclude.as_slice(), again.scope.parts);
+        safety::keep(ctx, &dest, &backup_dir, kept, &earlier)?
     };
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
@@ -101,7 +99,8 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
     }
     // As late as can be: Codex may have renewed it while the safety copy was made.
-    let told = live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    let keep = || live::keep_login(ctx, &lock, &dest, &|| evidence.known());
+    let told = again.is_of_login().then(keep).flatten();
     if told.is_some() && copy.is_none() {
         return Err(Error::other(
             format!(
@@ -123,12 +122,35 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         })?;
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
-    ctx.ui.done(&Answer::of(
-        ctx, mode, &snapshot, &again, &dest, login, copy,
-    ))?;
+    let subject = again.of(&snapshot, &dest);
+    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
+}
+
+/// Tells what a restore would do.
+fn dry_run(
+    ctx: &Ctx,
+    args: &RestoreArgs,
+    snapshot: &Snapshot,
+    preview: &Prepared,
+    dest: &Path,
+) -> Result<Outcome> {
+    if install::is_cut_short(dest)? {
+        ctx.ui.warn(&format!(
+            "an earlier restore into `{}` was cut short: it is dealt with first, and this one may come out otherwise",
+            ctx.paths.short(dest)
+        ));
+    }
+    warn_of_kept(ctx, &preview.plan);
+    let login = chosen_login(ctx, args, preview, dest, None);
+    let checked = &preview.sound.checked;
+    let newer = login.as_ref().and_then(|login| login.bytes.as_deref());
+    let changes = install::changes(dest, checked, &preview.plan, newer, &ctx.stop())?;
+    let answer = Answer::of(ctx, "dry-run", preview.of(snapshot, dest), login, None);
+    ctx.ui.data(&answer.with(changes))?;
+    Ok(warn_of_beside(ctx, snapshot, preview, dest))
 }
 
 /// The login that is installed; None where none is. `told` is what has been warned of already.
@@ -174,7 +196,7 @@ fn warn_of_beside(ctx: &Ctx, snapshot: &Snapshot, prepared: &Prepared, dest: &Pa
         .filter(|entry| home::is_sqlite_home(&entry.path))
         .filter_map(|entry| Some(entry.path.split_once('/')?.1))
         .collect();
-    if prepared.scope != Scope::Full || beside.is_empty() {
+    if !prepared.scope.holds(home::SQLITE_HOME_DIR) || beside.is_empty() {
         return Outcome::Done;
     }
     let now = ctx.sqlite_home(dest).unwrap_or_else(|| dest.to_owned());
@@ -208,7 +230,7 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if there.starts_with(real(backup_dir)) {
         return refused("is where snapshots are kept");
     }
-    if scope != Scope::Full || !fsutil::exists(dest)? {
+    if scope.parts == Parts::AUTH || scope.is_session_half || !fsutil::exists_behind(dest)? {
         return Ok(());
     }
     // A restore that was cut short may have moved every sign away.
@@ -247,6 +269,23 @@ struct Prepared {
     plan: Plan,
 }
 
+impl Prepared {
+    fn of<'a>(&'a self, snapshot: &'a Snapshot, dest: &'a Path) -> Subject<'a> {
+        Subject {
+            snapshot,
+            sound: &self.sound,
+            scope: self.scope,
+            plan: &self.plan,
+            dest,
+        }
+    }
+
+    /// Whether the login is among what is restored.
+    fn is_of_login(&self) -> bool {
+        self.scope.holds(home::AUTH_JSON)
+    }
+}
+
 fn prepare(
     ctx: &Ctx,
     args: &RestoreArgs,
@@ -255,41 +294,20 @@ fn prepare(
     backup_dir: &Path,
 ) -> Result<Prepared> {
     // Where large files are not written, there is no later moment to judge them at no cost.
-    let sound = if args.dry_run || args.auth_only {
+    let sound = if args.dry_run || args.parts() == Some(Parts::AUTH) {
         snapshot.check(&ctx.limits(), &|| ctx.stopped())?
     } else {
         snapshot.survey(&ctx.limits(), &|| ctx.stopped())?
     };
-    let scope = match sound.sidecar.mode() {
-        BackupMode::AuthOnly => Scope::AuthOnly,
-        BackupMode::SessionOnly if args.auth_only => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "`{}` is the session half of a snapshot: it holds no login",
-                    snapshot.archive.display()
-                ),
-                "restore its login from `auth/<email>/latest.tar.gz` beside it",
-            ));
-        }
-        BackupMode::SessionOnly => Scope::SessionOnly,
-        BackupMode::Full if args.auth_only => Scope::AuthOnly,
-        BackupMode::Full => Scope::Full,
-    };
+    let scope = parts::scope(args, snapshot, &sound)?;
     check_destination(ctx, dest, backup_dir, scope)?;
     let plan = plan(ctx, &sound, dest, backup_dir, scope)?;
     Ok(Prepared { sound, scope, plan })
 }
 
 fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<Plan> {
-    let auth_only = scope == Scope::AuthOnly;
-    let captured = safety::capture_of(
-        ctx,
-        dest,
-        backup_dir,
-        &sound.sidecar.excluded_patterns,
-        auth_only,
-    )?;
+    let exclude = &sound.sidecar.excluded_patterns;
+    let captured = safety::capture_of(ctx, dest, backup_dir, exclude, scope.parts)?;
     // What the snapshot could not capture it cannot bring back: it stays.
     let lines = sound.sidecar.not_captured.iter();
     let missed: HashSet<&str> = lines.map(|line| Absent::path_of_line(line)).collect();
@@ -301,97 +319,4 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) 
     let paths = captured.entries.into_iter().map(|entry| entry.path);
     let captured: HashSet<String> = paths.filter(|path| !is_missed(path)).collect();
     install::plan(dest, &sound.checked, &captured, scope)
-}
-
-#[derive(Serialize)]
-struct Answer {
-    mode: &'static str,
-    archive: String,
-    destination: String,
-    email: Option<String>,
-    auth_source: Option<&'static str>,
-    safety_backup: Option<String>,
-    files: u64,
-    #[serde(skip)]
-    login: Option<String>,
-    #[serde(skip)]
-    places: [String; 2],
-    #[serde(skip)]
-    kept: Option<String>,
-    #[serde(skip)]
-    window: String,
-    #[serde(skip)]
-    units: Vec<String>,
-}
-
-impl Answer {
-    fn of(
-        ctx: &Ctx,
-        mode: &'static str,
-        snapshot: &Snapshot,
-        prepared: &Prepared,
-        dest: &Path,
-        login: Option<Chosen>,
-        safety: Option<PathBuf>,
-    ) -> Self {
-        let sidecar = &prepared.sound.sidecar;
-        let units = prepared
-            .plan
-            .units
-            .iter()
-            .map(|unit| format!("{:<9} {}", unit.action.word(), unit.path));
-        Self {
-            mode,
-            places: [ctx.paths.short(&snapshot.archive), ctx.paths.short(dest)],
-            kept: safety.as_ref().map(|path| ctx.paths.short(path)),
-            archive: snapshot.archive.display().to_string(),
-            destination: dest.display().to_string(),
-            email: sidecar.email.clone(),
-            auth_source: login.as_ref().map(|login| login.source),
-            login: login.and_then(|login| login.words),
-            safety_backup: safety.map(|path| path.display().to_string()),
-            files: prepared.plan.file_count(&prepared.sound.checked),
-            window: match (sidecar.session_start_at, sidecar.next_available_at) {
-                (Some(start), Some(next)) => {
-                    format!(
-                        "{} to {}",
-                        start.0.in_zone(&ctx.zone),
-                        next.in_zone(&ctx.zone)
-                    )
-                }
-                _ => "not known".to_owned(),
-            },
-            units: if mode == "dry-run" {
-                units.collect()
-            } else {
-                Vec::new()
-            },
-        }
-    }
-}
-
-impl Report for Answer {
-    fn text(&self, _: &Page) -> String {
-        let mut text = format!(
-            "{:<9} {}\ninto      {}\naccount   {}\nwindow    {}\nfiles     {}\n",
-            self.mode,
-            self.places[0],
-            self.places[1],
-            self.email.as_deref().unwrap_or("not named"),
-            self.window,
-            self.files,
-        );
-        if let Some(login) = &self.login {
-            text.push_str(&format!("login     {login}: it is newer\n"));
-        }
-        if let Some(kept) = &self.kept {
-            text.push_str(&format!(
-                "replaced  {kept} (`codex-manager restore --undo` puts it back)\n"
-            ));
-        }
-        for unit in &self.units {
-            text.push_str(&format!("{unit}\n"));
-        }
-        text
-    }
 }

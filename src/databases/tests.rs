@@ -56,7 +56,7 @@ impl Home {
         let wanted = crate::capture::Wanted {
             auth_json: None,
             email: None,
-            auth_only: false,
+            parts: crate::codex::parts::Parts::ALL,
             include_tmp: false,
             exclude: &[],
             own_dirs: &[],

@@ -6,6 +6,7 @@ use crate::archive::write::Content;
 use crate::capture::{self, Wanted};
 use crate::codex::auth;
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
@@ -19,9 +20,9 @@ pub fn capture_of(
     dest: &Path,
     backup_dir: &Path,
     exclude: &[String],
-    auth_only: bool,
+    parts: Parts,
 ) -> Result<capture::Plan> {
-    if !fsutil::exists(dest)? {
+    if !fsutil::exists_behind(dest)? {
         return Ok(capture::Plan::default());
     }
     if !dest.is_dir() {
@@ -38,7 +39,7 @@ pub fn capture_of(
     let wanted = Wanted {
         auth_json: auth_json.as_deref(),
         email: email.as_deref(),
-        auth_only,
+        parts,
         include_tmp: ctx.include_tmp(false),
         exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.to_owned()],
@@ -68,16 +69,15 @@ pub fn capture_of(
 
 /// Keeps what will be replaced as a snapshot below `safety/<time>/`. None where there is nothing to replace yet.
 ///
-/// `exclude` is what is not replaced, with `auth_only` all but the login; `earlier` are archives whose members may be taken
-/// over.
+/// `exclude` is what is not replaced, all but `parts` neither; `earlier` are archives whose members may be taken over.
 pub fn keep(
     ctx: &Ctx,
     dest: &Path,
     backup_dir: &Path,
-    (exclude, auth_only): (&[String], bool),
+    (exclude, parts): (&[String], Parts),
     earlier: &[PathBuf],
 ) -> Result<Option<PathBuf>> {
-    let plan = capture_of(ctx, dest, backup_dir, exclude, auth_only)?;
+    let plan = capture_of(ctx, dest, backup_dir, exclude, parts)?;
     let bytes = plan
         .entries
         .iter()
@@ -109,11 +109,16 @@ pub fn keep(
             .and_then(|login| login.refreshed_at(&ctx.zone)),
         auth_mode: login.map(|login| login.auth_mode),
         status_source: Some(StatusSource::Offline),
-        backup_mode: Some(if auth_only {
+        backup_mode: Some(if parts == Parts::AUTH {
             BackupMode::AuthOnly
         } else {
             BackupMode::Full
         }),
+        parts: if parts == Parts::AUTH || parts == Parts::ALL {
+            Vec::new()
+        } else {
+            parts.words().into_iter().map(str::to_owned).collect()
+        },
         captured_files: plan.top_level(),
         excluded_patterns: exclude.to_vec(),
         not_captured: plan.not_captured(),

@@ -11,6 +11,7 @@ use crate::accounts::Known;
 use crate::codex::auth::{self, Login};
 use crate::codex::auth_file::{self, AuthFile};
 use crate::codex::home;
+use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::evidence::{Evidence, Reach};
@@ -105,7 +106,7 @@ pub fn switch(
             live.as_ref().map(|(_, login)| login),
         ) {
             let backup_dir = ctx.backup_dir(how.backup_dir)?;
-            copy = safety::keep(ctx, home, &backup_dir, (&[], true), &[])?;
+            copy = safety::keep(ctx, home, &backup_dir, (&[], Parts::AUTH), &[])?;
         }
         let bytes = found.chosen.bytes.as_deref().unwrap_or_default();
         file.replace(bytes).inspect_err(|_| {

@@ -70,7 +70,7 @@ impl Case {
         let wanted = capture::Wanted {
             auth_json: auth.as_deref(),
             email: None,
-            auth_only: false,
+            parts: Parts::ALL,
             include_tmp: false,
             exclude: &[],
             own_dirs: &[],
@@ -101,6 +101,13 @@ impl Case {
         let mut tree = BTreeMap::new();
         walk(&self.home(), "", &mut tree);
         tree
+    }
+}
+
+fn scope(parts: Parts) -> Scope {
+    Scope {
+        parts,
+        is_session_half: false,
     }
 }
 
@@ -164,7 +171,7 @@ fn words(plan: &Plan) -> Vec<String> {
 fn a_full_restore_replaces_what_snapshots_capture_and_nothing_else() {
     let case = Case::new(OLD);
     let (archive, checked) = case.archive(NEW);
-    let plan = case.plan(&checked, Scope::Full);
+    let plan = case.plan(&checked, scope(Parts::ALL));
     assert_eq!(
         words(&plan),
         [
@@ -186,7 +193,7 @@ fn a_full_restore_replaces_what_snapshots_capture_and_nothing_else() {
 fn the_login_alone_touches_nothing_else() {
     let case = Case::new(OLD);
     let (archive, checked) = case.archive(NEW);
-    let plan = case.plan(&checked, Scope::AuthOnly);
+    let plan = case.plan(&checked, scope(Parts::AUTH));
     assert_eq!(words(&plan), ["replace auth.json"]);
     install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
     let mut expected = tree(OLD);
@@ -202,7 +209,13 @@ fn a_session_half_adds_and_replaces_but_removes_nothing_and_keeps_the_login() {
         ("sessions/3.jsonl", "new"),
         ("auth.json", "x"),
     ]);
-    let plan = case.plan(&checked, Scope::SessionOnly);
+    let plan = case.plan(
+        &checked,
+        Scope {
+            parts: Parts::ALL,
+            is_session_half: true,
+        },
+    );
     assert_eq!(
         words(&plan),
         ["replace sessions/1.jsonl", "add sessions/3.jsonl"]
@@ -216,7 +229,7 @@ fn a_session_half_adds_and_replaces_but_removes_nothing_and_keeps_the_login() {
 fn a_home_that_does_not_exist_is_made() {
     let case = Case::new(&[]);
     let (archive, checked) = case.archive(NEW);
-    let plan = plan(&case.home(), &checked, &HashSet::new(), Scope::Full).expect("plans");
+    let plan = plan(&case.home(), &checked, &HashSet::new(), scope(Parts::ALL)).expect("plans");
     install(&case.home(), &archive, &checked, &plan, &|| false).expect("installs");
     assert_eq!(case.tree(), tree(NEW));
 }
@@ -225,7 +238,7 @@ fn a_home_that_does_not_exist_is_made() {
 fn journalled() -> (Case, Plan) {
     let case = Case::new(OLD);
     let (archive, checked) = case.archive(NEW);
-    let plan = case.plan(&checked, Scope::Full);
+    let plan = case.plan(&checked, scope(Parts::ALL));
     let home = case.home();
     let stage = Stage::of(&home);
     stage.create().expect("stages");
@@ -393,7 +406,7 @@ fn a_stage_without_a_journal_changed_nothing_and_is_dropped() {
 fn a_failed_move_puts_everything_back() {
     let case = Case::new(OLD);
     let (archive, checked) = case.archive(NEW);
-    let plan = case.plan(&checked, Scope::Full);
+    let plan = case.plan(&checked, scope(Parts::ALL));
     // The directory that something new belongs into is a file by now.
     fs::rename(case.home().join("skills"), case.home().join("skills-away")).expect("moves");
     fs::write(case.home().join("skills"), "a file").expect("writes");
@@ -454,6 +467,7 @@ fn a_linked_login_is_refused_and_other_links_stay() {
     let case = Case::new(&[("real.json", "old"), ("config.toml", "old")]);
     std::os::unix::fs::symlink("real.json", case.home().join("auth.json")).expect("links");
     let (_, checked) = case.archive(NEW);
-    let error = plan(&case.home(), &checked, &case.captured(), Scope::Full).expect_err("refuses");
+    let error =
+        plan(&case.home(), &checked, &case.captured(), scope(Parts::ALL)).expect_err("refuses");
     assert!(error.to_string().contains("is a link"));
 }

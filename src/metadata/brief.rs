@@ -84,6 +84,8 @@ struct Brief<'a> {
     validation_status: Option<ValidationStatus>,
     #[serde(default, deserialize_with = "known_word")]
     backup_mode: Option<BackupMode>,
+    #[serde(default)]
+    parts: Vec<String>,
     #[serde(default, rename = "archive_name")]
     _archive_name: Option<Unkept>,
     #[serde(default, rename = "archive_size_bytes")]
@@ -152,6 +154,7 @@ impl Brief<'_> {
             observed_at: self.observed_at,
             validation_status: self.validation_status,
             backup_mode: self.backup_mode,
+            parts: self.parts,
             created_at: self.created_at,
             ..Sidecar::default()
         })

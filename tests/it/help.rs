@@ -96,6 +96,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--session-start",
             "--backup-dir",
             "--dest-dir",
+            "--only",
             "--auth-only",
             "--no-safety-backup",
             "--undo",

@@ -41,6 +41,7 @@ const PURE: &[&str] = &[
     "archive/entry_name.rs",
     "archive/known.rs",
     "archive/limits.rs",
+    "codex/parts.rs",
     "codex/redact.rs",
     "codex/running/",
     "codex/status/app_server/",

@@ -6,6 +6,7 @@
 mod backup;
 #[cfg(unix)]
 mod capture;
+mod changes;
 #[cfg(unix)]
 mod chatgpt;
 mod common;
@@ -33,7 +34,10 @@ mod mended;
 mod mended_live;
 #[cfg(unix)]
 mod misbehaving;
+#[cfg(unix)]
+mod mounts;
 mod normalize;
+mod parts;
 mod profile;
 #[cfg(unix)]
 mod readme;

@@ -110,6 +110,7 @@ fn the_whole_home_comes_back_and_is_told() {
             "auth_source": "archive",
             "safety_backup": format!("~/{SAFETY}-003/2026-04-19-153000-bob@example.com-codex.tar.gz"),
             "files": 5,
+            "parts": null,
         })
     );
 }
@@ -123,8 +124,9 @@ fn a_dry_run_shows_the_plan_and_changes_nothing() {
         .stderr("")
         .stdout(&format!(
             "dry-run   ~/{ARCHIVE}\ninto      ~/.codex\naccount   alice@example.com\nwindow    \
-             2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30\nfiles     5\nreplace   auth.json\nreplace   \
-             config.toml\nadd       history.jsonl\nreplace   installation_id\nremove    prompts\nreplace   sessions\n"
+             2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30\nfiles     5\nreplace   auth.json (542 B, was 528 B)\nreplace   \
+             config.toml (18 B, was 15 B)\nadd       history.jsonl (17 B)\nremove    prompts/mine.md (4 B)\nremove    \
+             sessions/2026/04/18/rollout-2.jsonl (4 B)\nin all    1 to add, 2 to replace, 2 to remove, 2 as they are\n"
         ));
     assert_eq!(env.tree(""), before);
 }

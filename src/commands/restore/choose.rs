@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::accounts::{Finder, Known};
 use crate::cli::RestoreArgs;
+use crate::codex::parts::{Part, Parts};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Evidence;
@@ -92,12 +93,14 @@ pub(super) fn choose(
         return Err(ambiguous(who, &owners, &found));
     }
     let snapshots: Vec<&Snapshot> = found.into_iter().map(|(snapshot, _)| snapshot).collect();
-    let chosen = snapshots::newest(snapshots.iter().copied(), args.auth_only);
+    let parts = args.parts();
+    let chosen = snapshots::newest(snapshots.iter().copied(), parts == Some(Parts::AUTH));
     let chosen = chosen
         .cloned()
         .ok_or_else(|| no_backup(if who.is_empty() { "that time" } else { who }, backup_dir))?;
     let newer_login = snapshots::newest(snapshots.iter().copied(), true)
-        .filter(|newest| newest.sidecar.content_time() > chosen.sidecar.content_time());
+        .filter(|newest| newest.sidecar.content_time() > chosen.sidecar.content_time())
+        .filter(|_| parts.is_none_or(|parts| parts.has(Part::Auth)));
     if let Some(newer) = newer_login {
         ctx.ui.warn(&format!(
             "a newer login of this account is in `{}`; this restores the newest whole home",
