@@ -16,18 +16,45 @@ use crate::fsutil;
 /// The lock of the home.
 const AUTH_LOCK: &str = "auth.lock";
 
+/// What follows the file's name in that of its own.
+const LOCK: &str = ".lock";
+
 /// How long another may hold one of the locks: Codex has the first while it asks for a new token.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many links may follow one another.
 const MOST_LINKS: usize = 40;
 
+/// Codex's locks on the login of a home.
+#[derive(Debug)]
+pub struct Locks {
+    _held: [Option<File>; 2],
+}
+
+impl Locks {
+    /// Takes those that a Codex has made in `home`, for whoever exchanges more than the login; a home that no such Codex has
+    /// written a login to has none.
+    pub fn take_known(home: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
+        let of_file = home.join(home::AUTH_JSON.to_owned() + LOCK);
+        let take_known = |path: &Path| {
+            let is_there = fsutil::exists(path)?;
+            is_there
+                .then(|| take(path, stop))
+                .transpose()
+                .map(Option::flatten)
+        };
+        Ok(Self {
+            _held: [take_known(&home.join(AUTH_LOCK))?, take_known(&of_file)?],
+        })
+    }
+}
+
 /// The login's file while no Codex writes it.
 #[derive(Debug)]
 pub struct AuthFile {
     /// Where the file itself stands, or will.
     place: PathBuf,
-    _locks: [Option<File>; 2],
+    _locks: Locks,
 }
 
 impl AuthFile {
@@ -38,15 +65,15 @@ impl AuthFile {
     pub fn hold(home: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
         let place = place(&home::auth_path(home))?;
         let mut beside = place.clone().into_os_string();
-        beside.push(".lock");
-        let locks = [
+        beside.push(LOCK);
+        let held = [
             take(&home.join(AUTH_LOCK), stop)?,
             take(Path::new(&beside), stop)?,
         ];
         fsutil::sweep_all(fsutil::parent_of(&place));
         Ok(Self {
             place,
-            _locks: locks,
+            _locks: Locks { _held: held },
         })
     }
 

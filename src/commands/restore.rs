@@ -6,14 +6,17 @@ mod choose;
 mod parts;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::archive::manifest::{Absent, path_in_line};
 use crate::cli::RestoreArgs;
+use crate::codex::auth_file::Locks;
 use crate::codex::home;
 use crate::codex::parts::Parts;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::evidence::Evidence;
 use crate::exchange::in_use::{self, Deed};
 use crate::exchange::login::{self, Chosen};
 use crate::exchange::safety;
@@ -25,8 +28,28 @@ use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
 use answer::{Answer, Subject};
 
-/// Runs the command.
+/// How often another archive may come to stand where the chosen one was.
+const TRIES: u32 = 5;
+
+/// Runs the command. Where another run replaced the archive before the lock was had, and nobody was asked about it, it is
+/// chosen again.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
+    for _ in 0..TRIES {
+        if let Some(outcome) = restore(ctx, args)? {
+            return Ok(outcome);
+        }
+        if !args.yes {
+            break;
+        }
+    }
+    Err(Error::other(
+        "the snapshot was replaced by another codex-manager meanwhile; nothing was changed",
+        "run the command again",
+    ))
+}
+
+/// None where another archive stands now where the chosen one did.
+fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
     let dest = ctx.codex_home(args.dest_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     let evidence = ctx.evidence(
@@ -36,17 +59,20 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         !args.dry_run,
     )?;
     let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
+    let seen = print_of(&snapshot.archive);
     // The first reading is for the plan that a person confirms; it happens without the lock.
-    let preview = prepare(ctx, args, &snapshot, &dest, &backup_dir)?;
-    parts::warn_of_index(ctx, args, preview.scope, &preview.sound.checked, &dest);
-    let asked = in_use::Asked {
-        deed: Deed::Restore,
-        force: args.force,
-        dry_run: args.dry_run,
+    let preview = match prepare(ctx, args, &snapshot, &dest, &backup_dir) {
+        Err(error)
+            if error.kind() == Kind::ArchiveDamaged && is_exchanged(ctx, &snapshot, seen) =>
+        {
+            return Ok(None);
+        }
+        prepared => prepared?,
     };
-    in_use::check(ctx, asked, &dest)?;
+    parts::warn_of_index(ctx, args, preview.scope, &preview.sound.checked, &dest);
+    in_use::check(ctx, asked(args), &dest)?;
     if args.dry_run {
-        return dry_run(ctx, args, &snapshot, &preview, &dest);
+        return dry_run(ctx, args, &snapshot, &preview, &dest).map(Some);
     }
     let question = format!(
         "restore {} into `{}`, replacing {} of its entries?",
@@ -59,6 +85,9 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     let _login = login::hold(ctx, auth_json.filter(|_| preview.is_of_login()))?;
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter_home(&dest)?;
+    if is_exchanged(ctx, &snapshot, seen) {
+        return Ok(None);
+    }
     if !args.force {
         in_use::close(ctx, Deed::Restore, &dest)?;
     }
@@ -77,15 +106,10 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         &again.plan,
         &|| ctx.stopped(),
     )?;
-    let copy = if args.no_safety_backup {
-        None
-    } else {
-        let mut earlier = snapshots::earlier(&evidence.snapshots, &again.sound.sidecar.account());
-        earlier.push(snapshot.archive.clone());
-        let exclude = &again.sound.sidecar.excluded_patterns;
-        let kept = (exclude.as_slice(), again.scope.parts);
-        safety::keep(ctx, &dest, &backup_dir, kept, &earlier)?
-    };
+    let copy = (!args.no_safety_backup)
+        .then(|| safety_copy(ctx, &evidence, &snapshot, &again, &dest, &backup_dir))
+        .transpose()?
+        .flatten();
     ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
     let unkept = |error| {
@@ -98,7 +122,9 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
         // One that was started while all of this took its time.
         in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
     }
-    // As late as can be: Codex may have renewed it while the safety copy was made.
+    // As late as can be: Codex may have renewed it while the safety copy was made. Until it is in place no Codex writes one.
+    let locks = Locks::take_known(&dest, &|| ctx.stopped());
+    let _locks = locks.map_err(unkept)?;
     let keep = || live::keep_login(ctx, &lock, &dest, &|| evidence.known());
     let told = again.is_of_login().then(keep).flatten();
     if told.is_some() && copy.is_none() {
@@ -126,7 +152,46 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
     ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
-    Ok(warn_of_beside(ctx, &snapshot, &again, &dest))
+    Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
+}
+
+fn safety_copy(
+    ctx: &Ctx,
+    evidence: &Evidence,
+    snapshot: &Snapshot,
+    prepared: &Prepared,
+    dest: &Path,
+    backup_dir: &Path,
+) -> Result<Option<PathBuf>> {
+    let sidecar = &prepared.sound.sidecar;
+    let mut earlier = snapshots::earlier(&evidence.snapshots, &sidecar.account());
+    earlier.push(snapshot.archive.clone());
+    let kept = (sidecar.excluded_patterns.as_slice(), prepared.scope.parts);
+    safety::keep(ctx, dest, backup_dir, kept, &earlier)
+}
+
+fn asked(args: &RestoreArgs) -> in_use::Asked {
+    in_use::Asked {
+        deed: Deed::Restore,
+        force: args.force,
+        dry_run: args.dry_run,
+    }
+}
+
+/// What tells one file at a path from another.
+type Print = (u64, u64, Option<SystemTime>);
+
+/// None where there is none.
+fn print_of(path: &Path) -> Option<Print> {
+    let meta = path.metadata().ok()?;
+    Some((fsutil::inode(&meta), meta.len(), meta.modified().ok()))
+}
+
+/// Whether another snapshot stands now where the chosen one did: its archive, or already its sidecar.
+fn is_exchanged(ctx: &Ctx, snapshot: &Snapshot, seen: Option<Print>) -> bool {
+    let hash = |snapshot: &Snapshot| snapshot.sidecar.archive_sha256.clone();
+    let now = snapshots::open(&snapshot.archive, &ctx.zone);
+    print_of(&snapshot.archive) != seen || now.is_ok_and(|now| hash(&now) != hash(snapshot))
 }
 
 /// Tells what a restore would do.

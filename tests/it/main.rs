@@ -3,6 +3,7 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod at_once;
 mod backup;
 #[cfg(unix)]
 mod capture;
