@@ -120,13 +120,14 @@ impl Command {
             Self::Use(args) => Some(&args.wait),
             Self::Status(args) => Some(&args.wait),
             Self::Profile(args) => args.action.wait(),
+            Self::Config(args) => args.action.wait(),
             _ => None,
         }
     }
 }
 
 /// How long other runs are waited for.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitArgs {
     /// How many seconds to wait for another codex-manager; 0 not at all [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
@@ -613,6 +614,9 @@ pub enum ConfigAction {
         /// Show what would be written, write nothing
         #[arg(long)]
         dry_run: bool,
+        /// How long other runs are waited for.
+        #[command(flatten)]
+        wait: WaitArgs,
     },
     /// Return one setting to its default
     #[command(after_long_help = EXIT_CODES)]
@@ -622,10 +626,22 @@ pub enum ConfigAction {
         /// Show what would be written, write nothing
         #[arg(long)]
         dry_run: bool,
+        /// How long other runs are waited for.
+        #[command(flatten)]
+        wait: WaitArgs,
     },
     /// Where the settings file is
     #[command(after_long_help = EXIT_CODES)]
     Path,
+}
+
+impl ConfigAction {
+    fn wait(&self) -> Option<&WaitArgs> {
+        match self {
+            Self::Set { wait, .. } | Self::Unset { wait, .. } => Some(wait),
+            Self::List | Self::Get { .. } | Self::Path => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,11 @@ impl Error {
                     .to_owned()
             }
             io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written".to_owned(),
+            io::ErrorKind::CrossesDevices => {
+                "what is of a container's image, or on another file system, cannot be moved: put a copy in its place \
+                 (`cp -a`), and run the command again"
+                    .to_owned()
+            }
             io::ErrorKind::NotADirectory => {
                 "a part of that path is a file; name a directory".to_owned()
             }

@@ -72,12 +72,14 @@ impl Waiting<'_> {
                 return Err(Taking::Given(Error::interrupted()));
             }
             if let Some(who) = who {
+                if !is_told && most > SILENCE {
+                    let seconds = most.as_millis().div_ceil(1000);
+                    (self.tell)(&format!("{who}; waiting, at most {seconds} s"));
+                    is_told = true;
+                }
                 if waited >= most {
                     return Err(Taking::Given(Error::new(Kind::Locked, who, self.hint)));
                 }
-                let seconds = most.as_millis().div_ceil(1000);
-                (self.tell)(&format!("{who}; waiting, at most {seconds} s"));
-                is_told = true;
             }
             is_first = false;
             std::thread::sleep(PAUSE.min(most.saturating_sub(waited)));

@@ -33,6 +33,7 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             key,
             value,
             dry_run,
+            ..
         } => {
             let key = settings::find_key(key)?;
             edit(ctx, *dry_run, "config set", |settings| {
@@ -41,7 +42,7 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             let done = format!("{}{} = {value}", would(*dry_run), key.name);
             answer(ctx, key, &done)?;
         }
-        ConfigAction::Unset { key, dry_run } => {
+        ConfigAction::Unset { key, dry_run, .. } => {
             let key = settings::find_key(key)?;
             let mut was_set = false;
             edit(ctx, *dry_run, "config unset", |settings| {

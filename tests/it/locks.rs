@@ -169,6 +169,8 @@ fn how_long_to_wait_can_be_said() {
         &["backup", "--status-file", "status.txt"][..],
         &["restore", "alice@example.com", "--yes"],
         &["normalize", "--source-dir", ".codex"],
+        &["config", "set", "backup.level", "5"],
+        &["config", "unset", "backup.level"],
     ] {
         let args = [command, &["--wait", "0"]].concat();
         env.run(&args).code(11).stdout("").stderr(&at_once);

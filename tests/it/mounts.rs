@@ -132,6 +132,43 @@ fn what_is_mounted_inside_is_told_before_anything_changes() {
     }
 }
 
+/// A container whose image holds the home: its directories cannot be moved until they are copied.
+#[test]
+fn a_home_of_a_container_s_image_stays_as_it_is_until_it_is_copied() {
+    let env = world();
+    let overlay = r"
+        mkdir disk
+        mount -t tmpfs none disk
+        mkdir disk/upper disk/work
+        mount -t overlay -o lowerdir=new,upperdir=disk/upper,workdir=disk/work,userxattr none .codex
+    ";
+    if mounting(&env, overlay).is_none_or(|ran| ran.code != Some(0)) {
+        eprintln!("skipped: nobody may mount an overlay here");
+        return;
+    }
+    let script = r#"
+        code=0
+        "$MGR" restore alice@example.com --yes || code=$?
+        diff -r new .codex
+        cp -a .codex/sessions .codex/copy
+        rm -r .codex/sessions
+        mv .codex/copy .codex/sessions
+        "$MGR" restore alice@example.com --yes --quiet
+        diff -r old .codex
+        "$MGR" restore --undo --yes --quiet
+        diff -r new .codex
+        exit $code
+    "#;
+    let script = [&overlay.replace("mkdir disk\n", "\n"), script].concat();
+    if let Some(ran) = mounting(&env, &script) {
+        ran.code(1).stdout("").stderr(
+            "error: cannot move to `~/.codex/.codex-manager-restore/old/sessions` `~/.codex/sessions`: invalid cross-device \
+             link\nhint: what is of a container's image, or on another file system, cannot be moved: put a copy in its \
+             place (`cp -a`), and run the command again\n",
+        );
+    }
+}
+
 #[test]
 fn a_home_that_is_read_only_stays_as_it_is() {
     let env = world();
