@@ -687,6 +687,14 @@ impl Ctx {
         Ok(lock)
     }
 
+    /// Finishes or drops a restore into a Codex home that was cut short, before anything in it is believed.
+    pub fn mend_home(&self, home_dir: &Path) -> Result<()> {
+        if install::is_cut_short(home_dir)? {
+            self.enter_home(home_dir)?;
+        }
+        Ok(())
+    }
+
     /// Says what a restore moved aside and could not tidy up.
     pub fn warn_of(&self, installed: &Installed) {
         for path in &installed.kept {

@@ -399,6 +399,9 @@ pub fn refresh(
         return Ok(None);
     }
     let home = &ctx.paths.codex_home;
+    if !dry_run {
+        ctx.mend_home(home)?;
+    }
     let login = login(home)?;
     let live = ask(ctx, args, Given::default(), home, &login)?;
     // Whoever signed in while Codex was asked is not who it spoke of.

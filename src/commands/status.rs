@@ -41,6 +41,7 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
 /// What Codex says of the account that is signed in.
 fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
     let home = &ctx.paths.codex_home;
+    ctx.mend_home(home)?;
     let login = live::login(home)?;
     let live = live::ask(ctx, &args.live, Given::default(), home, &login)?;
     // Whoever signed in meanwhile is not who it spoke of.

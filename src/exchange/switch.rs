@@ -36,6 +36,9 @@ pub struct How<'a> {
 
 /// What has to be known for it.
 pub fn evidence(ctx: &Ctx, how: How) -> Result<Evidence> {
+    if !how.dry_run {
+        ctx.mend_home(&ctx.paths.codex_home)?;
+    }
     let reach = Reach::Newest {
         latest: ctx.latest(),
     };

@@ -148,6 +148,54 @@ fn work_done_after_a_kill_in_the_middle_is_kept() {
     );
 }
 
+/// As kill -9 leaves it between the two halves of the swap: nobody seems to be signed in.
+fn cut_short(env: &Env, person: &Person) {
+    let stage = ".codex/.codex-manager-restore";
+    env.write(&format!("{stage}/old/auth.json"), &person.auth_json());
+    env.write(&format!("{stage}/new/auth.json"), &person.auth_json());
+    env.write(
+        &format!("{stage}/journal.json"),
+        r#"[{"path":"auth.json","action":"replace"}]"#,
+    );
+    fs::remove_file(env.path(".codex/auth.json")).expect("removes");
+}
+
+/// Whoever asks Codex, or signs somebody else in, first has the home whole.
+#[test]
+fn whoever_asks_or_switches_finishes_it_first() {
+    const FINISHED: &str =
+        "warning: a restore into `~/.codex` that was cut short was finished first\n";
+    let (env, alice) = with_backup();
+    let stage = env.path(".codex/.codex-manager-restore");
+    for args in [
+        &["use", "alice@example.com"][..],
+        &["use", "alice@example.com", "--dry-run"],
+        &["recommend", "--use"],
+        &["status", "--codex-command", "/nowhere/codex"],
+        &["cooldown", "--live", "--codex-command", "/nowhere/codex"],
+        &["recommend", "--live", "--codex-command", "/nowhere/codex"],
+    ] {
+        cut_short(&env, &alice);
+        let ran = env.run(args);
+        if args.contains(&"--dry-run") {
+            assert!(stage.exists(), "{args:?}");
+            env.run(&["use", "alice@example.com"]).code(0);
+            continue;
+        }
+        assert!(ran.stderr.starts_with(FINISHED), "{args:?}: {}", ran.stderr);
+        assert_eq!(
+            ran.code,
+            Some(if args.contains(&"/nowhere/codex") {
+                14
+            } else {
+                0
+            })
+        );
+        assert!(!stage.exists(), "{args:?}");
+        assert_eq!(env.read(".codex/auth.json"), alice.auth_json());
+    }
+}
+
 /// A destination that is no Codex home is never swept.
 #[test]
 fn a_destination_that_is_no_codex_home_is_refused_untouched() {
