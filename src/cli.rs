@@ -419,10 +419,14 @@ pub enum SortBy {
 
 /// Arguments of `cooldown`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct CooldownArgs {
     /// Ask Codex about the active account first
     #[arg(long)]
     pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
     /// How Codex is asked.
     #[command(flatten)]
     pub asking: LiveArgs,
@@ -450,6 +454,9 @@ pub struct RecommendArgs {
     /// Ask Codex about the active account first
     #[arg(long)]
     pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
     /// How Codex is asked.
     #[command(flatten)]
     pub asking: LiveArgs,

@@ -38,6 +38,8 @@ mod misbehaving;
 mod mounts;
 mod normalize;
 mod parts;
+#[cfg(unix)]
+mod probe;
 mod profile;
 #[cfg(unix)]
 mod readme;
