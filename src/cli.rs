@@ -548,6 +548,9 @@ pub enum ProfileAction {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Sign somebody in by Codex's own login, away from the Codex home, and keep that login
+    #[command(after_long_help = EXIT_CODES)]
+    Login(ProfileLogin),
     /// Give a profile another name
     #[command(after_long_help = EXIT_CODES)]
     Rename {
@@ -583,11 +586,31 @@ impl ProfileAction {
     fn wait(&self) -> Option<&WaitArgs> {
         match self {
             Self::List | Self::Show { .. } => None,
+            Self::Login(args) => Some(&args.wait),
             Self::Set { wait, .. } | Self::Rename { wait, .. } | Self::Remove { wait, .. } => {
                 Some(wait)
             }
         }
     }
+}
+
+/// Arguments of `profile login`.
+#[derive(Args, Debug)]
+pub struct ProfileLogin {
+    /// The profile's name, alias or email; a new name makes a profile for whoever signs in
+    pub name: String,
+    /// The Codex to run: a path, a name on PATH or a command line [default: codex]
+    #[arg(long, value_name = "COMMAND")]
+    pub codex_command: Option<String>,
+    /// Show whose profile it is, run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// What `codex login` is given: --device-auth, --with-api-key
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
 }
 
 /// Arguments of `config`.

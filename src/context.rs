@@ -28,7 +28,6 @@ use crate::legacy::Rules;
 use crate::lock::{self, HomeLock, Lock, Waiting};
 use crate::metadata::Account;
 use crate::observation::Observation;
-use crate::profiles::credentials::Kept;
 use crate::profiles::private_home::{self, Keeper, Taken};
 use crate::profiles::view::All;
 use crate::profiles::{self, Profile};
@@ -292,12 +291,16 @@ impl Ctx {
         });
         for taken in taken {
             match taken {
-                Taken::Kept(login, Kept::Written(name)) => self.ui.warn(&format!(
-                    "a run that was cut short left a login of {}: it is kept in the profile `{name}` now",
+                Taken::Kept {
+                    login,
+                    profile,
+                    is_new: true,
+                } => self.ui.warn(&format!(
+                    "a run that was cut short left a login of {}: it is kept in the profile `{profile}` now",
                     login.account
                 )),
                 Taken::Stays(why) => self.ui.warn(&why),
-                Taken::Nothing | Taken::Kept(..) => {}
+                Taken::Nothing | Taken::Kept { .. } => {}
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod auth_file;
 pub mod family;
 pub mod home;
 pub mod parts;
+pub mod login;
 pub mod private;
 pub mod process;
 pub mod program;

@@ -9,8 +9,7 @@ use super::{
 use super::{observation_of, update};
 use crate::cli::{LiveArgs, Source};
 use crate::codex::auth::Login;
-use crate::codex::home::{self, CONFIG_TOML};
-use crate::codex::private;
+use crate::codex::home;
 use crate::codex::program::Home;
 use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
@@ -20,13 +19,10 @@ use crate::fsutil;
 use crate::lock::Lock;
 use crate::metadata::Account;
 use crate::observation::Observation;
-use crate::profiles::private_home::{PrivateHome, Purpose, Taken};
-use crate::profiles::{self, credentials, credentials::Kept};
+use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
+use crate::profiles::{self, credentials};
 use crate::registry::same_login;
 use crate::snapshots::Depth;
-
-/// The largest settings file that is read.
-const MOST_SETTINGS: u64 = 4 << 20;
 
 /// About whom Codex is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +281,7 @@ fn of_session_files(
 fn ask_apart(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(Account, Observation)> {
     // Until what Codex left is kept.
     let _in_hand = ctx.in_hand();
-    let (home, login) = private_home(ctx, asking, account)?;
+    let (home, login) = home_for(ctx, asking, account)?;
     home.pass_on();
     let place = Home::private(home.path());
     let told = ask_codex(ctx, asking.how, Given::default(), place, &login);
@@ -297,13 +293,17 @@ fn ask_apart(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(Account, 
         ))
     })?;
     let login = match ctx.keeping(&lock, |keeper| home.take_in(keeper)) {
-        Taken::Kept(now, kept) => {
-            if let Kept::Written(name) = kept {
+        Taken::Kept {
+            login,
+            profile,
+            is_new,
+        } => {
+            if is_new {
                 ctx.ui.detail(&format!(
-                    "the login of {account} was renewed, and is kept in the profile `{name}`"
+                    "the login of {account} was renewed, and is kept in the profile `{profile}`"
                 ));
             }
-            *now
+            *login
         }
         Taken::Nothing => login,
         Taken::Stays(why) => {
@@ -316,8 +316,8 @@ fn ask_apart(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(Account, 
 }
 
 /// A home of our own with the account's login in it.
-fn private_home(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(PrivateHome, Login)> {
-    let settings = settings(&ctx.paths.codex_home)?;
+fn home_for(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(PrivateHome, Login)> {
+    let settings = private_home::settings(&ctx.paths.codex_home)?;
     let (lock, _held) = ctx.lock(asking.command)?;
     // It may have been renewed, kept anew, or removed since it was looked for.
     let (kept, _) = credentials::find(&ctx.paths.profiles(), account, ctx.latest());
@@ -330,18 +330,6 @@ fn private_home(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(Privat
         Some(&kept.bytes),
     )?;
     Ok((home, kept.login))
-}
-
-/// The settings of a home of our own, given the person's Codex home.
-pub fn settings(codex_home: &Path) -> Result<String> {
-    let path = codex_home.join(CONFIG_TOML);
-    let persons = fsutil::read_if_present(&path, MOST_SETTINGS)?;
-    private::settings(persons.as_deref()).map_err(|why| {
-        Error::other(
-            format!("`{}` cannot be read: {why}", path.display()),
-            "mend it: it may say how to reach ChatGPT",
-        )
-    })
 }
 
 fn keep_answer(

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::credentials::{self, Incoming, Kept};
 use crate::codex::auth::Login;
-use crate::codex::home::{self, AUTH_JSON};
-use crate::codex::running;
+use crate::codex::home::{self, AUTH_JSON, CONFIG_TOML};
+use crate::codex::{private, running};
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::lock::{DirLock, Lock};
@@ -21,6 +21,9 @@ use crate::timeutil::Stamp;
 
 /// What the file is called that tells which login a home was given, by its SHA-256.
 const GIVEN: &str = ".codex-manager-given";
+
+/// The largest settings file that is read.
+const MOST_SETTINGS: u64 = 4 << 20;
 
 /// How many letters stand at the end of a home's name, so that it is no other's.
 const RANDOM: usize = 6;
@@ -61,7 +64,14 @@ pub enum Taken {
     /// There was none; the home is gone.
     Nothing,
     /// It is kept, and the home is gone.
-    Kept(Box<Login>, Kept),
+    Kept {
+        /// What it says.
+        login: Box<Login>,
+        /// The name of its profile.
+        profile: String,
+        /// Whether it was not there already, or a newer one.
+        is_new: bool,
+    },
     /// It cannot be kept, for the reason given, and stays where it is.
     Stays(String),
 }
@@ -100,7 +110,7 @@ impl PrivateHome {
                 "run the command again",
             )
         })?;
-        fsutil::write_atomically(&made.path().join(home::CONFIG_TOML), settings.as_bytes())?;
+        fsutil::write_atomically(&made.path().join(CONFIG_TOML), settings.as_bytes())?;
         if let Some(bytes) = auth_json {
             let given = credentials::sha256(bytes);
             fsutil::write_atomically(&made.path().join(GIVEN), given.as_bytes())?;
@@ -133,6 +143,18 @@ impl PrivateHome {
         drop(self.lock);
         take_in(&self.path, self.purpose, &self.profile, keeper)
     }
+}
+
+/// The settings of a home of our own, given the person's Codex home.
+pub fn settings(codex_home: &Path) -> Result<String> {
+    let path = codex_home.join(CONFIG_TOML);
+    let persons = fsutil::read_if_present(&path, MOST_SETTINGS)?;
+    private::settings(persons.as_deref()).map_err(|why| {
+        Error::other(
+            format!("`{}` cannot be read: {why}", path.display()),
+            "mend it: it may say how to reach ChatGPT",
+        )
+    })
 }
 
 /// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
@@ -204,19 +226,25 @@ fn take_in(path: &Path, purpose: Purpose, profile: &str, keeper: &Keeper) -> Tak
         name: (purpose == Purpose::Login).then_some(profile),
         renews: given.as_deref(),
     };
-    let kept = credentials::keep_incoming(
+    let tried = credentials::keep_incoming(
         keeper.profiles,
         keeper.lock,
         &incoming,
         keeper.known,
         keeper.latest,
     );
-    match kept {
-        Ok(Kept::Refused(why)) => stays(&why),
-        Ok(kept) => {
-            remove(path);
-            Taken::Kept(Box::new(login), kept)
+    let kept = |profile, is_new| {
+        remove(path);
+        Taken::Kept {
+            login: Box::new(login.clone()),
+            profile,
+            is_new,
         }
+    };
+    match tried {
+        Ok(Kept::Written(profile)) => kept(profile, true),
+        Ok(Kept::Already(profile)) => kept(profile, false),
+        Ok(Kept::Refused(why)) => stays(&why),
         Err(error) => stays(&error.to_string()),
     }
 }

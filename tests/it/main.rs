@@ -42,6 +42,8 @@ mod parts;
 mod probe;
 mod profile;
 #[cfg(unix)]
+mod profile_login;
+#[cfg(unix)]
 mod readme;
 #[cfg(unix)]
 mod real_codex;

@@ -72,7 +72,11 @@ fn alice(day: u8) -> String {
 
 fn written(taken: &Taken) -> Option<&str> {
     match taken {
-        Taken::Kept(_, Kept::Written(name)) => Some(name),
+        Taken::Kept {
+            profile,
+            is_new: true,
+            ..
+        } => Some(profile),
         _ => None,
     }
 }
@@ -84,7 +88,7 @@ fn a_renewed_login_is_kept_and_the_home_goes() {
     let home = world.make(Purpose::Probe, "alice", Some(&alice(10)));
     let there = |name: &str| fs::read_to_string(home.path().join(name)).expect("reads");
     assert_eq!(
-        (there(AUTH_JSON), there(home::CONFIG_TOML)),
+        (there(AUTH_JSON), there(CONFIG_TOML)),
         (alice(10), "a = 1\n".to_owned())
     );
     fs::write(home.path().join(AUTH_JSON), alice(11)).expect("writes");
