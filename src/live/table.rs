@@ -132,6 +132,8 @@ struct Target {
 }
 
 fn ask_all(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
+    // A signal is looked for wherever anything is waited for: what Codex left is kept first.
+    let _in_hand = ctx.in_hand();
     // First of all what a killed run left: it may be the newest login of an account.
     drop(ctx.lock(asking.command)?);
     let (targets, mut failed) = targets(ctx)?;
@@ -279,8 +281,6 @@ fn of_session_files(
 
 /// Asks with a copy of the kept login, in a Codex home of our own.
 fn ask_apart(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(Account, Observation)> {
-    // Until what Codex left is kept.
-    let _in_hand = ctx.in_hand();
     let (home, login) = home_for(ctx, asking, account)?;
     home.pass_on();
     let place = Home::private(home.path());

@@ -482,6 +482,47 @@ fn a_signal_ends_codex_and_keeps_what_was_learned() {
     });
 }
 
+#[test]
+fn whoever_installs_a_login_that_is_asked_with_waits_for_the_new_one() {
+    with(test_name!(), NEWEST, |world| {
+        let [bob, _] = people();
+        world.knows(&world.alice, 10);
+        world.knows_with(&bob, 20, |bob| bob.refresh_delay = Duration::from_secs(2));
+        world.keeps("bob", &bob, Login::Expired);
+        let before = world.env.read(&auth_of("bob"));
+        let mut child = world.starts(&ALL);
+        world.until(&mut child, |world| world.chatgpt.count("/oauth/token") > 0);
+        let ran = world.env.ran(&mut world.command(&["use", "bob"]), &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(child.wait().expect("ends").code(), Some(0));
+        let kept = world.env.read(&auth_of("bob"));
+        assert_ne!(kept, before);
+        assert_eq!(world.login(), Some(kept));
+        world.run(&["status"]).code(0).stderr("");
+        assert_eq!(world.refused(), 0);
+    });
+}
+
+#[test]
+fn the_panel_and_session_files_are_other_ways_to_ask() {
+    with(test_name!(), NEWEST, |world| {
+        let [bob, _] = people();
+        world.knows(&world.alice, 10);
+        world.knows(&bob, 20);
+        world.keeps("bob", &bob, Login::Valid);
+        let args = [&ALL[..], &["--status-source", "panel"]].concat();
+        let ran = world.asks(&args).code(0).stderr("");
+        let rows = seen(&ran);
+        let told: Vec<Value> = (0..2)
+            .map(|row| json!([rows[row][1], rows[row][3]]))
+            .collect();
+        assert_eq!(told, [json!([90, "panel"]), json!([80, "panel"])]);
+        let args = [&ALL[..], &["--status-source", "rollout"]].concat();
+        let ran = world.asks(&args).code(14).stdout("");
+        assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
+    });
+}
+
 /// The path of the one home of our own, once its login is another than the kept one.
 fn renewed_home(world: &World, name: &str) -> Option<PathBuf> {
     let [home] = world.homes().try_into().ok()?;
