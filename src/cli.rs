@@ -420,10 +420,14 @@ pub enum SortBy {
 
 /// Arguments of `cooldown`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct CooldownArgs {
     /// Ask Codex about the active account first
     #[arg(long)]
     pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
     /// How Codex is asked.
     #[command(flatten)]
     pub asking: LiveArgs,
@@ -451,6 +455,9 @@ pub struct RecommendArgs {
     /// Ask Codex about the active account first
     #[arg(long)]
     pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
     /// How Codex is asked.
     #[command(flatten)]
     pub asking: LiveArgs,
@@ -542,6 +549,9 @@ pub enum ProfileAction {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Sign somebody in by Codex's own login, away from the Codex home, and keep that login
+    #[command(after_long_help = EXIT_CODES)]
+    Login(ProfileLogin),
     /// Give a profile another name
     #[command(after_long_help = EXIT_CODES)]
     Rename {
@@ -577,11 +587,31 @@ impl ProfileAction {
     fn wait(&self) -> Option<&WaitArgs> {
         match self {
             Self::List | Self::Show { .. } => None,
+            Self::Login(args) => Some(&args.wait),
             Self::Set { wait, .. } | Self::Rename { wait, .. } | Self::Remove { wait, .. } => {
                 Some(wait)
             }
         }
     }
+}
+
+/// Arguments of `profile login`.
+#[derive(Args, Debug)]
+pub struct ProfileLogin {
+    /// The profile's name, alias or email; a new name makes a profile for whoever signs in
+    pub name: String,
+    /// The Codex to run: a path, a name on PATH or a command line [default: codex]
+    #[arg(long, value_name = "COMMAND")]
+    pub codex_command: Option<String>,
+    /// Show whose profile it is, run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// What `codex login` is given: --device-auth, --with-api-key
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
 }
 
 /// Arguments of `config`.

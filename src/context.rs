@@ -28,6 +28,7 @@ use crate::legacy::Rules;
 use crate::lock::{self, HomeLock, Lock, Waiting};
 use crate::metadata::Account;
 use crate::observation::Observation;
+use crate::profiles::private_home::{self, Keeper, Taken};
 use crate::profiles::view::All;
 use crate::profiles::{self, Profile};
 use crate::settings::{self, KEYS, Key, Settings};
@@ -108,6 +109,11 @@ impl Paths {
     /// `cooldown.json`.
     pub fn registry(&self) -> PathBuf {
         self.manager_home.join("cooldown.json")
+    }
+
+    /// `tmp/`: Codex homes of our own.
+    pub fn tmp(&self) -> PathBuf {
+        self.manager_home.join("tmp")
     }
 
     /// `profiles/`.
@@ -245,7 +251,17 @@ impl Ctx {
 
     /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
     pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        let lock = self.waiting(&self.waiting.left, |waiting| {
+        self.lock_within(command, &self.waiting.left)
+    }
+
+    /// The same for what is not to fail though somebody may hold it for long, as a backup does.
+    pub fn lock_patiently(&self, command: &str) -> Result<(Lock, InHand)> {
+        const MOST: Duration = Duration::from_mins(10);
+        self.lock_within(command, &Cell::new(MOST))
+    }
+
+    fn lock_within(&self, command: &str, left: &Cell<Duration>) -> Result<(Lock, InHand)> {
+        let lock = self.waiting(left, |waiting| {
             Lock::acquire(&self.paths.manager_home, waiting)
         })?;
         let held = (
@@ -254,13 +270,57 @@ impl Ctx {
         );
         fsutil::sweep(&self.paths.manager_home);
         profiles::sweep(&self.paths.profiles());
+        self.take_in_all(&held.0);
         Ok(held)
     }
 
     /// The same where nobody has it, without waiting; for what can be done without.
     pub fn try_lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        let lock = Lock::try_acquire(&self.paths.manager_home, command, Some(self.clock_now()))?;
-        Ok((lock, self.stop.in_hand()))
+        let held = (
+            Lock::try_acquire(&self.paths.manager_home, command, Some(self.clock_now()))?,
+            self.stop.in_hand(),
+        );
+        self.take_in_all(&held.0);
+        Ok(held)
+    }
+
+    /// Keeps the logins that a killed run left in Codex homes of our own, which is told.
+    fn take_in_all(&self, lock: &Lock) {
+        let taken = self.keeping(lock, |keeper| {
+            private_home::take_in_all(&self.paths.tmp(), keeper)
+        });
+        for taken in taken {
+            match taken {
+                Taken::Kept {
+                    login,
+                    profile,
+                    is_new: true,
+                } => self.ui.warn(&format!(
+                    "a run that was cut short left a login of {}: it is kept in the profile `{profile}` now",
+                    login.account
+                )),
+                Taken::Stays(why) => self.ui.warn(&why),
+                Taken::Nothing | Taken::Kept { .. } => {}
+            }
+        }
+    }
+
+    /// Does `work` with what logins are kept by, given the lock.
+    pub fn keeping<T>(&self, lock: &Lock, work: impl FnOnce(&Keeper) -> T) -> T {
+        let known = || {
+            let load = |places| {
+                let reach = Reach::Every(Depth::Whole);
+                Evidence::load(&places, self.now, &self.zone, reach, false, Some(lock))
+            };
+            let evidence = self.places(None, None).and_then(load);
+            evidence.map_or_else(|_| Vec::new(), |evidence| evidence.known())
+        };
+        work(&Keeper {
+            profiles: &self.paths.profiles(),
+            lock,
+            known: &known,
+            latest: self.latest(),
+        })
     }
 
     /// Has `take` wait for the lock of a Codex home as long as was said, or as long as `default` where nothing was.
@@ -596,7 +656,7 @@ impl Ctx {
         legacy: &LegacyArgs,
         refresh: Option<bool>,
         backup_dir: Option<&Path>,
-        live: Option<(Account, Observation)>,
+        live: Vec<(Account, Observation)>,
     ) -> Result<Vec<Row>> {
         let refreshed = refresh
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
@@ -615,7 +675,7 @@ impl Ctx {
             evidence.records = refreshed.records;
         }
         // Kept already, unless it is a dry run.
-        if let Some((account, observation)) = live {
+        for (account, observation) in live {
             let latest = Some(self.latest());
             evidence.registry.record(&account, observation, latest);
         }

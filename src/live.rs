@@ -1,6 +1,8 @@
 //! What is left of the account that is signed in: asked as the flags and settings say, checked against its login, and
 //! kept in the registry. The same for every command that asks.
 
+pub mod table;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,10 +10,11 @@ use crate::accounts;
 use crate::cli::{LiveArgs, Source};
 use crate::codex::auth::Login;
 use crate::codex::home;
+use crate::codex::program::Home;
 use crate::codex::status::{self, Asking, Clock, LiveStatus};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{self, Evidence, Reach};
+use crate::evidence::{self, Evidence};
 use crate::fsutil;
 use crate::hint;
 use crate::lock::{HomeLock, Lock};
@@ -20,7 +23,6 @@ use crate::observation::{Observation, settle_start};
 use crate::profiles::credentials::{self, Kept};
 use crate::profiles::in_use::LoginLock;
 use crate::registry::{Registry, same_login};
-use crate::snapshots::Depth;
 use crate::timeutil::Stamp;
 
 /// How long Codex may take to renew a login beyond the time it has to answer.
@@ -46,16 +48,26 @@ pub fn ask(
     home: &Path,
     login: &Login,
 ) -> Result<LiveStatus> {
-    if let Some(live) = of_text(ctx, args, given)? {
-        return Ok(live);
+    match of_text(ctx, args, given)? {
+        Some(live) => Ok(live),
+        None => ask_at_home(ctx, args, given, home, login),
     }
+}
+
+/// The same where no text is given: of Codex itself.
+fn ask_at_home(
+    ctx: &Ctx,
+    args: &LiveArgs,
+    given: Given,
+    home: &Path,
+    login: &Login,
+) -> Result<LiveStatus> {
     // Two of them that renew one login would use its refresh token twice: then one asks after the other.
     let is_due = |login: &Login| {
         login.is_due_for_renewal(ctx.clock) && ctx.status_source(args) != Source::Rollout
     };
     let mut alone = is_due(login);
-    // As long as another may ask, and renew.
-    let patience = ctx.status_timeout(args) + TO_RENEW;
+    let patience = patience(ctx, args);
     loop {
         let lock = ctx.patient(patience, |waiting| {
             if alone {
@@ -71,7 +83,7 @@ pub fn ask(
             alone = true;
             continue;
         }
-        return ask_codex(ctx, args, given, home, &login);
+        return ask_codex(ctx, args, given, Home::of_person(home), &login);
     }
 }
 
@@ -86,14 +98,14 @@ pub fn ask_under_lock(
     if let Some(live) = of_text(ctx, args, given)? {
         return Ok(live);
     }
-    ask_codex(ctx, args, given, home, login)
+    ask_codex(ctx, args, given, Home::of_person(home), login)
 }
 
 fn ask_codex(
     ctx: &Ctx,
     args: &LiveArgs,
     given: Given,
-    home: &Path,
+    home: Home,
     login: &Login,
 ) -> Result<LiveStatus> {
     let _in_hand = ctx.in_hand();
@@ -122,14 +134,16 @@ fn ask_codex(
             for warning in &warnings {
                 ctx.ui.warn(warning);
             }
-            hint(ctx, &registry, home, login)
+            hint(ctx, &registry, home.path, login)
         }
     };
-    let now = home::read_login(home).ok().flatten();
+    let now = home::read_login(home.path).ok().flatten();
     let is_renewed = now.is_some_and(|(_, now)| {
-        same_login(&now.account, &login.account) && now.last_refresh > login.last_refresh
+        let latest = ctx.latest();
+        same_login(&now.account, &login.account) && now.freshness(latest) > login.freshness(latest)
     });
-    if is_renewed {
+    // One that is asked about with a copy is kept, and what restores install.
+    if is_renewed && !home.is_private {
         ctx.ui.warn(
             "the login was renewed: snapshots of it that were made before may no longer sign in, a new one does",
         );
@@ -206,10 +220,20 @@ pub fn check(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<()> {
 /// Has the kept login of `account` to itself, to choose and install it: nobody else has Codex ask with it meanwhile, which
 /// may renew it. Waits as long as that may take; to be called before the lock of the manager home is taken.
 pub fn hold_login(ctx: &Ctx, account: &Account) -> Result<LoginLock> {
-    let patience = ctx.status_timeout(&LiveArgs::default()) + TO_RENEW;
+    hold_login_for(ctx, &LiveArgs::default(), account)
+}
+
+/// The same for somebody who asks so.
+fn hold_login_for(ctx: &Ctx, args: &LiveArgs, account: &Account) -> Result<LoginLock> {
+    let patience = patience(ctx, args);
     ctx.patient(patience, |waiting| {
         LoginLock::acquire(&ctx.paths.profiles(), account, waiting)
     })
+}
+
+/// How long another run may ask about one account.
+fn patience(ctx: &Ctx, args: &LiveArgs) -> Duration {
+    ctx.status_timeout(args) + TO_RENEW
 }
 
 /// What was said as evidence, given what was known of the account before.
@@ -382,57 +406,6 @@ pub fn keep_login(
     };
     ctx.ui.warn(&warning);
     Some(warning)
-}
-
-/// Asks about the account that is signed in, for a table of all of them, and keeps the answer unless it is a dry run.
-/// None where that is not `wanted`; then nothing may say how to ask.
-pub fn refresh(
-    ctx: &Ctx,
-    wanted: bool,
-    args: &LiveArgs,
-    command: &str,
-    backup_dir: Option<&Path>,
-    dry_run: bool,
-) -> Result<Option<(Account, Observation)>> {
-    check_flags(wanted, args, "say `--live` too, or leave them out")?;
-    if !wanted {
-        return Ok(None);
-    }
-    let home = &ctx.paths.codex_home;
-    if !dry_run {
-        ctx.mend_home(home)?;
-    }
-    let login = login(home)?;
-    let live = ask(ctx, args, Given::default(), home, &login)?;
-    // Whoever signed in while Codex was asked is not who it spoke of.
-    let login = self::login(home)?;
-    let seen_at = ctx.sighting();
-    check(ctx, &live, &login)?;
-    let lock = (!dry_run).then(|| ctx.lock(command)).transpose()?;
-    let lock = lock.as_ref().map(|(lock, _)| lock);
-    // What is wrong with any of it is told when the table is made.
-    let places = ctx.places(backup_dir, None)?;
-    let mut evidence = Evidence::load(
-        &places,
-        ctx.now,
-        &ctx.zone,
-        Reach::Every(Depth::Whole),
-        false,
-        lock,
-    )?;
-    evidence.latest = Some(ctx.latest());
-    let known = known(&evidence, &login.account);
-    let observation = observation_of(ctx, &live, &login, known.as_ref())?;
-    if let Some(lock) = lock {
-        keep_login(ctx, lock, home, &|| evidence.known());
-        update(ctx, lock, |registry| {
-            registry.saw_live(&fsutil::real(home), &login.account, seen_at);
-            if observation.source.is_live() {
-                registry.record(&login.account, observation.clone(), Some(ctx.latest()));
-            }
-        })?;
-    }
-    Ok(Some((login.account, observation)))
 }
 
 /// Refuses flags on how to ask where nothing is asked; `hint` is what to do then.

@@ -106,19 +106,7 @@ impl Lock {
     pub fn acquire(manager_home: &Path, waiting: &Waiting) -> Result<Self> {
         fsutil::create_private_dir(manager_home)?;
         let path = manager_home.join("lock");
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            let no_links = rustix::fs::OFlags::NOFOLLOW.bits();
-            options
-                .mode(0o600)
-                .custom_flags(i32::try_from(no_links).unwrap_or_default());
-        }
-        let file = options
-            .open(&path)
-            .map_err(|error| Error::io("open", &path, error))?;
+        let file = open(&path)?;
         let holder = || format!("`{}` is held by {}", path.display(), signature(&file));
         match waiting.take(|| file.try_lock(), holder) {
             Ok(()) => Ok(Self { file }),
@@ -155,7 +143,7 @@ impl Drop for Lock {
 /// the directory itself, so that nothing is left in it, and so has no place for who holds it.
 #[derive(Debug)]
 pub struct HomeLock {
-    _dir: Option<File>,
+    dir: Option<File>,
 }
 
 impl HomeLock {
@@ -169,6 +157,14 @@ impl HomeLock {
     /// login, and must not find another one in its place.
     pub fn share(home: &Path, waiting: &Waiting) -> Result<Self> {
         Self::take(home, waiting, File::try_lock_shared)
+    }
+
+    /// Has every program that is started from now on hold it too, where the system is Unix: it is free once the last of
+    /// them has ended, also where this one is killed before.
+    pub fn pass_on(&self) {
+        if let Some(dir) = &self.dir {
+            pass_on(dir);
+        }
     }
 
     fn take(
@@ -186,7 +182,7 @@ impl HomeLock {
                         std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied
                     ) =>
             {
-                return Ok(Self { _dir: None });
+                return Ok(Self { dir: None });
             }
             Err(error) => return Err(Error::io("open", home, error)),
         };
@@ -197,11 +193,64 @@ impl HomeLock {
             )
         };
         match waiting.take(|| try_lock(&dir), holder) {
-            Ok(()) => Ok(Self { _dir: Some(dir) }),
-            Err(Taking::Impossible(_)) => Ok(Self { _dir: None }),
+            Ok(()) => Ok(Self { dir: Some(dir) }),
+            Err(Taking::Impossible(_)) => Ok(Self { dir: None }),
             Err(Taking::Given(error)) => Err(error),
         }
     }
+}
+
+/// A lock file in a directory of our own, held by whoever works there. Unlike a [`HomeLock`] it is one on every system, and
+/// goes with the directory.
+#[derive(Debug)]
+pub struct DirLock {
+    file: File,
+}
+
+impl DirLock {
+    /// What the file is called.
+    const NAME: &str = ".codex-manager-lock";
+
+    /// Takes it where nobody has it; None where somebody has.
+    pub fn try_acquire(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(Self::NAME);
+        let file = open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
+        }
+    }
+
+    /// As [`HomeLock::pass_on`].
+    pub fn pass_on(&self) {
+        pass_on(&self.file);
+    }
+}
+
+/// Whoever has the file's descriptor, as a child to whom it is left, holds its lock.
+#[cfg(unix)]
+fn pass_on(file: &File) {
+    let _ = rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty());
+}
+
+#[cfg(not(unix))]
+fn pass_on(_: &File) {}
+
+/// Opens a lock file, private and no link.
+fn open(path: &Path) -> Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let no_links = rustix::fs::OFlags::NOFOLLOW.bits();
+        options
+            .mode(0o600)
+            .custom_flags(i32::try_from(no_links).unwrap_or_default());
+    }
+    let opened = options.open(path);
+    opened.map_err(|error| Error::io("open", path, error))
 }
 
 /// Who holds the lock, as they signed it: `PID COMMAND`, and on the next line since when.

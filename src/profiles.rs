@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod edit;
 pub mod in_use;
 pub mod names;
+pub mod private_home;
 pub mod view;
 
 use std::fs;

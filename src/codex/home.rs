@@ -14,6 +14,9 @@ use crate::legacy;
 /// The login's file name.
 pub const AUTH_JSON: &str = "auth.json";
 
+/// Codex's settings.
+pub const CONFIG_TOML: &str = "config.toml";
+
 /// Directories that hold what Codex makes anew: never captured, never removed by a restore.
 const PASSING_DIRS: &[&str] = &[
     "packages",
@@ -138,7 +141,7 @@ pub fn other_store(home: &Path) -> Option<String> {
 }
 
 fn settings(home: &Path) -> Option<toml::Table> {
-    let settings = fsutil::read_if_present(&home.join("config.toml"), MOST_SETTINGS);
+    let settings = fsutil::read_if_present(&home.join(CONFIG_TOML), MOST_SETTINGS);
     let settings = String::from_utf8(settings.ok()??).ok()?;
     settings.parse().ok()
 }

@@ -14,6 +14,9 @@ const NAME: &str = "codex";
 /// Logins in the environment that beat auth.json: the answer would be another account's.
 pub const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY"];
 
+/// Where the person's databases are, where that is not the Codex home.
+const DATABASES: &str = "CODEX_SQLITE_HOME";
+
 /// Where temporary files go.
 #[cfg(unix)]
 const TEMPORARY: [&str; 1] = ["TMPDIR"];
@@ -103,16 +106,49 @@ impl Program {
     /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other, and leaves
     /// its temporary files in `scratch`, to be removed with it.
     pub fn environment<'a>(
-        home: &'a Path,
+        home: Home<'a>,
         scratch: &'a Path,
     ) -> impl Iterator<Item = (&'static str, Option<&'a OsStr>)> {
-        let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
         let places = TEMPORARY
             .into_iter()
             .map(|name| (name, Some(scratch.as_os_str())));
+        home.environment().chain(places)
+    }
+}
+
+/// The Codex home it is started on.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// Whether it is one of our own, which has nothing to do with what the environment says of the person's.
+    pub is_private: bool,
+}
+
+impl<'a> Home<'a> {
+    /// The person's.
+    pub fn of_person(path: &'a Path) -> Self {
+        Self {
+            path,
+            is_private: false,
+        }
+    }
+
+    /// One of our own.
+    pub fn private(path: &'a Path) -> Self {
+        Self {
+            path,
+            is_private: true,
+        }
+    }
+
+    /// Variables that are set and taken away so that the login in it is the one that counts.
+    pub fn environment(self) -> impl Iterator<Item = (&'static str, Option<&'a OsStr>)> {
+        let elsewhere = self.is_private.then_some((DATABASES, None));
+        let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
         others
-            .chain(places)
-            .chain([("CODEX_HOME", Some(home.as_os_str()))])
+            .chain(elsewhere)
+            .chain([("CODEX_HOME", Some(self.path.as_os_str()))])
     }
 }
 

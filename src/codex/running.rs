@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::family::Ending;
 use super::home;
 use super::process::{self, Ran};
-use super::program::{self, Program};
+use super::program::{self, Home, Program};
 use crate::error::{Error, Result};
 use crate::fsutil;
 
@@ -308,7 +308,7 @@ pub fn stop_daemon(program: &Program, home: &Path, stop: &dyn Fn() -> bool) -> R
         .args(&program.args)
         .args(["app-server", "daemon", "stop"])
         .current_dir(home);
-    for (name, value) in Program::environment(home, scratch.path()) {
+    for (name, value) in Program::environment(Home::of_person(home), scratch.path()) {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),

@@ -9,7 +9,7 @@ use crate::accounts::Row;
 use crate::cli::CooldownArgs;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
-use crate::live;
+use crate::live::table::{self, Asking, Whom};
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
 use crate::ui::table::{Table, Tone, column, number};
@@ -18,16 +18,22 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
     let backup_dir = args.backup_dir.as_deref();
-    let (wanted, dry_run) = (args.live, args.dry_run);
-    let live = live::refresh(ctx, wanted, &args.asking, "cooldown", backup_dir, dry_run)?;
-    let refresh = args.refresh.then_some(dry_run);
-    let mut rows = ctx.rows(&args.legacy, refresh, backup_dir, live)?;
+    let asking = Asking {
+        whom: Whom::of(args.live, args.all),
+        how: &args.asking,
+        command: "cooldown",
+        backup_dir,
+        dry_run: args.dry_run,
+    };
+    let asked = table::ask(ctx, &asking)?;
+    let refresh = args.refresh.then_some(args.dry_run);
+    let mut rows = ctx.rows(&args.legacy, refresh, backup_dir, asked.seen)?;
     rows.truncate(args.limit.unwrap_or(usize::MAX));
     ctx.ui.data(&Answer {
         now: ctx.now,
         accounts: rows,
     })?;
-    Ok(Outcome::Done)
+    Ok(asked.outcome)
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! `profile`: what is kept of each account, shown and changed.
 
 mod list;
+mod login;
 mod remove;
 mod rename;
 mod set;
@@ -27,6 +28,7 @@ pub fn run(ctx: &Ctx, args: &ProfileArgs) -> Result<Outcome> {
             dry_run,
             ..
         } => rename::run(ctx, name, new_name, *dry_run)?,
+        ProfileAction::Login(args) => login::run(ctx, args)?,
         ProfileAction::Remove {
             name, yes, dry_run, ..
         } => remove::run(ctx, name, *yes, *dry_run)?,

@@ -8,7 +8,7 @@ use crate::cli::{Policy, RecommendArgs};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
-use crate::live;
+use crate::live::table::{self, Asking, Whom};
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
@@ -17,10 +17,16 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
     let backup_dir = args.backup_dir.as_deref();
-    let (wanted, dry_run) = (args.live, args.dry_run);
-    let live = live::refresh(ctx, wanted, &args.asking, "recommend", backup_dir, dry_run)?;
-    let refresh = args.refresh.then_some(dry_run);
-    let rows = ctx.rows(&args.legacy, refresh, backup_dir, live)?;
+    let asking = Asking {
+        whom: Whom::of(args.live, args.all),
+        how: &args.asking,
+        command: "recommend",
+        backup_dir,
+        dry_run: args.dry_run,
+    };
+    let asked = table::ask(ctx, &asking)?;
+    let refresh = args.refresh.then_some(args.dry_run);
+    let rows = ctx.rows(&args.legacy, refresh, backup_dir, asked.seen)?;
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
         return Err(Error::new(
@@ -48,7 +54,7 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
         used,
     })?;
     Ok(if ready {
-        Outcome::Done
+        asked.outcome
     } else {
         Outcome::NoneUsable
     })

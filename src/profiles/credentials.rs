@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::{PROFILE_TOML, Profile, edit, load_all, names};
 use crate::codex::auth::{self, Login};
 use crate::codex::home::AUTH_JSON;
@@ -24,6 +26,20 @@ pub enum Kept {
     Already(String),
     /// It is not kept: what stands in its place cannot be judged, for the reason given.
     Refused(String),
+}
+
+/// A login that is to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The file.
+    pub bytes: &'a [u8],
+    /// What it says.
+    pub login: &'a Login,
+    /// What a profile that is made for it is to be called, where the person said so; one of that name that names nobody is
+    /// taken for it.
+    pub name: Option<&'a str>,
+    /// The SHA-256 of the login that it is a renewal of, which it replaces whatever the clocks say.
+    pub renews: Option<&'a str>,
 }
 
 /// A login that is kept.
@@ -55,11 +71,29 @@ enum Owner {
 /// Fails where the system does; the caller holds the manager home's lock.
 pub fn keep(
     dir: &Path,
-    _lock: &Lock,
+    lock: &Lock,
     (bytes, login): (&[u8], &Login),
     known: &dyn Fn() -> Vec<Account>,
     latest: Stamp,
 ) -> Result<Kept> {
+    let incoming = Incoming {
+        bytes,
+        login,
+        name: None,
+        renews: None,
+    };
+    keep_incoming(dir, lock, &incoming, known, latest)
+}
+
+/// The same for one of which more is known than what it says.
+pub fn keep_incoming(
+    dir: &Path,
+    _lock: &Lock,
+    incoming: &Incoming,
+    known: &dyn Fn() -> Vec<Account>,
+    latest: Stamp,
+) -> Result<Kept> {
+    let Incoming { bytes, login, .. } = *incoming;
     let account = &login.account;
     let names = names_in(dir);
     for name in &names {
@@ -71,12 +105,7 @@ pub fn keep(
     let (name, mut is_told) = match owner(dir, &names, &profiles, account, known) {
         Owner::Known(name) => (name, true),
         Owner::Untold(name) => (name, false),
-        Owner::New => {
-            // What another one is called by alias would no longer mean it.
-            let aliases = profiles.iter().filter_map(|profile| profile.alias.clone());
-            let taken: Vec<String> = names.iter().cloned().chain(aliases).collect();
-            (names::free(&names::wanted(account), &taken), true)
-        }
+        Owner::New => (new_name(dir, &names, &profiles, incoming), true),
     };
     let place = dir.join(&name);
     let auth_json = place.join(AUTH_JSON);
@@ -84,9 +113,10 @@ pub fn keep(
         Ok(standing) => standing,
         Err(reason) => return Ok(Kept::Refused(reason)),
     };
-    let is_newer = standing
-        .as_ref()
-        .is_none_or(|(kept, of)| kept != bytes && of.freshness(latest) < login.freshness(latest));
+    let is_newer = standing.as_ref().is_none_or(|(kept, of)| {
+        let is_renewed = || incoming.renews == Some(&*sha256(kept));
+        kept != bytes && (is_renewed() || of.freshness(latest) < login.freshness(latest))
+    });
     let is_kept = is_newer || standing.is_some_and(|(kept, _)| kept == bytes);
     is_told |= !fsutil::exists(&place.join(PROFILE_TOML))?;
     if is_told {
@@ -132,6 +162,11 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
         }
     }
     (freshest, problems)
+}
+
+/// What [`Incoming::renews`] tells a login by.
+pub fn sha256(bytes: &[u8]) -> String {
+    fsutil::hex(&Sha256::digest(bytes))
 }
 
 /// The names of the profiles below `dir` that hold a login of `account`, sorted.
@@ -269,6 +304,26 @@ pub fn completed(
         }
     }
     Ok(text)
+}
+
+/// What a profile that is made for a login is called: as the person said, where that is free or names nobody yet.
+fn new_name(dir: &Path, names: &[String], profiles: &[Profile], incoming: &Incoming) -> String {
+    // What another one is called by alias would no longer mean it.
+    let aliases = profiles.iter().filter_map(|profile| profile.alias.clone());
+    let taken: Vec<String> = names.iter().cloned().chain(aliases).collect();
+    let account = &incoming.login.account;
+    if let Some(wanted) = incoming.name {
+        let profile = profiles.iter().find(|profile| profile.name == wanted);
+        let is_theirs = |profile: &Profile| {
+            let whose = profile.account();
+            let has_login = fsutil::exists(&dir.join(wanted).join(AUTH_JSON)).unwrap_or(true);
+            !has_login && (whose == Account::default() || whose.may_be(account))
+        };
+        if profile.is_some_and(is_theirs) || names::free(wanted, &taken) == wanted {
+            return wanted.to_owned();
+        }
+    }
+    names::free(&names::wanted(account), &taken)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::metadata::Account;
 /// that one for a moment, to keep what was renewed.
 #[derive(Debug)]
 pub struct LoginLock {
-    _held: Vec<HomeLock>,
+    held: Vec<HomeLock>,
 }
 
 impl LoginLock {
@@ -24,8 +24,13 @@ impl LoginLock {
             .iter()
             .map(|name| HomeLock::acquire(&dir.join(name), waiting));
         Ok(Self {
-            _held: held.collect::<Result<_>>()?,
+            held: held.collect::<Result<_>>()?,
         })
+    }
+
+    /// As [`HomeLock::pass_on`]: whoever asks with the login may renew it as long as it runs.
+    pub fn pass_on(&self) {
+        self.held.iter().for_each(HomeLock::pass_on);
     }
 }
 

@@ -39,7 +39,11 @@ mod misbehaving;
 mod mounts;
 mod normalize;
 mod parts;
+#[cfg(unix)]
+mod probe;
 mod profile;
+#[cfg(unix)]
+mod profile_login;
 #[cfg(unix)]
 mod readme;
 #[cfg(unix)]

@@ -110,7 +110,7 @@ impl Server {
         command
             .args(args)
             .arg("app-server")
-            .current_dir(asking.home)
+            .current_dir(asking.home.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

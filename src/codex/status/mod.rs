@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::codex::process;
-use crate::codex::program::Program;
+use crate::codex::program::{Home, Program};
 use crate::error::{Error, Kind, Result};
 use crate::metadata::{Account, StatusSource};
 use crate::timeutil::{Stamp, Zone};
@@ -47,7 +47,7 @@ pub struct Asking<'a> {
     /// Codex.
     pub program: &'a Program,
     /// The Codex home it is asked about.
-    pub home: &'a Path,
+    pub home: Home<'a>,
     /// How long it may take.
     pub timeout: Duration,
     /// Whether Codex may renew the login as soon as it starts.

@@ -94,7 +94,7 @@ const QUIT: &[u8] = b"\x04";
 pub fn of_terminal(asking: &Asking) -> Result<LiveStatus, Refusal> {
     let began = Instant::now();
     let until = began + asking.timeout;
-    let workplace = Workplace::new(asking.home)?;
+    let workplace = Workplace::new(asking.home.path)?;
     let mut session = Session::start(asking, &workplace, &[NO_DAEMON], until)?;
     let mut told = session.talk();
     if told.is_err() && session.screen.refuses_option(NO_DAEMON) {

@@ -1,0 +1,259 @@
+//! A Codex home of our own below the manager home's `tmp/`, where Codex works with one login and nobody else does: it asks
+//! with a copy of a kept one, or signs somebody in.
+//!
+//! What stands in it may be the only login there is: Codex may have renewed it, and then the kept one is dead. So it is kept
+//! in its profile before the home is removed, by whoever made it, or after that was killed by whoever holds the manager
+//! home's lock next. Its name says what it is; as long as anybody works in it, its lock is held.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::credentials::{self, Incoming, Kept};
+use crate::codex::auth::Login;
+use crate::codex::home::{self, AUTH_JSON, CONFIG_TOML};
+use crate::codex::{private, running};
+use crate::error::{Error, Result};
+use crate::fsutil;
+use crate::lock::{DirLock, Lock};
+use crate::metadata::Account;
+use crate::timeutil::Stamp;
+
+/// What the file is called that tells which login a home was given, by its SHA-256.
+const GIVEN: &str = ".codex-manager-given";
+
+/// The largest settings file that is read.
+const MOST_SETTINGS: u64 = 4 << 20;
+
+/// How many letters stand at the end of a home's name, so that it is no other's.
+const RANDOM: usize = 6;
+
+/// How long somebody may take to sign in: meanwhile an empty home is not removed, whoever seems to have left it.
+const TO_SIGN_IN: Duration = Duration::from_hours(1);
+
+/// What a home is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To ask with the kept login of a profile.
+    Probe,
+    /// To sign somebody in for a profile.
+    Login,
+}
+
+impl Purpose {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Probe => "probe-",
+            Self::Login => "login-",
+        }
+    }
+}
+
+/// One home, held. Dropped it stays, until it is taken in.
+#[derive(Debug)]
+pub struct PrivateHome {
+    path: PathBuf,
+    lock: DirLock,
+    purpose: Purpose,
+    profile: String,
+}
+
+/// What became of a login that stood in a home.
+#[derive(Debug)]
+pub enum Taken {
+    /// There was none; the home is gone.
+    Nothing,
+    /// It is kept, and the home is gone.
+    Kept {
+        /// What it says.
+        login: Box<Login>,
+        /// The name of its profile.
+        profile: String,
+        /// Whether it was not there already, or a newer one.
+        is_new: bool,
+    },
+    /// It cannot be kept, for the reason given, and stays where it is.
+    Stays(String),
+}
+
+/// What logins are kept by.
+pub struct Keeper<'a> {
+    /// The profiles.
+    pub profiles: &'a Path,
+    /// The manager home's lock.
+    pub lock: &'a Lock,
+    /// The accounts there are.
+    pub known: &'a dyn Fn() -> Vec<Account>,
+    /// The latest instant that can be by now.
+    pub latest: Stamp,
+}
+
+impl PrivateHome {
+    /// Makes one below `tmp` for the profile of that name, with these settings and a copy of this login. The caller holds
+    /// the manager home's lock, so that nobody takes it for one that was left.
+    pub fn make(
+        tmp: &Path,
+        _lock: &Lock,
+        (purpose, profile): (Purpose, &str),
+        settings: &str,
+        auth_json: Option<&[u8]>,
+    ) -> Result<Self> {
+        fsutil::create_private_dir(tmp)?;
+        let prefix = format!("{}{profile}-", purpose.prefix());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).rand_bytes(RANDOM);
+        let made = builder.tempdir_in(tmp);
+        let made = made.map_err(|error| Error::io("make a directory in", tmp, error))?;
+        let lock = DirLock::try_acquire(made.path())?.ok_or_else(|| {
+            Error::other(
+                format!("`{}` is held by another process", made.path().display()),
+                "run the command again",
+            )
+        })?;
+        fsutil::write_atomically(&made.path().join(CONFIG_TOML), settings.as_bytes())?;
+        if let Some(bytes) = auth_json {
+            let given = credentials::sha256(bytes);
+            fsutil::write_atomically(&made.path().join(GIVEN), given.as_bytes())?;
+            fsutil::write_atomically(&made.path().join(AUTH_JSON), bytes)?;
+        }
+        fsutil::sync_dir(tmp)?;
+        Ok(Self {
+            path: made.keep(),
+            lock,
+            purpose,
+            profile: profile.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Has every program that is started from now on hold it too, so that it is not taken for one that was left as long
+    /// as any of them runs.
+    pub fn pass_on(&self) {
+        self.lock.pass_on();
+    }
+
+    /// Keeps the login that stands in it, and removes it.
+    pub fn take_in(self, keeper: &Keeper) -> Taken {
+        // On Windows an open file would be in the way of removing it; whoever looked for what was left needs the lock that
+        // the keeper has.
+        drop(self.lock);
+        take_in(&self.path, self.purpose, &self.profile, keeper)
+    }
+}
+
+/// The settings of a home of our own, given the person's Codex home.
+pub fn settings(codex_home: &Path) -> Result<String> {
+    let path = codex_home.join(CONFIG_TOML);
+    let persons = fsutil::read_if_present(&path, MOST_SETTINGS)?;
+    private::settings(persons.as_deref()).map_err(|why| {
+        Error::other(
+            format!("`{}` cannot be read: {why}", path.display()),
+            "mend it: it may say how to reach ChatGPT",
+        )
+    })
+}
+
+/// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
+pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
+    let listing = fs::read_dir(tmp).into_iter().flatten().flatten();
+    let mut homes: Vec<_> = listing
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let (purpose, profile) = parts_of(name.to_str()?)?;
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            is_dir.then(|| (entry.path(), purpose, profile.to_owned()))
+        })
+        .collect();
+    homes.sort_by(|one, two| one.0.cmp(&two.0));
+    let mut taken = Vec::new();
+    for (path, purpose, profile) in homes {
+        match DirLock::try_acquire(&path) {
+            Ok(None) => continue,
+            Ok(Some(_)) => {}
+            Err(error) => {
+                taken.push(Taken::Stays(error.to_string()));
+                continue;
+            }
+        }
+        // One that outlived whoever started it, where it does not hold the lock itself.
+        let is_empty = || matches!(fsutil::exists(&path.join(AUTH_JSON)), Ok(false));
+        let is_young = || {
+            let meta = fs::metadata(&path);
+            meta.is_ok_and(|meta| fsutil::is_older_than(&meta, TO_SIGN_IN) != Some(true))
+        };
+        let is_awaited = purpose == Purpose::Login && is_empty() && is_young();
+        if !is_awaited && !running::look(&path, None).is_any() {
+            taken.push(take_in(&path, purpose, &profile, keeper));
+        }
+    }
+    taken
+}
+
+/// What a home of that name is for, and of which profile; None for anything else.
+fn parts_of(name: &str) -> Option<(Purpose, &str)> {
+    let (purpose, rest) = [Purpose::Probe, Purpose::Login]
+        .into_iter()
+        .find_map(|purpose| Some((purpose, name.strip_prefix(purpose.prefix())?)))?;
+    let (profile, random) = rest.rsplit_once('-')?;
+    (random.len() == RANDOM && !profile.is_empty()).then_some((purpose, profile))
+}
+
+fn take_in(path: &Path, purpose: Purpose, profile: &str, keeper: &Keeper) -> Taken {
+    let stays = |why: &str| {
+        Taken::Stays(format!(
+            "the login in `{}` is not kept in a profile: {why}; it stays there until you move it away",
+            path.display()
+        ))
+    };
+    let (bytes, login) = match home::read_login(path) {
+        Ok(Some(login)) => login,
+        Ok(None) => {
+            remove(path);
+            return Taken::Nothing;
+        }
+        Err(error) => return stays(&error.to_string()),
+    };
+    let given = fsutil::read_if_present(&path.join(GIVEN), 1 << 10);
+    let given = given.ok().flatten();
+    let given = given.and_then(|bytes| String::from_utf8(bytes).ok());
+    let incoming = Incoming {
+        bytes: &bytes,
+        login: &login,
+        name: (purpose == Purpose::Login).then_some(profile),
+        renews: given.as_deref(),
+    };
+    let tried = credentials::keep_incoming(
+        keeper.profiles,
+        keeper.lock,
+        &incoming,
+        keeper.known,
+        keeper.latest,
+    );
+    let kept = |profile, is_new| {
+        remove(path);
+        Taken::Kept {
+            login: Box::new(login.clone()),
+            profile,
+            is_new,
+        }
+    };
+    match tried {
+        Ok(Kept::Written(profile)) => kept(profile, true),
+        Ok(Kept::Already(profile)) => kept(profile, false),
+        Ok(Kept::Refused(why)) => stays(&why),
+        Err(error) => stays(&error.to_string()),
+    }
+}
+
+/// Removes a home whose login is kept. What cannot be removed now the next run takes in again.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path.join(AUTH_JSON));
+    let _ = fs::remove_dir_all(path);
+}
+
+#[cfg(test)]
+mod tests;
