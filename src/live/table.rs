@@ -259,6 +259,7 @@ fn home_of(ctx: &Ctx, account: &Account) -> Result<Option<PathBuf>> {
     let registry = evidence::load_registry(&places, ctx.now, false, None, &mut Vec::new());
     let own = ctx.paths.codex_home.clone();
     let others = registry.homes_of(account, &fsutil::real(&own));
+    let others = ctx.usual_codex_home().into_iter().chain(others);
     let is_theirs = |home: &PathBuf| {
         let login = home::read_login(home).ok().flatten();
         login.is_some_and(|(_, login)| login.account.is_same_as(account))
