@@ -124,6 +124,12 @@ impl World {
         while !leftovers::processes(&self.env).is_empty() {
             std::thread::sleep(POLL);
         }
+        // A process that ends has no environment any more before it has let go of its files.
+        for home in self.homes() {
+            let lock = format!(".codex-manager/tmp/{home}/.codex-manager-lock");
+            let lock = fs::File::open(self.env.path(&lock)).expect("opens");
+            lock.lock().expect("locks");
+        }
         fs::remove_dir_all(self.env.beside_home("tmp")).expect("removes");
         fs::create_dir(self.env.beside_home("tmp")).expect("makes");
     }
