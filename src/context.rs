@@ -388,6 +388,13 @@ impl Ctx {
         flag.map_or_else(|| Ok(self.paths.codex_home.clone()), absolute)
     }
 
+    /// The Codex home where nothing is said: the setting's, else `~/.codex`.
+    pub fn usual_codex_home(&self) -> Option<PathBuf> {
+        let person = self.paths.home.as_deref();
+        self.configured_path("codex_home")
+            .or_else(|| Some(person?.join(".codex")))
+    }
+
     /// Where Codex keeps the databases of a home: as its settings say, or CODEX_SQLITE_HOME; None where that is the home
     /// itself.
     pub fn sqlite_home(&self, codex_home: &Path) -> Option<PathBuf> {

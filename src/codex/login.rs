@@ -12,8 +12,11 @@ use crate::error::{Error, Result};
 /// How often it is looked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How many pauses it has to end by itself after a signal, which the terminal sends it too; and when it was told to.
+/// How many pauses it has to end by itself after a signal, which the terminal sends it too.
 const TO_END: u32 = 40;
+
+/// How many when it was told to.
+#[cfg(unix)]
 const TO_TERMINATE: u32 = 40;
 
 /// Runs it with these arguments and waits, as long as a person takes. `keeps_stdout` leaves standard output to this program:

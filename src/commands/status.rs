@@ -1,6 +1,8 @@
 //! `status`: what is left of the account that is signed in, from Codex itself; or what the text of a `/status` panel
 //! says. Records nothing of it; the login itself, which Codex may have renewed, is kept in its profile.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::cli::StatusArgs;
@@ -9,8 +11,9 @@ use crate::codex::status::LiveStatus;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::evidence::{Evidence, Reach};
+use crate::fsutil;
 use crate::live::{self, Given};
-use crate::metadata::{BackupName, Limit, Sidecar, StatusSource, WindowState};
+use crate::metadata::{Account, BackupName, Limit, Sidecar, StatusSource, WindowState};
 use crate::observation::settle_start;
 use crate::profiles;
 use crate::snapshots::{Depth, make};
@@ -47,7 +50,7 @@ fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
     // Whoever signed in meanwhile is not who it spoke of.
     let login = live::login(home)?;
     live::check(ctx, &live, &login)?;
-    keep_login(ctx);
+    keep_login(ctx, &login.account);
     let archive_name = archive_name(ctx, &live, &login)?;
     Ok(Answer {
         archive_name,
@@ -57,7 +60,7 @@ fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
 
 /// Keeps the login that is signed in, if nobody else works in the manager home: an answer is not held up for that, nor
 /// refused.
-fn keep_login(ctx: &Ctx) {
+fn keep_login(ctx: &Ctx, account: &Account) {
     let (lock, _in_hand) = match ctx.try_lock("status") {
         Ok(held) => held,
         Err(error) => {
@@ -75,7 +78,13 @@ fn keep_login(ctx: &Ctx) {
         let evidence = evidence(ctx);
         evidence.map_or_else(|_| Vec::new(), |evidence| evidence.known())
     };
-    live::keep_login(ctx, &lock, &ctx.paths.codex_home, &known);
+    let home = &ctx.paths.codex_home;
+    live::keep_login(ctx, &lock, home, &known);
+    // Whoever asks with the kept login must find the home that has it too; the usual one is looked at in any case.
+    let is_usual = |usual: PathBuf| fsutil::real(&usual) == fsutil::real(home);
+    if !ctx.usual_codex_home().is_some_and(is_usual) {
+        live::note_signed_in(ctx, &lock, home, [(account.clone(), ctx.sighting())]);
+    }
 }
 
 fn evidence(ctx: &Ctx) -> Result<Evidence> {

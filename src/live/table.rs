@@ -16,6 +16,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::evidence::{self, Evidence, Reach};
 use crate::fsutil;
+use crate::install;
 use crate::lock::Lock;
 use crate::metadata::Account;
 use crate::observation::Observation;
@@ -85,9 +86,7 @@ pub fn ask(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
 
 /// Asks about whoever is signed in to `home`.
 fn ask_signed_in(ctx: &Ctx, asking: &Asking, home: &Path) -> Result<(Account, Observation)> {
-    if !asking.dry_run {
-        ctx.mend_home(home)?;
-    }
+    mend(ctx, asking, home)?;
     let signed_in = login(home)?;
     let given = Given::default();
     // A text that a setting names speaks of the active account.
@@ -139,6 +138,7 @@ fn ask_all(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
     let _in_hand = ctx.in_hand();
     // First of all what a killed run left: it may be the newest login of an account.
     drop(ctx.lock(asking.command)?);
+    mend(ctx, asking, &ctx.paths.codex_home)?;
     let (targets, mut failed) = targets(ctx)?;
     let mut seen = Vec::new();
     for target in &targets {
@@ -227,7 +227,7 @@ fn ask_about(ctx: &Ctx, asking: &Asking, target: &Target) -> Result<(Account, Ob
         ctx.ui.detail(&words);
     }
     let held = hold_login_for(ctx, asking.how, account)?;
-    if let Some(home) = home_of(ctx, account)? {
+    if let Some(home) = home_of(ctx, asking, account)? {
         let (of, observation) = ask_signed_in(ctx, asking, &home)?;
         if !same_login(&of, account) {
             return Err(Error::new(
@@ -253,17 +253,37 @@ fn ask_about(ctx: &Ctx, asking: &Asking, target: &Target) -> Result<(Account, Ob
 
 /// The Codex home that the account is signed in to, of those that are known: of two Codexes that renew one login, each with
 /// a copy, only the first gets a new one.
-fn home_of(ctx: &Ctx, account: &Account) -> Result<Option<PathBuf>> {
+fn home_of(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<Option<PathBuf>> {
     let places = ctx.places(None, None)?;
     // What is wrong with it is told when the table is made.
     let registry = evidence::load_registry(&places, ctx.now, false, None, &mut Vec::new());
     let own = ctx.paths.codex_home.clone();
     let others = registry.homes_of(account, &fsutil::real(&own));
-    let is_theirs = |home: &PathBuf| {
-        let login = home::read_login(home).ok().flatten();
-        login.is_some_and(|(_, login)| login.account.is_same_as(account))
-    };
-    Ok(std::iter::once(own).chain(others).find(is_theirs))
+    let others = ctx.usual_codex_home().into_iter().chain(others);
+    for home in std::iter::once(own).chain(others) {
+        mend(ctx, asking, &home)?;
+        let login = home::read_login(&home).ok().flatten();
+        if login.is_some_and(|(_, login)| login.account.is_same_as(account)) {
+            return Ok(Some(home));
+        }
+    }
+    Ok(None)
+}
+
+/// Finishes or drops a restore that was cut short: until then a login may be missing that is to stand there. A dry run does
+/// not, and must not take that account for one that is signed in nowhere.
+fn mend(ctx: &Ctx, asking: &Asking, home: &Path) -> Result<()> {
+    if !asking.dry_run {
+        return ctx.mend_home(home);
+    }
+    if asking.whom == Whom::All && install::is_cut_short(home)? {
+        let home = ctx.paths.short(home);
+        return Err(Error::other(
+            format!("a restore into `{home}` was cut short: who is signed in there is not known"),
+            "run the command without `--dry-run`, which finishes it",
+        ));
+    }
+    Ok(())
 }
 
 /// What the session files of the Codex home say.

@@ -124,6 +124,12 @@ impl World {
         while !leftovers::processes(&self.env).is_empty() {
             std::thread::sleep(POLL);
         }
+        // A process that ends has no environment any more before it has let go of its files.
+        for home in self.homes() {
+            let lock = format!(".codex-manager/tmp/{home}/.codex-manager-lock");
+            let lock = fs::File::open(self.env.path(&lock)).expect("opens");
+            lock.lock().expect("locks");
+        }
         fs::remove_dir_all(self.env.beside_home("tmp")).expect("removes");
         fs::create_dir(self.env.beside_home("tmp")).expect("makes");
     }
@@ -385,9 +391,9 @@ fn a_dry_run_keeps_a_renewed_login_and_nothing_else() {
     });
 }
 
-#[test]
-fn an_account_that_is_signed_in_elsewhere_is_asked_about_there() {
-    with(test_name!(), NEWEST, |world| {
+/// Bob is signed in to `~/other`, which one run of `seen_by` saw.
+fn in_another_home(name: &str, seen_by: &[&str]) {
+    with(name, NEWEST, |world| {
         let [bob, _] = people();
         world.knows(&world.alice, 10);
         world.knows(&bob, 20);
@@ -399,9 +405,8 @@ fn an_account_that_is_signed_in_elsewhere_is_asked_about_there() {
             world.put(&format!("other/{file}"), &text);
         }
         world.put(".codex/auth.json", &mine);
-        world
-            .run(&["cooldown", "--live", "--codex-home", "other"])
-            .code(0);
+        let args = [seen_by, &["--codex-home", "other"]].concat();
+        world.run(&args).code(0);
         let kept = world.env.read(&auth_of("bob"));
         assert_eq!(world.env.read("other/auth.json"), kept);
         world.chatgpt.revoke(&bob);
@@ -413,8 +418,30 @@ fn an_account_that_is_signed_in_elsewhere_is_asked_about_there() {
         let renewed = world.env.read("other/auth.json");
         assert_ne!(renewed, kept);
         assert_eq!(world.env.read(&auth_of("bob")), renewed);
-        assert_eq!(world.refused(), 0);
+
+        // From there the usual home is another one.
+        let before = world.login();
+        world.chatgpt.revoke(&world.alice);
+        let args = [&ALL[..], &["--codex-home", "other"]].concat();
+        let ran = world.run_renewing(&args).code(0).stderr(RENEWED);
+        assert_eq!(
+            seen(&ran),
+            json!([row(world, &world.alice, 10), row(world, &bob, 20)])
+        );
+        assert_ne!(world.login(), before);
+        assert_eq!(Some(world.env.read(&auth_of("alice"))), world.login());
+        assert_eq!((world.refused(), world.homes().len()), (0, 0));
     });
+}
+
+#[test]
+fn an_account_that_is_signed_in_elsewhere_is_asked_about_there() {
+    in_another_home(test_name!(), &["cooldown", "--live"]);
+}
+
+#[test]
+fn a_home_that_only_status_saw_is_one_too() {
+    in_another_home(test_name!(), &["status"]);
 }
 
 #[test]

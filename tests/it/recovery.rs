@@ -174,6 +174,14 @@ fn whoever_asks_or_switches_finishes_it_first() {
         &["status", "--codex-command", "/nowhere/codex"],
         &["cooldown", "--live", "--codex-command", "/nowhere/codex"],
         &["recommend", "--live", "--codex-command", "/nowhere/codex"],
+        &[
+            "cooldown",
+            "--live",
+            "--all",
+            "--codex-command",
+            "/nowhere/codex",
+        ],
+        &["cooldown", "--live", "--all", "--dry-run"],
     ] {
         cut_short(&env, &alice);
         let ran = env.run(args);
