@@ -17,6 +17,7 @@ use clap::ValueEnum as _;
 use crate::accounts::{self, Row};
 use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, WaitArgs, When};
+use crate::codex::auth_file;
 use crate::codex::home;
 use crate::codex::program::{self, Program, Search};
 use crate::error::{Error, Kind, Result};
@@ -32,7 +33,7 @@ use crate::profiles::private_home::{self, Keeper, Taken};
 use crate::profiles::view::All;
 use crate::profiles::{self, Profile};
 use crate::settings::{self, KEYS, Key, Settings};
-use crate::snapshots::{Depth, make};
+use crate::snapshots::{self, Depth, make};
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
@@ -714,6 +715,14 @@ impl Ctx {
         Ok(after)
     }
 
+    /// [`enter_home`](Self::enter_home) for whoever holds the lock of the manager home: what killed runs left among the
+    /// snapshots goes too.
+    pub fn enter(&self, home_dir: &Path, backup_dir: &Path) -> Result<HomeLock> {
+        let lock = self.enter_home(home_dir)?;
+        snapshots::tidy(backup_dir);
+        Ok(lock)
+    }
+
     /// Takes the lock of a Codex home, and finishes or drops a restore into it that was cut short, which is told.
     pub fn enter_home(&self, home_dir: &Path) -> Result<HomeLock> {
         if home_dir.canonicalize().ok() == self.paths.manager_home.canonicalize().ok()
@@ -731,6 +740,10 @@ impl Ctx {
         let lock = self.waiting(&self.waiting.left, |waiting| {
             HomeLock::acquire(home_dir, waiting)
         })?;
+        // Half a login that was on its way.
+        if let Ok(place) = auth_file::place(&home::auth_path(home_dir)) {
+            fsutil::sweep(fsutil::parent_of(&place));
+        }
         let home = self.paths.short(home_dir);
         match install::recover(home_dir)? {
             None => {}

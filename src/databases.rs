@@ -9,13 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::archive::manifest::Nature;
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::error::{Error, Result};
-use crate::fsutil;
+use crate::fsutil::TemporaryDir;
 use crate::metadata::{Database, DatabaseMethod};
 use copy::{BESIDE, Copied};
 
@@ -29,7 +27,7 @@ pub struct Begun {
     /// Their entries, and those of what stands beside them, as they were planned. By path.
     entries: Vec<Entry>,
     databases: Vec<One>,
-    copies: TempDir,
+    copies: TemporaryDir,
 }
 
 struct One {
@@ -49,7 +47,7 @@ pub struct Settled {
     pub raw: Vec<String>,
     /// Holds the copies; they go with it.
     #[allow(dead_code)] // its being there is what it is for
-    copies: TempDir,
+    copies: TemporaryDir,
 }
 
 /// Begins to copy the databases among `entries` to a new directory in `dir`, which is removed again. What `entries` holds
@@ -65,7 +63,7 @@ pub fn begin(
     if sources.is_empty() {
         return Ok(None);
     }
-    let copies = fsutil::temporary_dir(dir)?;
+    let copies = TemporaryDir::make(dir)?;
     let mut databases = Vec::new();
     for (place, (path, source)) in sources.into_iter().enumerate() {
         let target = copies.path().join(format!("{place}.sqlite"));

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of Codex.
 
+mod temporary;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,11 +11,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// What every temporary name of ours starts with; [`sweep`] removes old ones.
-const TEMPORARY_PREFIX: &str = ".codex-manager-tmp-";
-
-/// How old a temporary file must be before [`sweep`] takes it for left behind by a killed run.
-const STALE_SECONDS: u64 = 3600;
+pub use temporary::{TemporaryDir, is_temporary, sweep, sweep_all, sweep_but, sweep_dirs};
 
 /// Makes `dir` and its parents, 0700 each where they are new. An existing one is left as it is.
 pub fn create_private_dir(dir: &Path) -> Result<()> {
@@ -37,12 +35,8 @@ impl AtomicFile {
     pub fn create(target: &Path) -> Result<Self> {
         let dir = parent_of(target);
         create_private_dir(dir)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .tempfile_in(dir)
-            .map_err(|error| Error::io("write in", dir, error))?;
         Ok(Self {
-            temporary,
+            temporary: temporary::file(dir)?,
             target: target.to_owned(),
         })
     }
@@ -189,6 +183,15 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
         sync_dir(parent_of(from))?;
     }
     Ok(())
+}
+
+/// [`rename`] to where nothing stands: a failure leaves it where it was, also where only a sync failed.
+pub fn rename_or_stay(from: &Path, to: &Path) -> Result<()> {
+    rename(from, to).inspect_err(|_| {
+        if matches!(exists(from), Ok(false)) {
+            let _ = fs::rename(to, from);
+        }
+    })
 }
 
 /// Has the file at `from` at `to` as well: as a link, or as a private copy where the file system has none. Nothing may
@@ -378,82 +381,6 @@ pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// A private directory for files on their way, in `dir`; it goes with what is in it.
-pub fn temporary_dir(dir: &Path) -> Result<tempfile::TempDir> {
-    let made = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .tempdir_in(dir);
-    made.map_err(|error| Error::io("make a directory in", dir, error))
-}
-
-/// Whether a file or directory of that name is one of ours on its way.
-pub fn is_temporary(name: &str) -> bool {
-    name.starts_with(TEMPORARY_PREFIX)
-}
-
-/// Removes temporary files and directories that a killed run left in `dir` more than an hour ago. Best effort.
-pub fn sweep(dir: &Path) {
-    sweep_older_than(dir, STALE_SECONDS);
-}
-
-/// The same whatever their age, where nobody else can be at work on any.
-pub fn sweep_all(dir: &Path) {
-    sweep_older_than(dir, 0);
-}
-
-fn sweep_older_than(dir: &Path, seconds: u64) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !is_temporary(&name.to_string_lossy()) {
-            continue;
-        }
-        let age = entry
-            .metadata()
-            .and_then(|meta| meta.modified())
-            .map(|time| time.elapsed().unwrap_or_default());
-        if seconds == 0 || age.is_ok_and(|age| age.as_secs() > seconds) {
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let _ = if is_dir {
-                fs::remove_dir_all(entry.path())
-            } else {
-                fs::remove_file(entry.path())
-            };
-        }
-    }
-}
-
-/// Removes directories in `place` that a killed run of this user left more than two days ago: of that prefix, and six
-/// letters after it, as they are made. Best effort.
-pub fn sweep_dirs(place: &Path, prefix: &str) {
-    const STALE_DAYS: u64 = 2;
-    let Ok(entries) = fs::read_dir(place) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(prefix));
-        let is_of_ours =
-            |rest: &str| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !rest.is_some_and(is_of_ours) {
-            continue;
-        }
-        // Of the entry itself, not of what a link leads to.
-        let is_stale = entry.metadata().is_ok_and(|meta| {
-            let age = meta
-                .modified()
-                .map(|time| time.elapsed().unwrap_or_default());
-            let is_old = age.is_ok_and(|age| age.as_secs() > STALE_DAYS * 24 * 3600);
-            meta.is_dir() && is_mine(&meta) && is_old
-        });
-        if is_stale {
-            let _ = fs::remove_dir_all(entry.path());
-        }
     }
 }
 

@@ -414,15 +414,15 @@ pub fn is_cut_short(home_dir: &Path) -> Result<bool> {
 
 /// Finishes or drops a restore that was cut short; None where there was none.
 ///
-/// What it has to move out of the home is kept below [`KEPT_DIR`](crate::codex::home::KEPT_DIR): the safety copy is
-/// older than the crash, and who knows what was done since.
+/// What it has to move out of the home and is not as it was when the journal was written is kept below
+/// [`KEPT_DIR`](crate::codex::home::KEPT_DIR): the safety copy is older than the crash.
 pub fn recover(home_dir: &Path) -> Result<Option<Recovered>> {
     let stage = Stage::of(home_dir);
     if !stage.is_there()? {
         return Ok(None);
     }
     let mut kept = Vec::new();
-    let Some(units) = stage.read_journal()? else {
+    let Some((units, states)) = stage.read_journal()? else {
         stage.clear(&mut kept)?;
         return Ok(Some(Recovered::Cleared(Installed::of(kept, Ok(())))));
     };
@@ -434,7 +434,7 @@ pub fn recover(home_dir: &Path) -> Result<Option<Recovered>> {
         let finished = stage.finish();
         return Ok(Some(Recovered::Cleared(Installed::of(kept, finished))));
     }
-    stage.swap(&units, Leaving::Unknown, &mut kept)?;
+    stage.swap(&units, Leaving::Noted(&states), &mut kept)?;
     Ok(Some(Recovered::Finished(Installed::of(
         kept,
         stage.finish(),

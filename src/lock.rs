@@ -37,8 +37,13 @@ pub struct Waiting<'a> {
 impl Waiting<'_> {
     /// Has `take` take what is free, without waiting.
     pub fn at_once<T>(take: impl FnOnce(&Waiting) -> Result<T>) -> Result<T> {
+        Self::within(Duration::ZERO, take)
+    }
+
+    /// The same, waiting as long at most, without a word.
+    pub fn within<T>(most: Duration, take: impl FnOnce(&Waiting) -> Result<T>) -> Result<T> {
         take(&Waiting {
-            left: &Cell::new(Duration::ZERO),
+            left: &Cell::new(most),
             hint: "wait until it is done, then run the command again",
             tell: &|_| (),
             is_stopped: &|| false,
@@ -151,6 +156,11 @@ impl HomeLock {
     /// system cannot lock a directory.
     pub fn acquire(home: &Path, waiting: &Waiting) -> Result<Self> {
         Self::take(home, waiting, File::try_lock)
+    }
+
+    /// Takes the lock only if it is free.
+    pub fn try_acquire(home: &Path) -> Result<Self> {
+        Waiting::at_once(|waiting| Self::acquire(home, waiting))
     }
 
     /// Shares the lock with others who do, and keeps out whoever takes it alone: while Codex is asked it may renew the

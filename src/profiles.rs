@@ -227,20 +227,23 @@ pub fn hours_of(profiles: &[Profile], email: &str) -> Option<f64> {
 /// killed run leaves of it [`sweep`] removes. The caller holds the manager home's lock.
 pub fn remove(dir: &Path, name: &str) -> Result<()> {
     let aside = dir.join(format!("{REMOVED_PREFIX}{name}"));
-    fsutil::rename(&dir.join(name), &aside)?;
+    fsutil::rename_or_stay(&dir.join(name), &aside)?;
     clear(&aside).map_err(|error| {
         let hint = format!("remove what is left of it: `{}`", aside.display());
         Error::io("remove all of", &aside, error).with_hint(hint)
     })
 }
 
-/// Removes what killed runs left of profiles that they removed. The caller holds the manager home's lock. Best effort.
+/// Removes what killed runs left of profiles that they removed or wrote: it may hold tokens. The caller holds the manager
+/// home's lock. Best effort.
 pub fn sweep(dir: &Path) {
     let listing = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in listing {
         let name = entry.file_name();
         if name.to_string_lossy().starts_with(REMOVED_PREFIX) {
             let _ = clear(&entry.path());
+        } else {
+            fsutil::sweep(&entry.path());
         }
     }
 }

@@ -3,10 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::error::{Error, Kind, Result};
-use crate::fsutil;
+use crate::fsutil::{self, TemporaryDir};
 
 /// What it is called.
 const NAME: &str = "codex";
@@ -168,8 +166,8 @@ pub fn unstartable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// A directory for what Codex leaves while it is asked.
-pub fn scratch() -> Result<TempDir> {
-    let made = tempfile::Builder::new().prefix(SCRATCH).tempdir();
+pub fn scratch() -> Result<TemporaryDir> {
+    let made = TemporaryDir::of(&|| tempfile::Builder::new().prefix(SCRATCH).tempdir());
     let made = made.map_err(|error| {
         let why = crate::error::describe(&error);
         Error::new(

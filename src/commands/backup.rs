@@ -40,7 +40,8 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     // Before the lock: whoever pastes a status, or waits for a command, keeps nobody else from working.
     let live = ask_early(ctx, args, &source)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
-    let _home = lock.as_ref().map(|_| ctx.enter_home(&source)).transpose()?;
+    let enter = |_: &_| ctx.enter(&source, &backup_dir);
+    let _home = lock.as_ref().map(enter).transpose()?;
     let Some((auth_json, login)) = home::read_login(&source)? else {
         return Err(no_login(&source));
     };
@@ -90,8 +91,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let start = sidecar.session_start_at.map_or(ctx.now, |start| start.0);
     let base = make::name_for(&backup_dir, start, who, &sidecar, &evidence.snapshots);
     ctx.check_stop()?;
-    let mut absent = plan.absent.clone();
-    let mut is_raw = false;
+    let (mut absent, mut is_raw) = (plan.absent.clone(), false);
     let answer = if lock.is_some() {
         let making = Making {
             force: args.force,

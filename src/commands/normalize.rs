@@ -12,7 +12,7 @@ use crate::cli::NormalizeArgs;
 use crate::codex::auth;
 use crate::codex::parts::Parts;
 use crate::context::Ctx;
-use crate::error::{Outcome, Result};
+use crate::error::{Error, Outcome, Result};
 use crate::fsutil;
 use crate::inventory::{IdentityStatus, Inventory, Record, Skipped, SourceState};
 use crate::metadata::{
@@ -39,7 +39,10 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
     let before = Inventory::load(&path)?;
     let mut after = before.clone();
     after.merge(&scan);
-    let mut made = 0_usize;
+    let (mut made, mut has_failed) = (0_usize, false);
+    if args.write_metadata && lock.is_some() {
+        snapshots::tidy(&backup_dir);
+    }
     let current = if args.write_metadata {
         snapshots::list(&backup_dir, &ctx.zone, Depth::Whole)?.snapshots
     } else {
@@ -52,10 +55,13 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
             match snapshot(ctx, record, &backup_dir, &current, args.dry_run) {
                 Ok(true) => made += 1,
                 Ok(false) => {}
-                Err(reason) => scan.skipped.push(Skipped {
-                    file: record.legacy_auth_filename.clone(),
-                    reason,
-                }),
+                Err(why) => {
+                    has_failed |= matches!(why, Unmade::Failed(_));
+                    scan.skipped.push(Skipped {
+                        file: record.legacy_auth_filename.clone(),
+                        reason: why.into_reason(),
+                    });
+                }
             }
         }
         scan.skipped.sort_by(|a, b| a.file.cmp(&b.file));
@@ -81,7 +87,7 @@ pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
         ctx.ui
             .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
     }
-    let is_partial = args.strict && !scan.skipped.is_empty();
+    let is_partial = has_failed || (args.strict && !scan.skipped.is_empty());
     if !ctx.ui.json {
         ctx.ui
             .note(&note(&scan.records, ctx, &dir, &path, args, written, made));
@@ -135,16 +141,18 @@ fn snapshot(
     backup_dir: &Path,
     current: &[Snapshot],
     dry_run: bool,
-) -> Result<bool, String> {
+) -> Result<bool, Unmade> {
     let path = Path::new(&record.source_path);
     let bytes = fsutil::read_limited(path, auth::MOST_BYTES).map_err(|error| error.to_string())?;
     if record.source_sha256.as_deref() != Some(fsutil::hex(&Sha256::digest(&bytes)).as_str()) {
-        return Err("no snapshot of it: it changed while it was read".to_owned());
+        let reason = "no snapshot of it: it changed while it was read".to_owned();
+        return Err(reason.into());
     }
     let login = auth::parse(&bytes).map_err(|reason| format!("no snapshot of it: {reason}"))?;
     if record.identity_status == IdentityStatus::Mismatch {
         let other = record.auth_email.as_deref().unwrap_or("somebody else");
-        return Err(format!("no snapshot of it: it holds the login of {other}"));
+        let reason = format!("no snapshot of it: it holds the login of {other}");
+        return Err(reason.into());
     }
     let sidecar = Sidecar {
         schema_version: Some(SCHEMA_VERSION),
@@ -207,7 +215,8 @@ fn snapshot(
         };
         if !standing.account().may_be(&account) {
             let name = base.archive();
-            return Err(format!("no snapshot of it: `{name}` is another account's"));
+            let reason = format!("no snapshot of it: `{name}` is another account's");
+            return Err(reason.into());
         }
         // What Codex itself reported of that window is not replaced by a guess.
         if standing.status_source != Some(StatusSource::Legacy) {
@@ -217,9 +226,8 @@ fn snapshot(
             standing.legacy_auth_filename.as_deref() == Some(&record.legacy_auth_filename);
         if !is_of_this || standing.content_sha256.as_deref() != Some(content.as_str()) {
             let name = base.archive();
-            return Err(format!(
-                "no snapshot of it: `{name}` was made of another file"
-            ));
+            let reason = format!("no snapshot of it: `{name}` was made of another file");
+            return Err(reason.into());
         }
         return Ok(false);
     }
@@ -233,9 +241,31 @@ fn snapshot(
         earlier: &[],
         notes: None,
     };
-    let made = make::make(backup_dir, &base, sidecar, &plan, &making, &ctx.stop())
-        .map_err(|error| error.to_string())?;
-    Ok(!made.unchanged)
+    let made = make::make(backup_dir, &base, sidecar, &plan, &making, &ctx.stop());
+    made.map(|made| !made.unchanged).map_err(Unmade::Failed)
+}
+
+/// Why there is no snapshot of a legacy file.
+enum Unmade {
+    /// There is to be none.
+    Reason(String),
+    /// It could not be written.
+    Failed(Error),
+}
+
+impl Unmade {
+    fn into_reason(self) -> String {
+        match self {
+            Self::Reason(reason) => reason,
+            Self::Failed(error) => error.to_string(),
+        }
+    }
+}
+
+impl From<String> for Unmade {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
+    }
 }
 
 fn standing(backup_dir: &Path, base: &BackupName) -> Option<Sidecar> {

@@ -84,7 +84,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
     let auth_json = preview.sound.checked.auth_json.as_deref();
     let _login = login::hold(ctx, auth_json.filter(|_| preview.is_of_login()))?;
     let (lock, _in_hand) = ctx.lock("restore")?;
-    let _home = ctx.enter_home(&dest)?;
+    let _home = ctx.enter(&dest, &backup_dir)?;
     if is_exchanged(ctx, &snapshot, seen) {
         return Ok(None);
     }

@@ -81,7 +81,8 @@ pub fn switch(
     let _login = live::hold_login(ctx, &found.login.account)?;
     let (lock, _in_hand) = ctx.lock("use")?;
     fsutil::create_private_dir(home)?;
-    let _home = ctx.enter_home(home)?;
+    let backup_dir = ctx.backup_dir(how.backup_dir)?;
+    let _home = ctx.enter(home, &backup_dir)?;
     if !is_signed_in && !how.force {
         in_use::close(ctx, Deed::Use, home)?;
     }
@@ -108,13 +109,19 @@ pub fn switch(
             standing.as_deref(),
             live.as_ref().map(|(_, login)| login),
         ) {
-            let backup_dir = ctx.backup_dir(how.backup_dir)?;
             copy = safety::keep(ctx, home, &backup_dir, (&[], Parts::AUTH), &[])?;
         }
         let bytes = found.chosen.bytes.as_deref().unwrap_or_default();
-        file.replace(bytes).inspect_err(|_| {
-            copy.as_deref().map(safety::drop);
-        })?;
+        if let Err(error) = file.replace(bytes) {
+            // Where it stands there all the same, only the last sync failed.
+            if file.read().ok().flatten().as_deref() != Some(bytes) {
+                copy.as_deref().map(safety::drop);
+                return Err(error);
+            }
+            ctx.ui.warn(&format!(
+                "the login is in its place, but may not outlast a power cut: {error}"
+            ));
+        }
         sightings.push((found.login.account.clone(), ctx.sighting()));
     }
     drop(file);

@@ -2,8 +2,11 @@
 //!
 //! An answer of the system that is neither "there" nor "not there" ends the swap: nothing is decided on a guess.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::{Action, Unit};
 use crate::archive::entry_name;
@@ -21,12 +24,26 @@ pub(super) struct Stage<'a> {
 pub(super) type Kept = Vec<(PathBuf, PathBuf)>;
 
 /// Whether a move out of the home keeps what it moves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaving {
+#[derive(Clone, Copy)]
+pub(super) enum Leaving<'a> {
     /// It is in the safety copy: it goes with the stage.
     Copied,
-    /// Nobody knows what was done to it since the safety copy was made: it is kept.
-    Unknown,
+    /// Only what is as it was when the journal was written does. What else may have been done to it since nobody knows: it
+    /// is kept.
+    Noted(&'a States),
+}
+
+/// How what leaves was when the journal was written, by path.
+pub(super) type States = HashMap<String, String>;
+
+/// One line of the journal.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    unit: Unit,
+    /// What [`state`] says of what leaves; None where nothing does, or nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -71,12 +88,17 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn write_journal(&self, units: &[Unit]) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(units).map_err(anyhow::Error::from)?;
+        let line = |unit: &Unit| Line {
+            state: state(&self.home.join(&unit.path)).filter(|_| unit.action != Action::Add),
+            unit: unit.clone(),
+        };
+        let lines: Vec<Line> = units.iter().map(line).collect();
+        let bytes = serde_json::to_vec_pretty(&lines).map_err(anyhow::Error::from)?;
         fsutil::write_atomically(&self.journal(), &bytes)
     }
 
     /// The journal, every path of which stays inside the home: it may have been planted.
-    pub(super) fn read_journal(&self) -> Result<Option<Vec<Unit>>> {
+    pub(super) fn read_journal(&self) -> Result<Option<(Vec<Unit>, States)>> {
         let path = self.journal();
         let Some(bytes) = fsutil::read_if_present(&path, 1 << 30)? else {
             return Ok(None);
@@ -94,8 +116,14 @@ impl<'a> Stage<'a> {
                 ),
             )
         };
-        let units: Vec<Unit> = serde_json::from_slice(&bytes)
+        let lines: Vec<Line> = serde_json::from_slice(&bytes)
             .map_err(|error| unusable(format!("it is damaged in line {}", error.line())))?;
+        let mut states = States::new();
+        let mut units = Vec::new();
+        for line in lines {
+            states.extend(line.state.map(|state| (line.unit.path.clone(), state)));
+            units.push(line.unit);
+        }
         for unit in &units {
             if entry_name::check(unit.path.as_bytes()).as_deref() != Ok(unit.path.as_str()) {
                 return Err(unusable("it names a path outside of the home".to_owned()));
@@ -107,7 +135,7 @@ impl<'a> Stage<'a> {
                 return Err(unusable("it names a path behind a link".to_owned()));
             }
         }
-        Ok(Some(units))
+        Ok(Some((units, states)))
     }
 
     /// Whether nothing has moved yet: the home is as it was, with whatever was done in it since.
@@ -135,7 +163,7 @@ impl<'a> Stage<'a> {
 
     /// Moves everything old out, then everything new in. Goes on where an earlier run stopped: what is already
     /// below `old` has left, what is no longer below `new` has arrived. `kept` gets what was moved below [`KEPT_DIR`]:
-    /// what stood in the way, and with [`Leaving::Unknown`] also what still had to leave.
+    /// what stood in the way, and with [`Leaving::Noted`] also what still had to leave and was worked on since.
     pub(super) fn swap(&self, units: &[Unit], leaving: Leaving, kept: &mut Kept) -> Result<()> {
         for unit in units.iter().filter(|unit| unit.action != Action::Add) {
             let (new, old, standing) = self.places(unit);
@@ -146,7 +174,14 @@ impl<'a> Stage<'a> {
             }
             match leaving {
                 Leaving::Copied => move_to(&standing, &old)?,
-                Leaving::Unknown => self.keep(&standing, &unit.path, kept)?,
+                Leaving::Noted(states) => {
+                    let noted = states.get(&unit.path);
+                    if noted.is_some() && state(&standing).as_ref() == noted {
+                        move_to(&standing, &old)?;
+                    } else {
+                        self.keep(&standing, &unit.path, kept)?;
+                    }
+                }
             }
         }
         for unit in units.iter().filter(|unit| unit.action != Action::Remove) {
@@ -161,7 +196,7 @@ impl<'a> Stage<'a> {
             move_to(&new, &target)?;
         }
         // Of a restore that was cut short, what arrived before may have been removed since.
-        let all_just_arrived = leaving == Leaving::Copied;
+        let all_just_arrived = matches!(leaving, Leaving::Copied);
         for unit in units
             .iter()
             .filter(|unit| all_just_arrived && unit.action != Action::Remove)
@@ -264,6 +299,34 @@ impl<'a> Stage<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// What tells whether anything at `path` or below it was touched: where each file lies, how long it is, when it was written
+/// and when it was changed in any way. None where it cannot be told.
+fn state(path: &Path) -> Option<String> {
+    let mut hash = blake3::Hasher::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        let meta = fs::symlink_metadata(&path).ok()?;
+        let (seconds, nanoseconds) = fsutil::changed_at(&meta);
+        let written = meta.modified().ok()?;
+        let line = format!(
+            "{} {} {} {written:?} {seconds} {nanoseconds}\n",
+            path.display(),
+            fsutil::inode(&meta),
+            meta.len(),
+        );
+        hash.update(line.as_bytes());
+        if meta.is_dir() {
+            let listing = fs::read_dir(&path).ok()?;
+            let start = open.len();
+            for entry in listing {
+                open.push(entry.ok()?.path());
+            }
+            open.get_mut(start..)?.sort();
+        }
+    }
+    Some(hash.finalize().to_string())
 }
 
 fn is_blocked(error: &Error) -> bool {

@@ -264,6 +264,12 @@ fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() 
             } else {
                 let mut since = case.tree();
                 since.retain(|path, _| !path.starts_with(STAGE_DIR));
+                for (path, text) in &mut since {
+                    if tree(AFTER).get(path) != Some(text) {
+                        text.push_str(" and more");
+                        fs::write(home.join(path), &*text).expect("writes");
+                    }
+                }
                 let recovered = recover(&home).expect("recovers").expect("was cut short");
                 let mut after = case.tree();
                 let kept: Vec<String> = after
@@ -273,7 +279,7 @@ fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() 
                     .collect();
                 after.retain(|path, _| !path.starts_with(KEPT_DIR));
                 match recovered {
-                    Recovered::Dropped(_) => assert_eq!((after, stop_after), (tree(OLD), 0)),
+                    Recovered::Dropped(_) => assert_eq!((after, stop_after), (since, 0)),
                     Recovered::Cleared(_) => assert_eq!((after, all_moved), (tree(AFTER), true)),
                     Recovered::Finished(_) => {
                         for (path, text) in &since {
@@ -293,6 +299,20 @@ fn a_swap_stopped_anywhere_is_finished_or_undone_and_loses_nothing_done_since() 
             }
         }
     }
+}
+
+/// What nobody touched since is in the safety copy: it is not kept a second time.
+#[cfg(unix)]
+#[test]
+fn what_still_had_to_leave_and_is_as_it_was_goes_with_the_stage() {
+    let (case, plan) = journalled();
+    let home = case.home();
+    swap_partly(&home, &plan.units, 1);
+    let Some(Recovered::Finished(installed)) = recover(&home).expect("recovers") else {
+        panic!("not finished");
+    };
+    assert_eq!((installed.kept, installed.untidy), (vec![], None));
+    assert_eq!(case.tree(), tree(AFTER));
 }
 
 /// The recovery may be killed as well, and again.

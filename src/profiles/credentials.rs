@@ -93,23 +93,45 @@ pub fn keep_incoming(
     known: &dyn Fn() -> Vec<Account>,
     latest: Stamp,
 ) -> Result<Kept> {
-    let Incoming { bytes, login, .. } = *incoming;
-    let account = &login.account;
+    let account = &incoming.login.account;
     let names = names_in(dir);
     for name in &names {
-        // What a killed run left behind may hold tokens.
+        // What a killed run left behind may hold tokens; `status` has swept nothing yet.
         fsutil::sweep(&dir.join(name));
     }
     let (mut profiles, _) = load_all(dir);
     profiles.retain(|profile| names.contains(&profile.name));
-    let (name, mut is_told) = match owner(dir, &names, &profiles, account, known) {
+    let (name, is_told) = match owner(dir, &names, &profiles, account, known) {
         Owner::Known(name) => (name, true),
         Owner::Untold(name) => (name, false),
         Owner::New => (new_name(dir, &names, &profiles, incoming), true),
     };
     let place = dir.join(&name);
+    let kept = keep_in(&place, &name, is_told, &profiles, incoming, latest);
+    if !matches!(kept, Ok(Kept::Written(_))) {
+        // Where it was made in vain.
+        let _ = fs::remove_dir(&place);
+    }
+    if let Ok(Kept::Written(_)) = kept {
+        // A directory that was made for it.
+        fsutil::sync_dir(dir)?;
+        fsutil::sync_dir(fsutil::parent_of(dir))?;
+    }
+    kept
+}
+
+/// The same in the profile `name` at `place`, whose `profile.toml` is completed where that `is_told`.
+fn keep_in(
+    place: &Path,
+    name: &str,
+    mut is_told: bool,
+    profiles: &[Profile],
+    incoming: &Incoming,
+    latest: Stamp,
+) -> Result<Kept> {
+    let Incoming { bytes, login, .. } = *incoming;
     let auth_json = place.join(AUTH_JSON);
-    let standing = match read(&auth_json, account) {
+    let standing = match read(&auth_json, &login.account) {
         Ok(standing) => standing,
         Err(reason) => return Ok(Kept::Refused(reason)),
     };
@@ -126,13 +148,10 @@ pub fn keep_incoming(
         }
     }
     if !is_newer {
-        return Ok(Kept::Already(name));
+        return Ok(Kept::Already(name.to_owned()));
     }
     fsutil::write_atomically(&auth_json, bytes)?;
-    // A directory that was made for it.
-    fsutil::sync_dir(dir)?;
-    fsutil::sync_dir(fsutil::parent_of(dir))?;
-    Ok(Kept::Written(name))
+    Ok(Kept::Written(name.to_owned()))
 }
 
 /// The freshest login of `account` that is kept below `dir`, and what is wrong with others of it.
@@ -310,7 +329,10 @@ pub fn completed(
 fn new_name(dir: &Path, names: &[String], profiles: &[Profile], incoming: &Incoming) -> String {
     // What another one is called by alias would no longer mean it.
     let aliases = profiles.iter().filter_map(|profile| profile.alias.clone());
-    let taken: Vec<String> = names.iter().cloned().chain(aliases).collect();
+    // What a killed run made and did not fill is nobody's.
+    let is_taken = |name: &&String| fs::remove_dir(dir.join(name)).is_err();
+    let names = names.iter().filter(is_taken).cloned();
+    let taken: Vec<String> = names.chain(aliases).collect();
     let account = &incoming.login.account;
     if let Some(wanted) = incoming.name {
         let profile = profiles.iter().find(|profile| profile.name == wanted);

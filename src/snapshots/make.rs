@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use self::settling::while_settling;
 use self::written::write_verified;
-use super::{SAFETY, SUPERSEDED, Snapshot, sidecar_path};
+use super::{SUPERSEDED, Snapshot, sidecar_path};
 use crate::archive::manifest::Absent;
 use crate::archive::read;
 use crate::archive::write::{Entry, Frame, Placed};
@@ -19,6 +19,7 @@ use crate::capture::{self, Plan};
 use crate::databases::{self, Begun};
 use crate::error::{Error, Result};
 use crate::fsutil::{self, AtomicFile};
+use crate::lock::{self, HomeLock, Waiting};
 use crate::metadata::{ARCHIVE_FORMAT, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
 
@@ -93,13 +94,13 @@ pub fn make(
         captured_files: with_names_of(others.clone(), &expected),
         ..sidecar
     };
-    let embedded = serde_json::to_vec_pretty(&sidecar).map_err(anyhow::Error::from)?;
-    fsutil::sweep(dir);
-    for part in [SAFETY, SUPERSEDED] {
-        for kept in super::subdirectories(&dir.join(part))? {
-            fsutil::sweep(&kept);
-        }
-    }
+    // What is expected need not be what it becomes: a database's log is in its copy.
+    let embedded = Sidecar {
+        file_count: None,
+        total_bytes: None,
+        ..sidecar.clone()
+    };
+    let embedded = serde_json::to_vec_pretty(&embedded).map_err(anyhow::Error::from)?;
     let mut file = AtomicFile::create(&archive)?;
     let frame = Frame {
         name: &base.sidecar(),
@@ -195,6 +196,8 @@ struct Aside {
     /// Where each file stands, and where it is too.
     linked: Vec<(PathBuf, PathBuf)>,
     archive: PathBuf,
+    /// Held on `superseded/`.
+    alone: Option<HomeLock>,
 }
 
 impl Aside {
@@ -205,6 +208,7 @@ impl Aside {
             dir: None,
             linked: Vec::new(),
             archive: archive.to_owned(),
+            alone: None,
         };
         let mut standing = Vec::new();
         for path in [sidecar_path(archive), archive.to_owned()] {
@@ -218,7 +222,12 @@ impl Aside {
         let made = super::read_sidecar(&sidecar_path(archive))
             .ok()
             .and_then(|sidecar| sidecar.created_at);
-        let target = free_dir(&dir.join(SUPERSEDED), made)?;
+        let superseded = dir.join(SUPERSEDED);
+        fsutil::create_private_dir(&superseded)?;
+        // Else a run of another manager home may take the links for left behind.
+        let alone = |waiting: &Waiting| HomeLock::acquire(&superseded, waiting);
+        aside.alone = Some(Waiting::within(lock::PATIENCE, alone)?);
+        let target = free_dir(&superseded, made)?;
         aside.dir = Some(target.clone());
         for path in standing {
             let place = target.join(path.file_name().unwrap_or_default());
@@ -262,10 +271,11 @@ impl Aside {
         self.remove_dir();
     }
 
-    /// Only where it is empty.
+    /// Only where it is empty, and so is what it is in.
     fn remove_dir(&self) {
         if let Some(dir) = &self.dir {
             let _ = fs::remove_dir(dir);
+            let _ = fs::remove_dir(fsutil::parent_of(dir));
         }
     }
 
@@ -307,9 +317,15 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
     (standing.archive_sha256 == checked.sha256).then_some(standing)
 }
 
-/// A new directory below `parent`, named by a time.
+/// A new directory below `parent`, named by a time. A failure leaves neither, where nothing else is in `parent`.
 pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
-    fsutil::create_private_dir(parent)?;
+    let made = fsutil::create_private_dir(parent).and_then(|()| free_dir_in(parent, time));
+    made.inspect_err(|_| {
+        let _ = fs::remove_dir(parent);
+    })
+}
+
+fn free_dir_in(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
     let base = time.map_or_else(|| "unknown".to_owned(), Stamp::file_name_form);
     for count in 1.. {
         let name = if count == 1 {

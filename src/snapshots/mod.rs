@@ -5,6 +5,7 @@
 
 pub mod make;
 mod newest;
+mod tidy;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -24,6 +25,7 @@ use crate::threads;
 use crate::timeutil::{Stamp, Zone};
 
 pub use newest::{Newest, list_newest};
+pub use tidy::tidy;
 
 /// The largest sidecar that is read.
 const MOST_BYTES: u64 = 16 << 20;

@@ -39,7 +39,11 @@ impl Env {
 
     /// A world at another instant.
     pub fn at(now: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        Self::within(tempfile::tempdir().expect("a directory"), now)
+    }
+
+    /// A world at an instant, in this directory.
+    pub fn within(dir: tempfile::TempDir, now: &str) -> Self {
         for below in ["home", "tmp"] {
             fs::create_dir(dir.path().join(below)).expect("makes");
         }

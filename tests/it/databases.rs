@@ -130,6 +130,23 @@ fn while_somebody_writes_every_copy_is_whole() {
     assert!(!left.iter().any(|name| name.contains("tmp")), "{left:?}");
 }
 
+/// Its log is in the copy: what was expected before is not what an archive holds.
+#[test]
+fn an_archive_that_lost_its_sidecar_is_restored_where_a_database_had_a_log() {
+    let env = world();
+    let database = open(&env.path(DATABASE));
+    database
+        .execute_batch("INSERT INTO turns(text) VALUES ('one'); UPDATE sums SET n = 1")
+        .expect("writes");
+    assert!(env.path(&format!("{DATABASE}-wal")).exists());
+    env.run(&BACKUP).code(0).stderr("");
+    let base = ".codex-manager/backups/2026-04-14-155500-alice@example.com-codex";
+    std::fs::remove_file(env.path(&format!("{base}.metadata.json"))).expect("removes");
+    let archive = env.path(&format!("{base}.tar.gz"));
+    let archive = archive.to_str().expect("UTF-8");
+    assert_eq!(restored_rows(&env, archive, "other"), 1);
+}
+
 #[test]
 fn a_database_that_cannot_be_copied_is_told_and_captured_as_it_lies() {
     let env = world();

@@ -19,6 +19,8 @@ mod crash;
 mod credentials;
 mod databases;
 mod engine;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod faults;
 mod help;
 mod hostile;
 mod layers;

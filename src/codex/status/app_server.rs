@@ -14,8 +14,6 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use self::dialogue::Dialogue;
 use super::{Asking, LiveStatus, Refusal};
 use crate::codex::family::{Ending, Family};
@@ -23,6 +21,7 @@ use crate::codex::process;
 use crate::codex::program::{self, Program};
 use crate::codex::redact;
 use crate::error::{Error, Kind, Result};
+use crate::fsutil::TemporaryDir;
 use crate::metadata::StatusSource;
 
 /// The longest line that is kept; answers have a few KiB.
@@ -99,7 +98,7 @@ struct Server {
     errors: Tail,
     dialogue: Dialogue,
     /// Goes last: until then Codex may still write there.
-    _scratch: TempDir,
+    _scratch: TemporaryDir,
 }
 
 impl Server {

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::codex::program;
 use crate::error::{Error, Result};
-use crate::fsutil;
+use crate::fsutil::{self, TemporaryDir};
 
 /// The most that is read of a settings file.
 const MOST_SETTINGS: u64 = 4 << 20;
@@ -42,7 +41,7 @@ const LOGIN: &str = "auth.json";
 /// A private, empty directory to start Codex in.
 pub struct Workplace {
     /// Removed with what is in it.
-    dir: TempDir,
+    dir: TemporaryDir,
     /// Where it is started, below the other: nothing else goes there.
     path: PathBuf,
     /// When it was made.

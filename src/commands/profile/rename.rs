@@ -25,7 +25,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, new_name: &str, dry_run: bool) -> Resul
     let _held = ctx.lock("profile rename")?;
     let all = ctx.all_profiles()?;
     let old = check(&all, name, new_name)?;
-    fsutil::rename(&all.dir.join(&old), &all.dir.join(new_name))?;
+    fsutil::rename_or_stay(&all.dir.join(&old), &all.dir.join(new_name))?;
     answer(ctx, &all, old, new_name, "renamed")
 }
 

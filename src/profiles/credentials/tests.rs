@@ -177,6 +177,15 @@ fn a_profile_by_email_is_completed_where_nobody_else_is_meant() {
     );
 }
 
+/// A run may be killed when it has made the directory, and before anything is in it.
+#[test]
+fn a_directory_without_anything_in_it_is_nobodys() {
+    let world = World::new();
+    fs::create_dir_all(world.dir().join("alice")).expect("makes");
+    assert_eq!(world.keep(&alice(14)), written("alice"));
+    assert_eq!(world.names(), ["alice"]);
+}
+
 #[test]
 fn what_is_broken_is_told_and_stays() {
     let world = World::new();

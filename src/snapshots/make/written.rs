@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use tempfile::TempDir;
-
 use super::Making;
 use crate::archive::known::Known;
 use crate::archive::manifest::{Absent, Nature};
@@ -16,7 +14,7 @@ use crate::archive::write::{
     self, Asked, Content, Entry, Frame, How, Outcome, Uncopied, Verdict, Written,
 };
 use crate::error::{Error, Kind, Result};
-use crate::fsutil::{self, AtomicFile};
+use crate::fsutil::{self, AtomicFile, TemporaryDir};
 
 /// An archive that was read back.
 pub(super) struct Verified {
@@ -145,7 +143,7 @@ fn unlike(archive: &Path) -> Error {
 /// Private copies of files that changed while they were read.
 #[derive(Default)]
 struct Copies {
-    dir: Option<TempDir>,
+    dir: Option<TemporaryDir>,
     count: usize,
     /// Those that changed while they were copied as well.
     unsteady: Vec<String>,
@@ -167,9 +165,9 @@ impl Copies {
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
         if self.dir.is_none() {
-            self.dir = Some(fsutil::temporary_dir(dir)?);
+            self.dir = Some(TemporaryDir::make(dir)?);
         }
-        let dir = self.dir.as_ref().map_or(dir, TempDir::path).to_owned();
+        let dir = self.dir.as_ref().map_or(dir, TemporaryDir::path).to_owned();
         let mut is_lost = vec![false; entries.len()];
         for place in places {
             let target = dir.join(self.count.to_string());
