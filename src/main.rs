@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let stop = Stop::default();
-    let json = cli.globals.json;
+    let (told, json) = (stop.clone(), cli.globals.json);
     stop.listen(move || {
         // Not on the line of a question.
         if !json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
@@ -70,6 +70,10 @@ fn main() -> ExitCode {
     };
     match run(&ctx, &cli.command) {
         Ok(outcome) => outcome.into(),
+        // The handler is at it, and ends the process.
+        Err(error) if error.kind() == Kind::Interrupted && !told.is_first_to_tell() => loop {
+            std::thread::park();
+        },
         Err(error) => failed(&ctx.ui, &error),
     }
 }

@@ -20,6 +20,7 @@ struct State {
     /// When the first came.
     first: OnceLock<Instant>,
     in_hand: AtomicUsize,
+    is_told: AtomicBool,
 }
 
 impl Stop {
@@ -33,7 +34,7 @@ impl Stop {
                 stop.0.is_urgent.store(true, Ordering::SeqCst);
             }
             stop.0.is_requested.store(true, Ordering::SeqCst);
-            if stop.0.in_hand.load(Ordering::SeqCst) == 0 {
+            if stop.0.in_hand.load(Ordering::SeqCst) == 0 && stop.is_first_to_tell() {
                 exit();
             }
         });
@@ -42,6 +43,11 @@ impl Stop {
     /// Whether a signal came.
     pub fn is_requested(&self) -> bool {
         self.0.is_requested.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody has told of it yet, who then does: the handler, or the command that noticed it by itself.
+    pub fn is_first_to_tell(&self) -> bool {
+        !self.0.is_told.swap(true, Ordering::SeqCst)
     }
 
     /// Whether another came some time later: whoever asks twice will not wait for what is better finished.
