@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::codex::parts::{Part, Parts};
+use crate::retention::Span;
 use crate::timeutil::Stamp;
 
 /// Exit codes, as every command's long help shows them.
@@ -105,6 +106,9 @@ pub enum Command {
     /// Show and change what is kept of each account
     #[command(after_long_help = EXIT_CODES)]
     Profile(ProfileArgs),
+    /// Remove snapshots that no rule keeps
+    #[command(after_long_help = EXIT_CODES)]
+    Prune(PruneArgs),
     /// Show and change settings
     #[command(after_long_help = EXIT_CODES)]
     Config(ConfigArgs),
@@ -120,6 +124,7 @@ impl Command {
             Self::Use(args) => Some(&args.wait),
             Self::Status(args) => Some(&args.wait),
             Self::Profile(args) => args.action.wait(),
+            Self::Prune(args) => Some(&args.wait),
             Self::Config(args) => args.action.wait(),
             _ => None,
         }
@@ -612,6 +617,44 @@ pub struct ProfileLogin {
     /// What `codex login` is given: --device-auth, --with-api-key
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// Arguments of `prune`.
+#[derive(Args, Debug)]
+pub struct PruneArgs {
+    /// Keep the newest N of each account
+    #[arg(long, visible_alias = "keep", value_name = "N")]
+    pub keep_last: Option<usize>,
+    /// Keep the newest of each account: --keep-last 1
+    #[arg(long)]
+    pub keep_latest_per_email: bool,
+    /// Keep what is no older than that before the account's newest (30d, 6m, 1y6m)
+    #[arg(long, value_name = "SPAN")]
+    pub keep_within: Option<Span>,
+    /// Keep the newest of each of the last N days that have any
+    #[arg(long, value_name = "N")]
+    pub keep_daily: Option<usize>,
+    /// The same of weeks
+    #[arg(long, value_name = "N")]
+    pub keep_weekly: Option<usize>,
+    /// The same of months
+    #[arg(long, value_name = "N")]
+    pub keep_monthly: Option<usize>,
+    /// Only snapshots of this email or alias
+    #[arg(long, value_name = "EMAIL")]
+    pub email: Option<String>,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Also remove an account's newest sound snapshot, where no rule keeps it
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// Show what would go, remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `config`.

@@ -26,6 +26,7 @@ mod metadata;
 mod observation;
 mod profiles;
 mod registry;
+mod retention;
 mod settings;
 mod snapshots;
 mod stop;
@@ -88,6 +89,7 @@ fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
         Command::Cooldown(args) => commands::cooldown::run(ctx, args),
         Command::Recommend(args) => commands::recommend::run(ctx, args),
         Command::Status(args) => commands::status::run(ctx, args),
+        Command::Prune(args) => commands::prune::run(ctx, args),
         Command::Profile(args) => commands::profile::run(ctx, args),
         Command::Config(args) => commands::config::run(ctx, args),
     }

@@ -6,6 +6,7 @@ pub mod cooldown;
 pub mod list_backups;
 pub mod normalize;
 pub mod profile;
+pub mod prune;
 pub mod recommend;
 pub mod restore;
 pub mod status;

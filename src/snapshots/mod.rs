@@ -5,6 +5,7 @@
 
 pub mod make;
 mod newest;
+mod remove;
 mod tidy;
 
 use std::cmp::Ordering;
@@ -25,6 +26,7 @@ use crate::threads;
 use crate::timeutil::{Stamp, Zone};
 
 pub use newest::{Newest, list_newest};
+pub use remove::remove;
 pub use tidy::tidy;
 
 /// The largest sidecar that is read.

@@ -18,6 +18,7 @@ Commands:
   recommend     Say which account to use next
   status        Ask Codex what is left of the active account
   profile       Show and change what is kept of each account
+  prune         Remove snapshots that no rule keeps
   config        Show and change settings
   help          Print this message or the help of the given subcommand(s)
 
@@ -165,6 +166,18 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         "profile",
         "Show and change what is kept of each account",
         &[],
+    ),
+    (
+        "prune",
+        "Remove snapshots that no rule keeps",
+        &[
+            "--keep-last",
+            "--keep-within",
+            "--keep-weekly",
+            "--email",
+            "--allow-empty",
+            "--dry-run",
+        ],
     ),
     ("config", "Show and change settings", &[]),
 ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["error", "stop", "threads", "fsutil", "timeutil"],
     &["lock", "settings", "ui", "metadata", "legacy"],
-    &["observation", "codex", "profiles"],
+    &["observation", "codex", "profiles", "retention"],
     &["archive", "registry", "inventory"],
     &[
         "capture",
@@ -50,6 +50,7 @@ const PURE: &[&str] = &[
     "codex/status/rate_limits.rs",
     "codex/status/reading.rs",
     "registry/",
+    "retention.rs",
     "codex/status/screen.rs",
     "codex/status/screen.rs",
     "registry/",

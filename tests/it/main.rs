@@ -46,6 +46,7 @@ mod probe;
 mod profile;
 #[cfg(unix)]
 mod profile_login;
+mod prune;
 #[cfg(unix)]
 mod readme;
 #[cfg(unix)]
