@@ -304,12 +304,11 @@ impl Report for Answer {
             text = table.render(page);
         }
         text.push_str(&format!(
-            "{:<8} {} of {}, {}; {} kept\n",
+            "{:<8} {} of {}, {}\n",
             self.mode,
             self.deleted.len(),
             count(self.deleted.len() + self.kept.len(), "snapshot"),
             size_words(self.freed_bytes),
-            self.kept.len(),
         ));
         text
     }
