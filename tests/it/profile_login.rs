@@ -210,6 +210,30 @@ fn another_account_than_the_profiles_is_kept_as_its_own() {
 }
 
 #[test]
+fn of_two_profiles_of_one_account_one_keeps_the_login_and_nobody_else_signed_in() {
+    let (env, _) = world("");
+    let mut bob = Person::named("bob");
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "a"]).code(0);
+    let by_email = "email = \"bob@example.com\"\n";
+    env.write(".codex-manager/profiles/work/profile.toml", by_email);
+    "2026-04-15T00:00:00Z".clone_into(&mut bob.last_refresh);
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "work"])
+        .code(0)
+        .stdout("signed-in  bob@example.com\nprofile    a\nuse it     `codex-manager use a`\n")
+        .stderr(&format!(
+            "{NOTE}warning: bob@example.com has the profile `a` already: the login is kept there, and the profile `work` \
+             stays as it is\n"
+        ));
+    assert_eq!(auth_of(&env, "a"), bob.auth_json());
+    // By its login it is of one workspace, whatever it says.
+    let team = bob.clone().in_workspace("ws-team");
+    env.write(".codex-manager/profiles/work/auth.json", &team.auth_json());
+    run(&env, &["profile", "login", "work"]).code(12);
+}
+
+#[test]
 fn where_nobody_signs_in_nothing_changes() {
     let (env, _) = world("echo 'no, thank you' >&2; exit 7");
     let before = env.tree("");

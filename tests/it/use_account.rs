@@ -300,6 +300,40 @@ fn a_profile_of_which_little_is_said_is_known_by_its_login() {
 }
 
 #[test]
+fn a_profile_by_email_alone_never_means_the_other_workspace() {
+    let (env, alice, _) = world();
+    let team = alice.clone().in_workspace("ws-team");
+    backed_up(&env, &team);
+    let path = format!("{PROFILES}/alice-2/profile.toml");
+    env.write(&path, "email = \"alice@example.com\"\n");
+    used(&env, &["alice"]);
+    used(&env, &["alice-2"]);
+    assert_eq!(env.read(LIVE), team.auth_json());
+    // Without a login it may mean either.
+    used(&env, &["bob"]);
+    env.write(&path, "email = \"alice@example.com\"\n");
+    fs::remove_file(env.path(&format!("{PROFILES}/alice-2/auth.json"))).expect("removes");
+    refused(&env, &["use", "alice-2"], 2).stderr(
+        "error: `alice-2` is more than one account: alice@example.com (ws-alice), profile `alice`; alice@example.com \
+         (ws-team), profile `alice-3`\nhint: name the profile instead\n",
+    );
+}
+
+#[test]
+fn a_kept_login_that_a_wrong_clock_dated_does_not_hide_a_newer_one_of_a_snapshot() {
+    let (env, alice, _) = world();
+    env.write(LIVE, &renewed(&alice, 18));
+    env.write("status.txt", &alice.panel(50, "15:55 on 21 Apr"));
+    env.run(&BACKUP).code(0).stderr("");
+    used(&env, &["bob"]);
+    let mut ahead = alice.clone();
+    "2100-01-01T00:00:00Z".clone_into(&mut ahead.last_refresh);
+    env.write(&format!("{PROFILES}/alice/auth.json"), &ahead.auth_json());
+    assert_eq!(used(&env, &["alice"])["auth_source"], "archive");
+    assert_eq!(env.read(LIVE), renewed(&alice, 18));
+}
+
+#[test]
 fn an_account_that_another_home_has_too_is_warned_of_and_its_login_there_counts() {
     let (env, alice, bob) = world();
     let other = env.path("other").display().to_string();

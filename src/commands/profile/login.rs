@@ -9,6 +9,7 @@ use crate::codex::login;
 use crate::codex::program::Home;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::metadata::Account;
 use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
 use crate::profiles::view::{All, View};
 use crate::profiles::{Profile, names};
@@ -64,7 +65,12 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     let all = ctx.all_profiles()?;
     let found = all.meant(&name)?;
     let profile = all.view(found, ctx.now, &ctx.zone);
-    if let Some(existing) = wanted.existing.filter(|_| name != wanted.name) {
+    let is_theirs = |of: &Account| of.may_be(&found.profile.account());
+    let is_existing = wanted.existing.is_some();
+    if let Some((existing, _)) = wanted
+        .existing
+        .filter(|(_, of)| name != wanted.name && !is_theirs(of))
+    {
         return Err(Error::new(
             Kind::AccountMismatch,
             format!(
@@ -79,10 +85,14 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
         ));
     }
     if name != wanted.name {
+        let other = if is_existing {
+            format!("the profile `{}` stays as it is", wanted.name)
+        } else {
+            format!("there is no profile `{}`", wanted.name)
+        };
         ctx.ui.warn(&format!(
-            "{} has the profile `{name}` already: the login is kept there, and there is no profile `{}`",
-            profile.called().unwrap_or("the account"),
-            wanted.name
+            "{} has the profile `{name}` already: the login is kept there, and {other}",
+            profile.called().unwrap_or("the account")
         ));
     }
     ctx.ui.done(&Answer {
@@ -96,18 +106,23 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
 struct Wanted {
     /// What it is called, or is to be called.
     name: String,
-    /// What it says, where it exists.
-    existing: Option<Profile>,
+    /// What it says, where it exists, and whose it is, as the login in it tells.
+    existing: Option<(Profile, Account)>,
 }
 
 impl Wanted {
     /// The one that is meant by `name`; a new one of that name where none is.
     fn of(all: &All, name: &str) -> Result<Self> {
         match all.meant(name) {
-            Ok(found) => Ok(Self {
-                name: found.profile.name.clone(),
-                existing: Some(found.profile.clone()),
-            }),
+            Ok(found) => {
+                let login = found.login.as_ref().ok().and_then(Option::as_ref);
+                let of =
+                    login.map_or_else(|| found.profile.account(), |login| login.account.clone());
+                Ok(Self {
+                    name: found.profile.name.clone(),
+                    existing: Some((found.profile.clone(), of)),
+                })
+            }
             Err(error) if error.kind() == Kind::NotFound => {
                 names::check_name(&all.profiles, &Profile::default(), name)?;
                 Ok(Self {
