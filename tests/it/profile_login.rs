@@ -210,6 +210,23 @@ fn another_account_than_the_profiles_is_kept_as_its_own() {
 }
 
 #[test]
+fn who_signs_in_after_the_clock_went_back_has_the_newest_login() {
+    let (mut env, _) = world("");
+    let mut bob = Person::named("bob");
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "work"]).code(0);
+    env.set_now("2026-04-01T12:00:00Z");
+    "2026-04-01T11:59:00Z".clone_into(&mut bob.last_refresh);
+    does(&env, &signs_in(&env, &bob));
+    for name in ["work", "another"] {
+        run(&env, &["profile", "login", name, "--quiet"]).code(0);
+        assert_eq!(auth_of(&env, "work"), bob.auth_json());
+        "2026-04-01T11:58:00Z".clone_into(&mut bob.last_refresh);
+        does(&env, &signs_in(&env, &bob));
+    }
+}
+
+#[test]
 fn of_two_profiles_of_one_account_one_keeps_the_login_and_nobody_else_signed_in() {
     let (env, _) = world("");
     let mut bob = Person::named("bob");

@@ -10,6 +10,7 @@ use crate::codex::program::Home;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::Account;
+use crate::profiles::credentials;
 use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
 use crate::profiles::view::{All, View};
 use crate::profiles::{Profile, names};
@@ -43,7 +44,9 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     let home = {
         let (lock, _held) = ctx.lock(COMMAND)?;
         let of = (Purpose::Login, wanted.name.as_str());
-        PrivateHome::make(&ctx.paths.tmp(), &lock, of, &settings, None)?
+        // Whoever signs in has the newest login, also where the clock went back.
+        let replaced = credentials::sha256_of_all(&ctx.paths.profiles());
+        PrivateHome::make(&ctx.paths.tmp(), &lock, of, &settings, (&replaced, None))?
     };
     ctx.ui.note(&format!(
         "`codex login` runs for the profile `{}`; `{}` stays as it is",
