@@ -157,6 +157,12 @@ pub fn settings(codex_home: &Path) -> Result<String> {
     })
 }
 
+/// Whether there is any home below `tmp`: a killed run may have left it.
+pub fn is_any(tmp: &Path) -> bool {
+    let mut listing = fs::read_dir(tmp).into_iter().flatten().flatten();
+    listing.any(|entry| entry.file_name().to_str().and_then(parts_of).is_some())
+}
+
 /// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
 pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
     let listing = fs::read_dir(tmp).into_iter().flatten().flatten();

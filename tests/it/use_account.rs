@@ -354,6 +354,35 @@ fn an_account_that_another_home_has_too_is_warned_of_and_its_login_there_counts(
 }
 
 #[test]
+fn the_usual_home_counts_where_nobody_noted_who_is_signed_in_there() {
+    let (env, alice, _) = world();
+    fs::remove_file(env.path(".codex-manager/cooldown.json")).expect("removes");
+    env.write(LIVE, &renewed(&alice, 17));
+    let other = env.path("other").display().to_string();
+    env.run(&["use", "alice", "--codex-home", &other])
+        .code(0)
+        .stderr(
+            "warning: alice@example.com is signed in to `~/.codex` too: as soon as Codex renews the login in one of them, the \
+             other's no longer signs in\n",
+        );
+    assert_eq!(env.read("other/auth.json"), renewed(&alice, 17));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_that_a_killed_run_left_is_found() {
+    let (env, _, _) = world();
+    let carol = Person::named("carol");
+    let left = ".codex-manager/tmp/login-work-AbCdEf";
+    env.write(&format!("{left}/auth.json"), &carol.auth_json());
+    env.run(&["use", "work"]).code(0).stderr(
+        "warning: a run that was cut short left a login of carol@example.com: it is kept in the profile `work` now\n",
+    );
+    assert_eq!(env.read(LIVE), carol.auth_json());
+    assert!(!env.path(left).exists());
+}
+
+#[test]
 fn an_account_without_a_login_is_told() {
     let (env, _, _) = world();
     env.write(
