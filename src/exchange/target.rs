@@ -25,7 +25,8 @@ pub fn account(ctx: &Ctx, known: &[Known], name: &str) -> Result<Account> {
                 Kind::NotFound => nobody(name),
                 _ => error,
             })?;
-            let account = account_of(&found, meant);
+            let found_meant = found.iter().find(|one| one.profile.name == meant.name);
+            let account = found_meant.map_or_else(|| meant.account(), Found::account);
             whole(&account, known).map_err(|several| ambiguous(name, &several, &found))
         }
         several => Err(ambiguous(name, several, &found)),
@@ -63,17 +64,6 @@ pub fn before(evidence: &Evidence, home: &Path, now: Option<&Account>) -> Result
             "name the account; `codex-manager cooldown` shows all of them",
         )
     })
-}
-
-/// Whose a profile is; where it does not say that exactly, as the login in it does.
-fn account_of(found: &[Found], profile: &Profile) -> Account {
-    let account = profile.account();
-    let found = found.iter().find(|one| one.profile.name == profile.name);
-    let login = found.and_then(|found| found.login.as_ref().ok()?.as_ref());
-    match login.filter(|_| !account.is_exact()) {
-        Some(login) => login.account.clone(),
-        None => account,
-    }
 }
 
 /// The account with what else is known of it; the error is those that it may be, where these are several.

@@ -68,7 +68,7 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     let all = ctx.all_profiles()?;
     let found = all.meant(&name)?;
     let profile = all.view(found, ctx.now, &ctx.zone);
-    let is_theirs = |of: &Account| of.may_be(&found.profile.account());
+    let is_theirs = |of: &Account| of.may_be(&found.account());
     let is_existing = wanted.existing.is_some();
     if let Some((existing, _)) = wanted
         .existing
@@ -109,7 +109,7 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
 struct Wanted {
     /// What it is called, or is to be called.
     name: String,
-    /// What it says, where it exists, and whose it is, as the login in it tells.
+    /// What it says, where it exists, and whose it is.
     existing: Option<(Profile, Account)>,
 }
 
@@ -117,15 +117,10 @@ impl Wanted {
     /// The one that is meant by `name`; a new one of that name where none is.
     fn of(all: &All, name: &str) -> Result<Self> {
         match all.meant(name) {
-            Ok(found) => {
-                let login = found.login.as_ref().ok().and_then(Option::as_ref);
-                let of =
-                    login.map_or_else(|| found.profile.account(), |login| login.account.clone());
-                Ok(Self {
-                    name: found.profile.name.clone(),
-                    existing: Some((found.profile.clone(), of)),
-                })
-            }
+            Ok(found) => Ok(Self {
+                name: found.profile.name.clone(),
+                existing: Some((found.profile.clone(), found.account())),
+            }),
             Err(error) if error.kind() == Kind::NotFound => {
                 names::check_name(&all.profiles, &Profile::default(), name)?;
                 Ok(Self {
