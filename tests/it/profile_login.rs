@@ -227,6 +227,20 @@ fn who_signs_in_after_the_clock_went_back_has_the_newest_login() {
 }
 
 #[test]
+fn a_login_that_could_not_be_kept_is_not_begun() {
+    let (env, _) = world("touch ran");
+    let path = ".codex-manager/profiles/work/auth.json";
+    env.write(path, "{");
+    let before = env.tree("");
+    run(&env, &["profile", "login", "work"]).code(1).stdout("").stderr(
+        "error: the kept login `~/.codex-manager/profiles/work/auth.json` cannot be used: it is no login of Codex (line 1, \
+         column 1)\nhint: move that file away, and run the command again\n",
+    );
+    assert_eq!(env.tree(""), before);
+    assert!(!env.beside_home("noted").exists());
+}
+
+#[test]
 fn of_two_profiles_of_one_account_one_keeps_the_login_and_nobody_else_signed_in() {
     let (env, _) = world("");
     let mut bob = Person::named("bob");

@@ -13,7 +13,7 @@ use crate::metadata::Account;
 use crate::profiles::credentials;
 use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
 use crate::profiles::view::{All, View};
-use crate::profiles::{Profile, names};
+use crate::profiles::{Found, Profile, names};
 use crate::ui::table::lines;
 use crate::ui::{Page, Report};
 
@@ -117,6 +117,14 @@ impl Wanted {
     /// The one that is meant by `name`; a new one of that name where none is.
     fn of(all: &All, name: &str) -> Result<Self> {
         match all.meant(name) {
+            // Nothing could be kept in its place.
+            Ok(Found {
+                login: Err(problem),
+                ..
+            }) => Err(Error::other(
+                problem,
+                "move that file away, and run the command again",
+            )),
             Ok(found) => Ok(Self {
                 name: found.profile.name.clone(),
                 existing: Some((found.profile.clone(), found.account())),
