@@ -97,6 +97,16 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whose it is; where the profile does not say that exactly, as the login in it does.
+    pub fn account(&self) -> Account {
+        let account = self.profile.account();
+        let login = self.login.as_ref().ok().and_then(Option::as_ref);
+        match login.filter(|_| !account.is_exact()) {
+            Some(login) => login.account.clone(),
+            None => account,
+        }
+    }
+
     /// What is wrong with it, in words.
     pub fn problems(&self) -> impl Iterator<Item = &String> {
         self.broken.iter().chain(self.login.as_ref().err())

@@ -133,7 +133,9 @@ fn may_be_fresher(
         return true;
     };
     let sidecar = &snapshot.sidecar;
+    // One that a wrong clock noted says nothing.
     let known = best.login.refreshed_at(&ctx.zone);
+    let known = known.filter(|known| *known <= ctx.latest());
     let told = sidecar.login_refreshed_at.or(
         // Nothing in it is newer than itself.
         sidecar

@@ -18,7 +18,7 @@ use crate::evidence::{Evidence, Reach};
 use crate::fsutil;
 use crate::live;
 use crate::metadata::Account;
-use crate::profiles::credentials;
+use crate::profiles::{credentials, private_home};
 use crate::snapshots::Snapshot;
 
 /// How to do it.
@@ -37,6 +37,10 @@ pub struct How<'a> {
 /// What has to be known for it.
 pub fn evidence(ctx: &Ctx, how: How) -> Result<Evidence> {
     if !how.dry_run {
+        // First of all what a killed run left: it may be the only login of the account that is asked for.
+        if private_home::is_any(&ctx.paths.tmp()) {
+            drop(ctx.lock("use")?);
+        }
         ctx.mend_home(&ctx.paths.codex_home)?;
     }
     let reach = Reach::Newest {
@@ -191,6 +195,8 @@ fn check_home(ctx: &Ctx, home: &Path) -> Result<()> {
 fn elsewhere(ctx: &Ctx, evidence: &Evidence, account: &Account) -> Vec<PathBuf> {
     let this = fsutil::real(&ctx.paths.codex_home);
     let mut homes = evidence.registry.homes_of(account, &this);
+    let usual = ctx.usual_codex_home().map(|home| fsutil::real(&home));
+    homes.extend(usual.filter(|usual| *usual != this && !homes.contains(usual)));
     homes.retain(|home| {
         let login = home::read_login(home).ok().flatten();
         login.is_some_and(|(_, login)| login.account.is_same_as(account))

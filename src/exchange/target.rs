@@ -24,8 +24,10 @@ pub fn account(ctx: &Ctx, known: &[Known], name: &str) -> Result<Account> {
             let meant = profiles::meant(&profiles, name).map_err(|error| match error.kind() {
                 Kind::NotFound => nobody(name),
                 _ => error,
-            });
-            Ok(whole(meant?, known))
+            })?;
+            let found_meant = found.iter().find(|one| one.profile.name == meant.name);
+            let account = found_meant.map_or_else(|| meant.account(), Found::account);
+            whole(&account, known).map_err(|several| ambiguous(name, &several, &found))
         }
         several => Err(ambiguous(name, several, &found)),
     }
@@ -64,13 +66,21 @@ pub fn before(evidence: &Evidence, home: &Path, now: Option<&Account>) -> Result
     })
 }
 
-/// The account of a profile, with what else is known of it.
-fn whole(profile: &Profile, known: &[Known]) -> Account {
-    let account = profile.account();
-    let mut others = known.iter().map(|known| &known.account);
-    let same = others.clone().find(|known| known.is_same_as(&account));
-    let same = same.or_else(|| others.find(|known| known.may_be(&account)));
-    same.cloned().unwrap_or(account)
+/// The account with what else is known of it; the error is those that it may be, where these are several.
+fn whole<'a>(
+    account: &Account,
+    known: &'a [Known],
+) -> std::result::Result<Account, Vec<&'a Known>> {
+    if let Some(same) = known.iter().find(|one| one.account.is_same_as(account)) {
+        return Ok(same.account.clone());
+    }
+    let may_be = known.iter().filter(|one| one.account.may_be(account));
+    let may_be: Vec<&Known> = may_be.collect();
+    match may_be.as_slice() {
+        [] => Ok(account.clone()),
+        [only] => Ok(only.account.clone()),
+        _ => Err(may_be),
+    }
 }
 
 fn nobody(name: &str) -> Error {

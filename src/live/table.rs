@@ -350,7 +350,7 @@ fn home_for(ctx: &Ctx, asking: &Asking, account: &Account) -> Result<(PrivateHom
         &lock,
         (Purpose::Probe, &kept.profile),
         &settings,
-        Some(&kept.bytes),
+        (&[credentials::sha256(&kept.bytes)], Some(&kept.bytes)),
     )?;
     Ok((home, kept.login))
 }

@@ -38,8 +38,9 @@ pub struct Incoming<'a> {
     /// What a profile that is made for it is to be called, where the person said so; one of that name that names nobody is
     /// taken for it.
     pub name: Option<&'a str>,
-    /// The SHA-256 of the login that it is a renewal of, which it replaces whatever the clocks say.
-    pub renews: Option<&'a str>,
+    /// The SHA-256 of the login that it is a renewal of, or of those that were kept before it was made, which it replaces
+    /// whatever the clocks say.
+    pub replaces: &'a [&'a str],
 }
 
 /// A login that is kept.
@@ -80,7 +81,7 @@ pub fn keep(
         bytes,
         login,
         name: None,
-        renews: None,
+        replaces: &[],
     };
     keep_incoming(dir, lock, &incoming, known, latest)
 }
@@ -136,8 +137,8 @@ fn keep_in(
         Err(reason) => return Ok(Kept::Refused(reason)),
     };
     let is_newer = standing.as_ref().is_none_or(|(kept, of)| {
-        let is_renewed = || incoming.renews == Some(&*sha256(kept));
-        kept != bytes && (is_renewed() || of.freshness(latest) < login.freshness(latest))
+        let is_replaced = || incoming.replaces.contains(&&*sha256(kept));
+        kept != bytes && (is_replaced() || of.freshness(latest) < login.freshness(latest))
     });
     let is_kept = is_newer || standing.is_some_and(|(kept, _)| kept == bytes);
     is_told |= !fsutil::exists(&place.join(PROFILE_TOML))?;
@@ -183,9 +184,18 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
     (freshest, problems)
 }
 
-/// What [`Incoming::renews`] tells a login by.
+/// What [`Incoming::replaces`] tells a login by.
 pub fn sha256(bytes: &[u8]) -> String {
     fsutil::hex(&Sha256::digest(bytes))
+}
+
+/// The same of every login that is kept below `dir`.
+pub fn sha256_of_all(dir: &Path) -> Vec<String> {
+    let names = names_in(dir).into_iter();
+    let read = |name| fsutil::read_if_present(&dir.join(name).join(AUTH_JSON), auth::MOST_BYTES);
+    names
+        .filter_map(|name| Some(sha256(&read(name).ok()??)))
+        .collect()
 }
 
 /// The names of the profiles below `dir` that hold a login of `account`, sorted.

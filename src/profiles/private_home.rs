@@ -19,10 +19,10 @@ use crate::lock::{DirLock, Lock};
 use crate::metadata::Account;
 use crate::timeutil::Stamp;
 
-/// What the file is called that tells which login a home was given, by its SHA-256.
+/// What the file is called that tells which logins the one that comes to stand in a home replaces, by their SHA-256.
 const GIVEN: &str = ".codex-manager-given";
 
-/// The largest settings file that is read.
+/// The largest settings file that is read, and the largest list of logins.
 const MOST_SETTINGS: u64 = 4 << 20;
 
 /// How many letters stand at the end of a home's name, so that it is no other's.
@@ -89,14 +89,15 @@ pub struct Keeper<'a> {
 }
 
 impl PrivateHome {
-    /// Makes one below `tmp` for the profile of that name, with these settings and a copy of this login. The caller holds
-    /// the manager home's lock, so that nobody takes it for one that was left.
+    /// Makes one below `tmp` for the profile of that name, with these settings and a copy of this login. What comes to stand
+    /// in it replaces those of `replaced`, which are told by their SHA-256. The caller holds the manager home's lock, so that
+    /// nobody takes it for one that was left.
     pub fn make(
         tmp: &Path,
         _lock: &Lock,
         (purpose, profile): (Purpose, &str),
         settings: &str,
-        auth_json: Option<&[u8]>,
+        (replaced, auth_json): (&[String], Option<&[u8]>),
     ) -> Result<Self> {
         fsutil::create_private_dir(tmp)?;
         let prefix = format!("{}{profile}-", purpose.prefix());
@@ -111,9 +112,8 @@ impl PrivateHome {
             )
         })?;
         fsutil::write_atomically(&made.path().join(CONFIG_TOML), settings.as_bytes())?;
+        fsutil::write_atomically(&made.path().join(GIVEN), replaced.join("\n").as_bytes())?;
         if let Some(bytes) = auth_json {
-            let given = credentials::sha256(bytes);
-            fsutil::write_atomically(&made.path().join(GIVEN), given.as_bytes())?;
             fsutil::write_atomically(&made.path().join(AUTH_JSON), bytes)?;
         }
         fsutil::sync_dir(tmp)?;
@@ -155,6 +155,12 @@ pub fn settings(codex_home: &Path) -> Result<String> {
             "mend it: it may say how to reach ChatGPT",
         )
     })
+}
+
+/// Whether there is any home below `tmp`: a killed run may have left it.
+pub fn is_any(tmp: &Path) -> bool {
+    let mut listing = fs::read_dir(tmp).into_iter().flatten().flatten();
+    listing.any(|entry| entry.file_name().to_str().and_then(parts_of).is_some())
 }
 
 /// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
@@ -217,14 +223,15 @@ fn take_in(path: &Path, purpose: Purpose, profile: &str, keeper: &Keeper) -> Tak
         }
         Err(error) => return stays(&error.to_string()),
     };
-    let given = fsutil::read_if_present(&path.join(GIVEN), 1 << 10);
+    let given = fsutil::read_if_present(&path.join(GIVEN), MOST_SETTINGS);
     let given = given.ok().flatten();
     let given = given.and_then(|bytes| String::from_utf8(bytes).ok());
+    let given: Vec<&str> = given.iter().flat_map(|given| given.lines()).collect();
     let incoming = Incoming {
         bytes: &bytes,
         login: &login,
         name: (purpose == Purpose::Login).then_some(profile),
-        renews: given.as_deref(),
+        replaces: &given,
     };
     let tried = credentials::keep_incoming(
         keeper.profiles,

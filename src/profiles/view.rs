@@ -53,7 +53,7 @@ impl All {
     pub fn view(&self, found: &Found, now: Stamp, zone: &Zone) -> View {
         let profile = found.profile.clone();
         let login = found.login.as_ref().ok().and_then(Option::as_ref);
-        let account = profile.account();
+        let account = found.account();
         let active = self.active.as_ref();
         View {
             active: active.is_some_and(|active| account.may_be(active)),

@@ -683,6 +683,32 @@ fn a_profile_goes_only_when_somebody_says_so_and_is_told_what_is_lost() {
 }
 
 #[test]
+fn another_workspace_of_the_email_is_not_the_account_of_a_profile_by_email_alone() {
+    let (env, alice, _) = world();
+    // Alice is signed in; the login of her team lies here alone.
+    env.write(&toml("alice-2"), "email = \"alice@example.com\"\n");
+    env.run(&["profile", "remove", "alice-2", "--dry-run", "--quiet"])
+        .code(0)
+        .stderr(
+            "warning: nothing else is known to hold a login of alice@example.com: to use it again somebody must sign in\n",
+        );
+    let shown = |name: &str| env.run(&["profile", "show", name, "--json"]).code(0).json();
+    assert_eq!(shown("alice-2")["active"], false);
+    let team = env.read(&format!("{PROFILES}/alice-2/auth.json"));
+    env.write(".codex/auth.json", &team);
+    assert_eq!(shown("alice-2")["active"], true);
+    assert_eq!(shown("alice")["active"], false);
+    let told = env
+        .run(&["profile", "remove", "alice-2", "--dry-run"])
+        .code(0);
+    assert_eq!(
+        told.stderr,
+        "`~/.codex/auth.json` holds a login of alice@example.com that is as fresh\n"
+    );
+    assert_ne!(team, alice.auth_json());
+}
+
+#[test]
 fn what_cannot_be_read_is_removed_by_the_name_of_its_directory() {
     let (env, ..) = world();
     env.write(&toml("odd"), "pausd = true\n");

@@ -210,6 +210,61 @@ fn another_account_than_the_profiles_is_kept_as_its_own() {
 }
 
 #[test]
+fn who_signs_in_after_the_clock_went_back_has_the_newest_login() {
+    let (mut env, _) = world("");
+    let mut bob = Person::named("bob");
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "work"]).code(0);
+    env.set_now("2026-04-01T12:00:00Z");
+    "2026-04-01T11:59:00Z".clone_into(&mut bob.last_refresh);
+    does(&env, &signs_in(&env, &bob));
+    for name in ["work", "another"] {
+        run(&env, &["profile", "login", name, "--quiet"]).code(0);
+        assert_eq!(auth_of(&env, "work"), bob.auth_json());
+        "2026-04-01T11:58:00Z".clone_into(&mut bob.last_refresh);
+        does(&env, &signs_in(&env, &bob));
+    }
+}
+
+#[test]
+fn a_login_that_could_not_be_kept_is_not_begun() {
+    let (env, _) = world("touch ran");
+    let path = ".codex-manager/profiles/work/auth.json";
+    env.write(path, "{");
+    let before = env.tree("");
+    run(&env, &["profile", "login", "work"]).code(1).stdout("").stderr(
+        "error: the kept login `~/.codex-manager/profiles/work/auth.json` cannot be used: it is no login of Codex (line 1, \
+         column 1)\nhint: move that file away, and run the command again\n",
+    );
+    assert_eq!(env.tree(""), before);
+    assert!(!env.beside_home("noted").exists());
+}
+
+#[test]
+fn of_two_profiles_of_one_account_one_keeps_the_login_and_nobody_else_signed_in() {
+    let (env, _) = world("");
+    let mut bob = Person::named("bob");
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "a"]).code(0);
+    let by_email = "email = \"bob@example.com\"\n";
+    env.write(".codex-manager/profiles/work/profile.toml", by_email);
+    "2026-04-15T00:00:00Z".clone_into(&mut bob.last_refresh);
+    does(&env, &signs_in(&env, &bob));
+    run(&env, &["profile", "login", "work"])
+        .code(0)
+        .stdout("signed-in  bob@example.com\nprofile    a\nuse it     `codex-manager use a`\n")
+        .stderr(&format!(
+            "{NOTE}warning: bob@example.com has the profile `a` already: the login is kept there, and the profile `work` \
+             stays as it is\n"
+        ));
+    assert_eq!(auth_of(&env, "a"), bob.auth_json());
+    // By its login it is of one workspace, whatever it says.
+    let team = bob.clone().in_workspace("ws-team");
+    env.write(".codex-manager/profiles/work/auth.json", &team.auth_json());
+    run(&env, &["profile", "login", "work"]).code(12);
+}
+
+#[test]
 fn where_nobody_signs_in_nothing_changes() {
     let (env, _) = world("echo 'no, thank you' >&2; exit 7");
     let before = env.tree("");

@@ -300,6 +300,40 @@ fn a_profile_of_which_little_is_said_is_known_by_its_login() {
 }
 
 #[test]
+fn a_profile_by_email_alone_never_means_the_other_workspace() {
+    let (env, alice, _) = world();
+    let team = alice.clone().in_workspace("ws-team");
+    backed_up(&env, &team);
+    let path = format!("{PROFILES}/alice-2/profile.toml");
+    env.write(&path, "email = \"alice@example.com\"\n");
+    used(&env, &["alice"]);
+    used(&env, &["alice-2"]);
+    assert_eq!(env.read(LIVE), team.auth_json());
+    // Without a login it may mean either.
+    used(&env, &["bob"]);
+    env.write(&path, "email = \"alice@example.com\"\n");
+    fs::remove_file(env.path(&format!("{PROFILES}/alice-2/auth.json"))).expect("removes");
+    refused(&env, &["use", "alice-2"], 2).stderr(
+        "error: `alice-2` is more than one account: alice@example.com (ws-alice), profile `alice`; alice@example.com \
+         (ws-team), profile `alice-3`\nhint: name the profile instead\n",
+    );
+}
+
+#[test]
+fn a_kept_login_that_a_wrong_clock_dated_does_not_hide_a_newer_one_of_a_snapshot() {
+    let (env, alice, _) = world();
+    env.write(LIVE, &renewed(&alice, 18));
+    env.write("status.txt", &alice.panel(50, "15:55 on 21 Apr"));
+    env.run(&BACKUP).code(0).stderr("");
+    used(&env, &["bob"]);
+    let mut ahead = alice.clone();
+    "2100-01-01T00:00:00Z".clone_into(&mut ahead.last_refresh);
+    env.write(&format!("{PROFILES}/alice/auth.json"), &ahead.auth_json());
+    assert_eq!(used(&env, &["alice"])["auth_source"], "archive");
+    assert_eq!(env.read(LIVE), renewed(&alice, 18));
+}
+
+#[test]
 fn an_account_that_another_home_has_too_is_warned_of_and_its_login_there_counts() {
     let (env, alice, bob) = world();
     let other = env.path("other").display().to_string();
@@ -317,6 +351,35 @@ fn an_account_that_another_home_has_too_is_warned_of_and_its_login_there_counts(
     env.write("other/auth.json", &bob.auth_json());
     used(&env, &["-"]);
     used(&env, &["-"]);
+}
+
+#[test]
+fn the_usual_home_counts_where_nobody_noted_who_is_signed_in_there() {
+    let (env, alice, _) = world();
+    fs::remove_file(env.path(".codex-manager/cooldown.json")).expect("removes");
+    env.write(LIVE, &renewed(&alice, 17));
+    let other = env.path("other").display().to_string();
+    env.run(&["use", "alice", "--codex-home", &other])
+        .code(0)
+        .stderr(
+            "warning: alice@example.com is signed in to `~/.codex` too: as soon as Codex renews the login in one of them, the \
+             other's no longer signs in\n",
+        );
+    assert_eq!(env.read("other/auth.json"), renewed(&alice, 17));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_that_a_killed_run_left_is_found() {
+    let (env, _, _) = world();
+    let carol = Person::named("carol");
+    let left = ".codex-manager/tmp/login-work-AbCdEf";
+    env.write(&format!("{left}/auth.json"), &carol.auth_json());
+    env.run(&["use", "work"]).code(0).stderr(
+        "warning: a run that was cut short left a login of carol@example.com: it is kept in the profile `work` now\n",
+    );
+    assert_eq!(env.read(LIVE), carol.auth_json());
+    assert!(!env.path(left).exists());
 }
 
 #[test]

@@ -9,9 +9,11 @@ use crate::codex::login;
 use crate::codex::program::Home;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::metadata::Account;
+use crate::profiles::credentials;
 use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
 use crate::profiles::view::{All, View};
-use crate::profiles::{Profile, names};
+use crate::profiles::{Found, Profile, names};
 use crate::ui::table::lines;
 use crate::ui::{Page, Report};
 
@@ -42,7 +44,9 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     let home = {
         let (lock, _held) = ctx.lock(COMMAND)?;
         let of = (Purpose::Login, wanted.name.as_str());
-        PrivateHome::make(&ctx.paths.tmp(), &lock, of, &settings, None)?
+        // Whoever signs in has the newest login, also where the clock went back.
+        let replaced = credentials::sha256_of_all(&ctx.paths.profiles());
+        PrivateHome::make(&ctx.paths.tmp(), &lock, of, &settings, (&replaced, None))?
     };
     ctx.ui.note(&format!(
         "`codex login` runs for the profile `{}`; `{}` stays as it is",
@@ -64,7 +68,12 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     let all = ctx.all_profiles()?;
     let found = all.meant(&name)?;
     let profile = all.view(found, ctx.now, &ctx.zone);
-    if let Some(existing) = wanted.existing.filter(|_| name != wanted.name) {
+    let is_theirs = |of: &Account| of.may_be(&found.account());
+    let is_existing = wanted.existing.is_some();
+    if let Some((existing, _)) = wanted
+        .existing
+        .filter(|(_, of)| name != wanted.name && !is_theirs(of))
+    {
         return Err(Error::new(
             Kind::AccountMismatch,
             format!(
@@ -79,10 +88,14 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
         ));
     }
     if name != wanted.name {
+        let other = if is_existing {
+            format!("the profile `{}` stays as it is", wanted.name)
+        } else {
+            format!("there is no profile `{}`", wanted.name)
+        };
         ctx.ui.warn(&format!(
-            "{} has the profile `{name}` already: the login is kept there, and there is no profile `{}`",
-            profile.called().unwrap_or("the account"),
-            wanted.name
+            "{} has the profile `{name}` already: the login is kept there, and {other}",
+            profile.called().unwrap_or("the account")
         ));
     }
     ctx.ui.done(&Answer {
@@ -96,17 +109,25 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
 struct Wanted {
     /// What it is called, or is to be called.
     name: String,
-    /// What it says, where it exists.
-    existing: Option<Profile>,
+    /// What it says, where it exists, and whose it is.
+    existing: Option<(Profile, Account)>,
 }
 
 impl Wanted {
     /// The one that is meant by `name`; a new one of that name where none is.
     fn of(all: &All, name: &str) -> Result<Self> {
         match all.meant(name) {
+            // Nothing could be kept in its place.
+            Ok(Found {
+                login: Err(problem),
+                ..
+            }) => Err(Error::other(
+                problem,
+                "move that file away, and run the command again",
+            )),
             Ok(found) => Ok(Self {
                 name: found.profile.name.clone(),
-                existing: Some(found.profile.clone()),
+                existing: Some((found.profile.clone(), found.account())),
             }),
             Err(error) if error.kind() == Kind::NotFound => {
                 names::check_name(&all.profiles, &Profile::default(), name)?;

@@ -116,7 +116,7 @@ struct Elsewhere {
 }
 
 fn elsewhere(ctx: &Ctx, found: &Found) -> Result<Vec<Elsewhere>> {
-    let account = found.profile.account();
+    let account = found.account();
     let latest = ctx.latest();
     let kept = found.login.as_ref().ok().and_then(Option::as_ref);
     let live = home::read_login(&ctx.paths.codex_home).ok().flatten();
