@@ -214,6 +214,14 @@ impl Planner<'_> {
                 "put the file itself there, or restore into the directory it links to with `--dest-dir`",
             ));
         }
+        if let Some(database) = home::database_beside(&path)
+            && !self.captured.contains(database)
+            && fsutil::exists(&self.home_dir.join(database))?
+        {
+            // The log of another moment would spoil a database that stays.
+            self.plan.kept.extend(new.map(|_| path));
+            return Ok(());
+        }
         let Some(standing) = standing else {
             if new.is_some() && !home::is_passing(&path, true) {
                 self.push(path, Action::Add);

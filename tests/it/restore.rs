@@ -542,6 +542,59 @@ fn what_a_snapshot_left_out_on_request_stays_in_place() {
     assert_eq!(env.read(".codex/config.toml"), "model = \"made-up\"\n");
 }
 
+#[test]
+fn a_pattern_for_logs_alone_keeps_none_beside_a_restored_database() {
+    let (env, _) = world();
+    env.write(".codex/state_5.sqlite", "old database");
+    env.run(&[&BACKUP[..], &["--exclude", "*-wal"]].concat())
+        .code(3);
+    env.write(".codex/state_5.sqlite", "new database");
+    env.write(".codex/state_5.sqlite-wal", "new log");
+    let before = home(&env);
+    env.run(&BY_EMAIL).code(0);
+    assert_eq!(env.read(".codex/state_5.sqlite"), "old database");
+    assert!(!env.path(".codex/state_5.sqlite-wal").exists());
+    env.run(&["restore", "--undo", "--yes"]).code(0);
+    assert_eq!(home(&env), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_and_its_log_stay_together_where_one_of_them_was_not_captured() {
+    const DATABASE: &str = ".codex/state_5.sqlite";
+    const LOG: &str = ".codex/state_5.sqlite-wal";
+    let taken_with_a_link_for = |link: &str, other: &str| {
+        let (env, _) = world();
+        env.write(other, "old");
+        std::os::unix::fs::symlink("nowhere", env.path(link)).expect("links");
+        env.ran(&mut env.command(&BACKUP), &BACKUP);
+        fs::remove_file(env.path(link)).expect("removes");
+        env
+    };
+    // Its own log goes, since it goes itself.
+    let env = taken_with_a_link_for(LOG, DATABASE);
+    env.write(DATABASE, "new");
+    env.write(LOG, "new log");
+    env.run(&BY_EMAIL).code(0);
+    assert_eq!(env.read(DATABASE), "old");
+    assert!(!env.path(LOG).exists());
+    // And one that stays gets no other's, whether or not it has one.
+    for log in [Some("new log"), None] {
+        let env = taken_with_a_link_for(DATABASE, LOG);
+        fs::remove_file(env.path(LOG)).expect("removes");
+        env.write(DATABASE, "new");
+        for log in log {
+            env.write(LOG, log);
+        }
+        let before = home(&env);
+        env.run(&BY_EMAIL).code(0).stderr(
+            "warning: `state_5.sqlite-wal` stays as it is: it is nothing that snapshots replace\nwarning: in the safety \
+             copy state_5.sqlite: captured as its files lie: it is no database that this program knows\n",
+        );
+        assert_eq!(home(&env), before);
+    }
+}
+
 fn edit_sidecar(env: &Env, edit: impl Fn(&mut Value)) {
     let mut sidecar: Value = serde_json::from_str(&env.read(SIDECAR)).expect("JSON");
     edit(&mut sidecar);
