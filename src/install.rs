@@ -191,10 +191,23 @@ impl Planner<'_> {
                 format!("{under}/{name}")
             };
             if self.scope.holds(&path) {
-                self.one(path, new.get(&name).copied())?;
+                let new = new.get(&name).copied();
+                let new = new.filter(|_| home::is_passing(&path, true) || self.brings(&path));
+                self.one(path, new)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the snapshot has more at `path`, which it has, than what Codex makes anew and nobody unpacks.
+    fn brings(&self, path: &str) -> bool {
+        let children = self.tree.get(path).into_iter().flat_map(BTreeMap::keys);
+        let mut children = children.peekable();
+        children.peek().is_none()
+            || children.any(|name| {
+                let below = format!("{path}/{name}");
+                !home::is_passing(&below, true) && self.brings(&below)
+            })
     }
 
     /// `new` says whether the snapshot has it, and as a directory.

@@ -583,7 +583,7 @@ fn a_database_and_its_log_stay_together_where_one_of_them_was_not_captured() {
         let env = taken_with_a_link_for(DATABASE, LOG);
         fs::remove_file(env.path(LOG)).expect("removes");
         env.write(DATABASE, "new");
-        for log in log {
+        if let Some(log) = log {
             env.write(LOG, log);
         }
         let before = home(&env);
@@ -591,6 +591,35 @@ fn a_database_and_its_log_stay_together_where_one_of_them_was_not_captured() {
             "warning: `state_5.sqlite-wal` stays as it is: it is nothing that snapshots replace\nwarning: in the safety \
              copy state_5.sqlite: captured as its files lie: it is no database that this program knows\n",
         );
+        assert_eq!(home(&env), before);
+    }
+}
+
+/// Archives of other tools need not name directories: one that is there for what nobody unpacks alone is not there.
+#[test]
+fn a_directory_of_nothing_but_what_codex_makes_anew_is_none() {
+    for has_one in [false, true] {
+        let (env, alice) = world();
+        Tarball::default()
+            .file("auth.json", &alice.auth_json())
+            .file("skills/.system/x", "theirs\n")
+            .write(&env.path("theirs.tar.gz"));
+        env.write(
+            "theirs.metadata.json",
+            "{\"product\":\"codex\",\"email\":\"alice@example.com\"}",
+        );
+        if has_one {
+            env.write(".codex/skills/mine", "mine\n");
+        }
+        let before = home(&env);
+        let dry = env.run(&["restore", "./theirs.tar.gz", "--dry-run", "--json"]);
+        let changes = dry.code(0).json()["changes"].clone();
+        let is_told = |change: &Value| change["path"] == "skills/mine";
+        let told = changes.as_array().expect("a list").iter().any(is_told);
+        assert_eq!(told, has_one);
+        restored(&env, "./theirs.tar.gz");
+        assert!(!env.path(".codex/skills").exists());
+        env.run(&["restore", "--undo", "--yes"]).code(0).stderr("");
         assert_eq!(home(&env), before);
     }
 }
