@@ -322,6 +322,23 @@ fn undo_and_undo_of_undo() {
     assert!(!env.path("other").exists());
 }
 
+/// A damaged number is no reason to fail, nor to begin anew below it.
+#[test]
+fn a_safety_copy_with_the_highest_number_is_followed_by_others() {
+    let (env, _, _) = changed_world();
+    env.run(&BY_EMAIL).code(0).stderr("");
+    let files = env.files(SAFETY);
+    let name = files.iter().find(|name| name.ends_with(".json"));
+    let path = format!("{SAFETY}/{}", name.expect("a sidecar"));
+    let mut sidecar: Value = serde_json::from_str(&env.read(&path)).expect("JSON");
+    sidecar["safety_sequence"] = json!(u64::MAX);
+    env.write(&path, &sidecar.to_string());
+    env.write(".codex/config.toml", "since\n");
+    env.run(&BY_EMAIL).code(0).stderr("");
+    env.run(&["restore", "--undo", "--yes"]).code(0).stderr("");
+    assert_eq!(env.read(".codex/config.toml"), "since\n");
+}
+
 #[test]
 fn without_a_safety_backup_nothing_is_kept() {
     let (env, old, _) = changed_world();
