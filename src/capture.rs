@@ -312,11 +312,11 @@ impl Walk<'_> {
         is_left_out
     }
 
-    /// Whether somebody asked for it to be left out. What stands beside a database goes where the database goes: the log of
-    /// another moment would spoil it.
+    /// Whether somebody asked for it to be left out. What stands beside a database goes where the database goes, whatever
+    /// matches it alone: the log of another moment would spoil it.
     fn is_excluded(&self, path: &Path) -> bool {
         let database = path.to_str().and_then(home::database_beside);
-        self.exclude.is_match(path) || database.is_some_and(|path| self.exclude.is_match(path))
+        self.exclude.is_match(database.map_or(path, Path::new))
     }
 
     /// Captures the databases in `dir`, unless the walk through the home, `home_dir`, meets them.

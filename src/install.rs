@@ -191,10 +191,23 @@ impl Planner<'_> {
                 format!("{under}/{name}")
             };
             if self.scope.holds(&path) {
-                self.one(path, new.get(&name).copied())?;
+                let new = new.get(&name).copied();
+                let new = new.filter(|_| home::is_passing(&path, true) || self.brings(&path));
+                self.one(path, new)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the snapshot has more at `path`, which it has, than what Codex makes anew and nobody unpacks.
+    fn brings(&self, path: &str) -> bool {
+        let children = self.tree.get(path).into_iter().flat_map(BTreeMap::keys);
+        let mut children = children.peekable();
+        children.peek().is_none()
+            || children.any(|name| {
+                let below = format!("{path}/{name}");
+                !home::is_passing(&below, true) && self.brings(&below)
+            })
     }
 
     /// `new` says whether the snapshot has it, and as a directory.
@@ -213,6 +226,14 @@ impl Planner<'_> {
                 ),
                 "put the file itself there, or restore into the directory it links to with `--dest-dir`",
             ));
+        }
+        if let Some(database) = home::database_beside(&path)
+            && !self.captured.contains(database)
+            && fsutil::exists(&self.home_dir.join(database))?
+        {
+            // The log of another moment would spoil a database that stays.
+            self.plan.kept.extend(new.map(|_| path));
+            return Ok(());
         }
         let Some(standing) = standing else {
             if new.is_some() && !home::is_passing(&path, true) {

@@ -377,6 +377,8 @@ fn plan(ctx: &Ctx, sound: &Sound, dest: &Path, backup_dir: &Path, scope: Scope) 
     let lines = sound.sidecar.not_captured.iter();
     let missed: HashSet<&str> = lines.map(|line| Absent::path_of_line(line)).collect();
     let is_missed = |path: &str| {
+        // What stands beside a database goes where the database goes.
+        let path = home::database_beside(path).unwrap_or(path);
         let ends = path.match_indices('/').map(|(place, _)| place);
         let mut covering = ends.chain([path.len()]).filter_map(|end| path.get(..end));
         !missed.is_empty() && covering.any(|path| missed.contains(&*path_in_line(path)))

@@ -93,7 +93,7 @@ pub fn keep(
         .iter()
         .filter_map(|snapshot| snapshot.sidecar.safety_sequence)
         .max();
-    let sequence = newest.unwrap_or_default() + 1;
+    let sequence = newest.unwrap_or_default().saturating_add(1);
     let account = login
         .as_ref()
         .map(|login| login.account.clone())

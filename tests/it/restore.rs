@@ -322,6 +322,23 @@ fn undo_and_undo_of_undo() {
     assert!(!env.path("other").exists());
 }
 
+/// A damaged number is no reason to fail, nor to begin anew below it.
+#[test]
+fn a_safety_copy_with_the_highest_number_is_followed_by_others() {
+    let (env, _, _) = changed_world();
+    env.run(&BY_EMAIL).code(0).stderr("");
+    let files = env.files(SAFETY);
+    let name = files.iter().find(|name| name.ends_with(".json"));
+    let path = format!("{SAFETY}/{}", name.expect("a sidecar"));
+    let mut sidecar: Value = serde_json::from_str(&env.read(&path)).expect("JSON");
+    sidecar["safety_sequence"] = json!(u64::MAX);
+    env.write(&path, &sidecar.to_string());
+    env.write(".codex/config.toml", "since\n");
+    env.run(&BY_EMAIL).code(0).stderr("");
+    env.run(&["restore", "--undo", "--yes"]).code(0).stderr("");
+    assert_eq!(env.read(".codex/config.toml"), "since\n");
+}
+
 #[test]
 fn without_a_safety_backup_nothing_is_kept() {
     let (env, old, _) = changed_world();
@@ -540,6 +557,88 @@ fn what_a_snapshot_left_out_on_request_stays_in_place() {
     env.run(&BY_EMAIL).code(0).stderr("");
     assert_eq!(env.read(".codex/sessions/since.jsonl"), "since\n");
     assert_eq!(env.read(".codex/config.toml"), "model = \"made-up\"\n");
+}
+
+#[test]
+fn a_pattern_for_logs_alone_keeps_none_beside_a_restored_database() {
+    let (env, _) = world();
+    env.write(".codex/state_5.sqlite", "old database");
+    env.run(&[&BACKUP[..], &["--exclude", "*-wal"]].concat())
+        .code(3);
+    env.write(".codex/state_5.sqlite", "new database");
+    env.write(".codex/state_5.sqlite-wal", "new log");
+    let before = home(&env);
+    env.run(&BY_EMAIL).code(0);
+    assert_eq!(env.read(".codex/state_5.sqlite"), "old database");
+    assert!(!env.path(".codex/state_5.sqlite-wal").exists());
+    env.run(&["restore", "--undo", "--yes"]).code(0);
+    assert_eq!(home(&env), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_and_its_log_stay_together_where_one_of_them_was_not_captured() {
+    const DATABASE: &str = ".codex/state_5.sqlite";
+    const LOG: &str = ".codex/state_5.sqlite-wal";
+    let taken_with_a_link_for = |link: &str, other: &str| {
+        let (env, _) = world();
+        env.write(other, "old");
+        std::os::unix::fs::symlink("nowhere", env.path(link)).expect("links");
+        env.ran(&mut env.command(&BACKUP), &BACKUP);
+        fs::remove_file(env.path(link)).expect("removes");
+        env
+    };
+    // Its own log goes, since it goes itself.
+    let env = taken_with_a_link_for(LOG, DATABASE);
+    env.write(DATABASE, "new");
+    env.write(LOG, "new log");
+    env.run(&BY_EMAIL).code(0);
+    assert_eq!(env.read(DATABASE), "old");
+    assert!(!env.path(LOG).exists());
+    // And one that stays gets no other's, whether or not it has one.
+    for log in [Some("new log"), None] {
+        let env = taken_with_a_link_for(DATABASE, LOG);
+        fs::remove_file(env.path(LOG)).expect("removes");
+        env.write(DATABASE, "new");
+        if let Some(log) = log {
+            env.write(LOG, log);
+        }
+        let before = home(&env);
+        env.run(&BY_EMAIL).code(0).stderr(
+            "warning: `state_5.sqlite-wal` stays as it is: it is nothing that snapshots replace\nwarning: in the safety \
+             copy state_5.sqlite: captured as its files lie: it is no database that this program knows\n",
+        );
+        assert_eq!(home(&env), before);
+    }
+}
+
+/// Archives of other tools need not name directories: one that is there for what nobody unpacks alone is not there.
+#[test]
+fn a_directory_of_nothing_but_what_codex_makes_anew_is_none() {
+    for has_one in [false, true] {
+        let (env, alice) = world();
+        Tarball::default()
+            .file("auth.json", &alice.auth_json())
+            .file("skills/.system/x", "theirs\n")
+            .write(&env.path("theirs.tar.gz"));
+        env.write(
+            "theirs.metadata.json",
+            "{\"product\":\"codex\",\"email\":\"alice@example.com\"}",
+        );
+        if has_one {
+            env.write(".codex/skills/mine", "mine\n");
+        }
+        let before = home(&env);
+        let dry = env.run(&["restore", "./theirs.tar.gz", "--dry-run", "--json"]);
+        let changes = dry.code(0).json()["changes"].clone();
+        let is_told = |change: &Value| change["path"] == "skills/mine";
+        let told = changes.as_array().expect("a list").iter().any(is_told);
+        assert_eq!(told, has_one);
+        restored(&env, "./theirs.tar.gz");
+        assert!(!env.path(".codex/skills").exists());
+        env.run(&["restore", "--undo", "--yes"]).code(0).stderr("");
+        assert_eq!(home(&env), before);
+    }
 }
 
 fn edit_sidecar(env: &Env, edit: impl Fn(&mut Value)) {
