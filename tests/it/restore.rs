@@ -328,7 +328,7 @@ fn a_safety_copy_with_the_highest_number_is_followed_by_others() {
     let (env, _, _) = changed_world();
     env.run(&BY_EMAIL).code(0).stderr("");
     let files = env.files(SAFETY);
-    let name = files.iter().find(|name| name.ends_with(".json"));
+    let name = files.iter().find(|name| name.ends_with(".metadata.json"));
     let path = format!("{SAFETY}/{}", name.expect("a sidecar"));
     let mut sidecar: Value = serde_json::from_str(&env.read(&path)).expect("JSON");
     sidecar["safety_sequence"] = json!(u64::MAX);
