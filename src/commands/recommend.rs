@@ -60,7 +60,7 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
     })
 }
 
-/// Signs in the account to use next. One that is usable and of which no login is known is passed over, and told.
+/// Signs in the account to use next. One that is usable and of which no sound login is known is passed over, and told.
 fn sign_in<'a>(
     ctx: &Ctx,
     args: &RecommendArgs,
@@ -83,7 +83,7 @@ fn sign_in<'a>(
     for row in usable {
         match switch::switch(ctx, how, &evidence, &known, &row.account()) {
             Ok(used) => return Ok((row, used)),
-            Err(error) if error.kind() == Kind::NotFound => {
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::ArchiveDamaged) => {
                 ctx.ui
                     .warn(&format!("{} is passed over: {error}", row.name()));
             }

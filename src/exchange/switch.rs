@@ -8,7 +8,7 @@ use super::freshest::{self, Found, Places};
 use super::in_use::{self, Asked, Deed};
 use super::{safety, target};
 use crate::accounts::Known;
-use crate::codex::auth::{self, Login};
+use crate::codex::auth::{self, Login, Validity};
 use crate::codex::auth_file::{self, AuthFile};
 use crate::codex::home;
 use crate::codex::parts::Parts;
@@ -67,6 +67,12 @@ pub fn switch(
     let live = home::read_login(home).ok().flatten();
     let found = find(ctx, account, live.as_ref(), snapshot, &mut told)?;
     warn_of_variables(ctx);
+    if found.login.validity(ctx.clock) == Validity::Expired {
+        ctx.ui.warn(&format!(
+            "the login of {account} has ended, and nothing is there to renew it with: sign in anew by `codex-manager profile \
+             login NAME`"
+        ));
+    }
     let elsewhere = elsewhere(ctx, evidence, &found.login.account);
     let is_signed_in = found.chosen.source == "live";
     if !is_signed_in {

@@ -639,6 +639,45 @@ fn recommend_passes_over_an_account_without_a_login_and_signs_nobody_in_who_must
 }
 
 #[test]
+fn recommend_passes_over_an_account_whose_only_login_is_in_a_damaged_snapshot() {
+    let (env, _, bob) = world();
+    fs::remove_dir_all(env.path(&format!("{PROFILES}/alice"))).expect("removes");
+    let mut archives = env.files(BACKUPS);
+    archives.retain(|path| path.ends_with("-alice@example.com-codex.tar.gz"));
+    let archive = env.path(&format!("{BACKUPS}/{}", archives[0]));
+    let mut bytes = fs::read(&archive).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&archive, bytes).expect("writes");
+    let ran = env.run(&["recommend", "--use"]).code(0);
+    let start = "warning: alice@example.com is passed over: `~/.codex-manager/backups/";
+    assert!(
+        ran.stderr.starts_with(start) && ran.stderr.lines().count() == 1,
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(env.read(LIVE), bob.auth_json());
+}
+
+#[test]
+fn a_login_that_has_ended_for_good_is_warned_of() {
+    let (env, alice, _) = world();
+    let mut login: Value = serde_json::from_str(&alice.auth_json()).expect("JSON");
+    // Its claims have no end: then it is the refresh token that counts.
+    login["tokens"]
+        .as_object_mut()
+        .expect("tokens")
+        .remove("refresh_token");
+    let login = serde_json::to_string_pretty(&login).expect("JSON");
+    env.write(&format!("{PROFILES}/alice/auth.json"), &login);
+    env.run(&["use", "alice"]).code(0).stderr(
+        "warning: the login of alice@example.com has ended, and nothing is there to renew it with: sign in anew by \
+         `codex-manager profile login NAME`\n",
+    );
+    assert_eq!(env.read(LIVE), login);
+}
+
+#[test]
 fn errors_are_json_where_that_was_asked_for() {
     let (env, _, _) = world();
     let ran = refused(&env, &["use", "carol", "--json"], 10);
