@@ -1,8 +1,9 @@
-//! Struck at any system call that changes the disk, by `kill -9` or by an error of the disk, a command leaves a home that is
+//! Struck at any system call that changes the disk, by `kill -9`, by a power cut or by an error of the disk, a command leaves a home that is
 //! wholly old or wholly new, loses no login and no snapshot, and leaves nothing behind after the next command.
 //!
 //! Each scenario is a world, a command in it, and the commands that may come next.
 
+mod power;
 mod tracer;
 mod world;
 
@@ -16,6 +17,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::common::SECRET;
+use power::Loss;
 use tracer::{Call, Kind, Strike, Traced};
 use world::{Tree, World};
 
@@ -239,6 +241,7 @@ const SCENARIOS: &[Scenario] = &[
 #[derive(Default)]
 struct Count {
     kills: AtomicUsize,
+    cuts: AtomicUsize,
     faults: AtomicUsize,
 }
 
@@ -282,9 +285,10 @@ fn no_strike_leaves_a_home_in_between_or_loses_anything() {
         violations.iter().filter(is_of).count()
     };
     println!(
-        "faults: {} kill points, {} injected failures over {} scenarios: {} homes in between, {} lost logins and \
+        "faults: {} kill points, {} power cuts, {} injected failures over {} scenarios: {} homes in between, {} lost logins and \
          snapshots, {} left over, {} violations in all",
         count.kills.into_inner(),
+        count.cuts.into_inner(),
         count.faults.into_inner(),
         scenarios.len(),
         of(&["the home is neither", "it claims"]),
@@ -370,6 +374,20 @@ fn strikes(calls: &[Call], is_long: bool) -> Vec<Strike> {
             });
         }
     }
+    if is_long {
+        for place in 0..=calls.len() {
+            strikes.extend(Loss::EACH.map(|loss| Strike::Cut(place, loss)));
+        }
+        return strikes;
+    }
+    // Before a sync the most is not on the disk; what a success has promised is to stay.
+    let is_sync = |place: &usize| calls[*place].kind == Kind::Sync;
+    let (syncs, others): (Vec<usize>, Vec<usize>) = (0..calls.len()).partition(is_sync);
+    let some = syncs.iter().step_by(3).chain(others.iter().step_by(9));
+    for (turn, place) in some.enumerate() {
+        strikes.push(Strike::Cut(*place, Loss::EACH[turn % Loss::EACH.len()]));
+    }
+    strikes.extend(Loss::EACH.map(|loss| Strike::Cut(calls.len(), loss)));
     strikes
 }
 
@@ -393,8 +411,11 @@ impl Trial<'_> {
             return;
         }
         self.tried += 1;
-        let is_kill = matches!(strike, Strike::KillBefore(_) | Strike::KillAfter(_));
-        let counter = if is_kill { &count.kills } else { &count.faults };
+        let counter = match strike {
+            Strike::KillBefore(_) | Strike::KillAfter(_) => &count.kills,
+            Strike::Cut(..) => &count.cuts,
+            _ => &count.faults,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         let mut wrong = Vec::new();
         if [&traced.stdout, &traced.stderr]
@@ -403,7 +424,12 @@ impl Trial<'_> {
         {
             wrong.push("it prints a token".to_owned());
         }
-        if !is_kill {
+        // Told of nothing where it was killed.
+        let is_killed = matches!(
+            strike,
+            Strike::KillBefore(_) | Strike::KillAfter(_) | Strike::Cut(..)
+        );
+        if traced.code.is_some() || !is_killed {
             self.judge_failure(strike, &traced, &mut wrong);
         }
         self.go_on(&before, &traced.stderr, &mut wrong);
@@ -413,7 +439,8 @@ impl Trial<'_> {
             | Strike::KillAfter(at)
             | Strike::Fail(at, _)
             | Strike::Full(at)
-            | Strike::ReadOnly(at) => traced.calls.get(at),
+            | Strike::ReadOnly(at)
+            | Strike::Cut(at, _) => traced.calls.get(at),
         };
         for what in wrong {
             let words = call.map_or("", |call| call.words.as_str());

@@ -17,6 +17,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::power::{Disk, Loss, Pending};
+
 /// What a system call does to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -64,6 +66,7 @@ pub struct Call {
     pub kind: Kind,
     /// Its name and the path it is about.
     pub words: String,
+    pub path: PathBuf,
 }
 
 /// Where and how to strike; calls are numbered from 0 as they are made.
@@ -80,6 +83,8 @@ pub enum Strike {
     Full(usize),
     /// From this call on nothing can be changed any more.
     ReadOnly(usize),
+    /// Ends the process before the call, or when it has made that many, and the power is cut.
+    Cut(usize, Loss),
 }
 
 /// What came of it.
@@ -143,8 +148,16 @@ pub fn run(command: &Command, root: &Path, strike: Strike) -> Traced {
         struck: false,
         has_begun: false,
         at_exit: HashMap::new(),
+        disk: matches!(strike, Strike::Cut(..)).then(|| Disk::new(root)),
     };
     let code = tracer.follow();
+    if let (Strike::Cut(at, loss), Some(disk)) = (strike, tracer.disk.take()) {
+        let is_over = !tracer.struck && at == tracer.calls.len();
+        tracer.struck |= is_over;
+        if tracer.struck {
+            disk.cut(root, loss, is_over);
+        }
+    }
     Traced {
         calls: tracer.calls,
         struck: tracer.struck,
@@ -165,6 +178,7 @@ fn text(mut file: File) -> String {
 enum AtExit {
     Answer(Errno),
     Kill,
+    Note(Pending),
 }
 
 struct Tracer<'a> {
@@ -176,6 +190,8 @@ struct Tracer<'a> {
     /// Whether the shell has become the program.
     has_begun: bool,
     at_exit: HashMap<Pid, AtExit>,
+    /// Where the power is to be cut.
+    disk: Option<Disk>,
 }
 
 impl Tracer<'_> {
@@ -238,6 +254,13 @@ impl Tracer<'_> {
                     registers.rax = (-i64::from(errno as i32)).cast_unsigned();
                     ptrace::setregs(pid, registers)
                 }
+                Some(AtExit::Note(pending)) => {
+                    let returned = ptrace::getregs(pid)?.rax.cast_signed();
+                    if let Some(disk) = self.disk.as_mut().filter(|_| returned >= 0) {
+                        disk.after(pending, &descriptor(pid, returned.cast_unsigned()));
+                    }
+                    Ok(())
+                }
                 None => Ok(()),
             };
         }
@@ -262,9 +285,15 @@ impl Tracer<'_> {
         };
         let place = self.calls.len();
         let kind = call.kind;
+        let is_cut = matches!(self.strike, Strike::Cut(at, _) if at == place);
+        if let Some(disk) = self.disk.as_mut().filter(|_| !is_cut && !self.struck)
+            && let Some(pending) = disk.before(&asked, &call)
+        {
+            self.at_exit.insert(pid, AtExit::Note(pending));
+        }
         self.calls.push(call);
         let errno = match self.strike {
-            Strike::KillBefore(at) if at == place => {
+            Strike::KillBefore(at) | Strike::Cut(at, _) if at == place => {
                 self.struck = true;
                 return self.kill();
             }
@@ -293,9 +322,9 @@ impl Tracer<'_> {
 }
 
 /// A call that is about to be made.
-struct Asked {
+pub struct Asked {
     pid: Pid,
-    number: i64,
+    pub number: i64,
     arguments: [u64; 6],
 }
 
@@ -373,13 +402,31 @@ impl Asked {
         let words = format!("{name} {}", below.display());
         let is_made = matches!(kind, Kind::Create | Kind::MakeDir);
         let is_new = !is_made || fs::symlink_metadata(&path).is_err();
-        Some((Call { kind, words }, is_new))
+        Some((Call { kind, words, path }, is_new))
+    }
+
+    /// Where the file is found that it changes or syncs, whatever its name is now; None where it is asked for by name.
+    pub fn descriptor(&self) -> Option<PathBuf> {
+        let place = match self.number {
+            libc::SYS_truncate => return None,
+            libc::SYS_copy_file_range | libc::SYS_splice => 2,
+            _ => 0,
+        };
+        Some(descriptor(self.pid, self.arguments[place] & 0xFFFF_FFFF))
+    }
+
+    /// The path that it takes away, where it is one that renames.
+    pub fn renamed(&self) -> Option<PathBuf> {
+        match self.number {
+            libc::SYS_rename => self.path(0, None),
+            _ => self.path(1, Some(0)),
+        }
     }
 
     /// The file that the descriptor in that argument is of; None where it is none that a name leads to.
     fn file(&self, place: usize) -> Option<PathBuf> {
-        let descriptor = self.arguments[place] & 0xFFFF_FFFF;
-        let target = fs::read_link(format!("/proc/{}/fd/{descriptor}", self.pid)).ok()?;
+        let target = descriptor(self.pid, self.arguments[place] & 0xFFFF_FFFF);
+        let target = fs::read_link(target).ok()?;
         target.is_absolute().then_some(target)
     }
 
@@ -420,6 +467,11 @@ impl Asked {
         }
         None
     }
+}
+
+/// What leads to what a descriptor of a process is of.
+fn descriptor(pid: Pid, number: u64) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/fd/{number}"))
 }
 
 /// A script of three calls: a file is made, written, and another one is made. All of it is the shell's own.
@@ -483,4 +535,38 @@ fn each_call_is_seen_and_struck() {
         (traced.code, traced.struck, files.len()),
         (Some(0), false, 2)
     );
+}
+
+#[test]
+fn a_power_cut_takes_what_is_not_synced() {
+    let file = |name: &str, content: &str| (name.to_owned(), content.to_owned());
+    let zeros = "\0\0\0\0";
+    for (at, [all, content, half, zeroed]) in [
+        (0, [vec![], vec![], vec![], vec![]]),
+        (
+            2,
+            [
+                vec![],
+                vec![file("one", "")],
+                vec![],
+                vec![file("one", zeros)],
+            ],
+        ),
+        (
+            3,
+            [
+                vec![],
+                vec![file("one", ""), file("two", "")],
+                vec![file("one", zeros)],
+                vec![file("one", zeros), file("two", "")],
+            ],
+        ),
+    ] {
+        for (loss, left) in Loss::EACH.into_iter().zip([all, content, half, zeroed]) {
+            let (traced, files) = script(Strike::Cut(at, loss));
+            assert!(traced.struck, "{at} {loss:?}");
+            assert_eq!(traced.code, (at == 3).then_some(0), "{at} {loss:?}");
+            assert_eq!(files, left, "{at} {loss:?}");
+        }
+    }
 }
