@@ -1,7 +1,10 @@
 //! What a command works with: paths, settings, zone, `now`, streams. Flag, environment, file and default are weighed
 //! here and nowhere else, and this is the only place that reads the clock or the environment.
 
-use std::cell::Cell;
+mod evidence;
+mod homes;
+mod locks;
+
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -14,29 +17,19 @@ use serde_json::Value;
 
 use clap::ValueEnum as _;
 
-use crate::accounts::{self, Row};
 use crate::archive::limits::{self, Limits};
 use crate::cli::{Globals, LegacyArgs, LiveArgs, Policy, Source, WaitArgs, When};
-use crate::codex::auth_file;
 use crate::codex::home;
 use crate::codex::program::{self, Program, Search};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Places, Reach};
-use crate::fsutil;
-use crate::install::{self, Installed, Recovered};
-use crate::inventory::{self, Inventory, Scan};
 use crate::legacy::Rules;
-use crate::lock::{self, HomeLock, Lock, Waiting};
-use crate::metadata::Account;
-use crate::observation::Observation;
-use crate::profiles::private_home::{self, Keeper, Taken};
-use crate::profiles::view::All;
 use crate::profiles::{self, Profile};
 use crate::settings::{self, KEYS, Key, Settings};
-use crate::snapshots::{self, Depth, make};
+use crate::snapshots::make;
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
+use locks::Patience;
 
 /// What every command is given.
 pub struct Ctx {
@@ -56,33 +49,6 @@ pub struct Ctx {
     globals: Resolved,
     stop: Stop,
     waiting: Patience,
-}
-
-/// How long other runs may be waited for.
-struct Patience {
-    /// What of it is left.
-    left: Cell<Duration>,
-    /// Whether somebody said how long.
-    is_said: bool,
-    /// What to do where it is not enough.
-    hint: &'static str,
-}
-
-impl Patience {
-    /// `args` is None for a command that cannot be told.
-    fn new(args: Option<&WaitArgs>) -> Self {
-        let said = args.and_then(|args| args.wait).map(Duration::from_secs);
-        Self {
-            left: Cell::new(said.unwrap_or(lock::PATIENCE)),
-            is_said: said.is_some(),
-            hint: match args {
-                Some(_) => {
-                    "wait until it is done, then run the command again; or say with `--wait` how many seconds to wait"
-                }
-                None => "wait until it is done, then run the command again",
-            },
-        }
-    }
 }
 
 /// Where things are.
@@ -248,106 +214,6 @@ impl Ctx {
     pub fn latest(&self) -> Stamp {
         let now = self.now.max(self.clock);
         now.plus(TimeDelta::minutes(10), &self.zone)
-    }
-
-    /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
-    pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        self.lock_within(command, &self.waiting.left)
-    }
-
-    /// The same for what is not to fail though somebody may hold it for long, as a backup does.
-    pub fn lock_patiently(&self, command: &str) -> Result<(Lock, InHand)> {
-        const MOST: Duration = Duration::from_mins(10);
-        self.lock_within(command, &Cell::new(MOST))
-    }
-
-    fn lock_within(&self, command: &str, left: &Cell<Duration>) -> Result<(Lock, InHand)> {
-        let lock = self.waiting(left, |waiting| {
-            Lock::acquire(&self.paths.manager_home, waiting)
-        })?;
-        let held = (
-            lock.signed(command, Some(self.clock_now())),
-            self.stop.in_hand(),
-        );
-        fsutil::sweep(&self.paths.manager_home);
-        profiles::sweep(&self.paths.profiles());
-        self.take_in_all(&held.0);
-        Ok(held)
-    }
-
-    /// The same where nobody has it, without waiting; for what can be done without.
-    pub fn try_lock(&self, command: &str) -> Result<(Lock, InHand)> {
-        let held = (
-            Lock::try_acquire(&self.paths.manager_home, command, Some(self.clock_now()))?,
-            self.stop.in_hand(),
-        );
-        self.take_in_all(&held.0);
-        Ok(held)
-    }
-
-    /// Keeps the logins that a killed run left in Codex homes of our own, which is told.
-    fn take_in_all(&self, lock: &Lock) {
-        let taken = self.keeping(lock, |keeper| {
-            private_home::take_in_all(&self.paths.tmp(), keeper)
-        });
-        for taken in taken {
-            match taken {
-                Taken::Kept {
-                    login,
-                    profile,
-                    is_new: true,
-                } => self.ui.warn(&format!(
-                    "a run that was cut short left a login of {}: it is kept in the profile `{profile}` now",
-                    login.account
-                )),
-                Taken::Stays(why) => self.ui.warn(&why),
-                Taken::Nothing | Taken::Kept { .. } => {}
-            }
-        }
-    }
-
-    /// Does `work` with what logins are kept by, given the lock.
-    pub fn keeping<T>(&self, lock: &Lock, work: impl FnOnce(&Keeper) -> T) -> T {
-        let known = || {
-            let load = |places| {
-                let reach = Reach::Every(Depth::Whole);
-                Evidence::load(&places, self.now, &self.zone, reach, false, Some(lock))
-            };
-            let evidence = self.places(None, None).and_then(load);
-            evidence.map_or_else(|_| Vec::new(), |evidence| evidence.known())
-        };
-        work(&Keeper {
-            profiles: &self.paths.profiles(),
-            lock,
-            known: &known,
-            latest: self.latest(),
-        })
-    }
-
-    /// Has `take` wait for the lock of a Codex home as long as was said, or as long as `default` where nothing was.
-    pub fn patient<T>(
-        &self,
-        default: Duration,
-        take: impl FnOnce(&Waiting) -> Result<T>,
-    ) -> Result<T> {
-        if self.waiting.is_said {
-            self.waiting(&self.waiting.left, take)
-        } else {
-            self.waiting(&Cell::new(default), take)
-        }
-    }
-
-    fn waiting<T>(
-        &self,
-        left: &Cell<Duration>,
-        take: impl FnOnce(&Waiting) -> Result<T>,
-    ) -> Result<T> {
-        take(&Waiting {
-            left,
-            hint: self.waiting.hint,
-            tell: &|who| self.ui.note(who),
-            is_stopped: &|| self.stopped(),
-        })
     }
 
     /// What the system's clock says at this moment.
@@ -592,214 +458,6 @@ impl Ctx {
         #[cfg(not(unix))]
         let name = env::var("COMPUTERNAME").ok();
         name.filter(|name| !name.is_empty())
-    }
-
-    /// The profiles as they stand.
-    pub fn all_profiles(&self) -> Result<All> {
-        All::load(&self.paths.profiles(), &self.paths.codex_home)
-    }
-
-    /// Where all evidence lies, given the flags.
-    pub fn places(&self, backup_dir: Option<&Path>, inventory: Option<&Path>) -> Result<Places> {
-        Ok(Places {
-            manager_home: self.paths.manager_home.clone(),
-            backup_dir: self.backup_dir(backup_dir)?,
-            inventory: self.inventory_path(inventory)?,
-            registry: self.paths.registry(),
-            profiles: self.paths.profiles(),
-            codex_home: self.paths.codex_home.clone(),
-        })
-    }
-
-    /// All evidence, what is wrong with it told.
-    pub fn evidence(
-        &self,
-        backup_dir: Option<&Path>,
-        inventory: Option<&Path>,
-        depth: Depth,
-        may_write: bool,
-    ) -> Result<Evidence> {
-        let reach = Reach::Every(depth);
-        self.evidence_with(backup_dir, inventory, reach, may_write, None)
-    }
-
-    /// The same for a command that holds the lock.
-    pub fn evidence_with(
-        &self,
-        backup_dir: Option<&Path>,
-        inventory: Option<&Path>,
-        reach: Reach,
-        may_write: bool,
-        held: Option<&Lock>,
-    ) -> Result<Evidence> {
-        let places = self.places(backup_dir, inventory)?;
-        let mut evidence = Evidence::load(&places, self.now, &self.zone, reach, may_write, held)?;
-        evidence.latest = Some(self.latest());
-        for warning in &evidence.warnings {
-            self.ui.warn(warning);
-        }
-        Ok(evidence)
-    }
-
-    /// Reads the legacy files; with them comes what is wrong with profiles, which may say how.
-    pub fn scan_legacy(&self, args: &LegacyArgs) -> Result<(Scan, Vec<String>)> {
-        let dir = self.legacy_dir(args.source_dir.as_deref())?;
-        let (profiles, broken) = profiles::load_all(&self.paths.profiles());
-        let rules_of = |email: &str| self.legacy_rules(args, &profiles, email);
-        let scan = inventory::scan(&dir, &rules_of, &self.zone).map_err(|error| {
-            match error.io_kind() {
-                Some(io::ErrorKind::NotFound) => {
-                    error.with_hint("say where the legacy files lie with `--source-dir`")
-                }
-                _ => error,
-            }
-        })?;
-        Ok((scan, broken))
-    }
-
-    /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
-    /// a dry run; `live` is what was just observed. Fails where nobody is known.
-    pub fn rows(
-        &self,
-        legacy: &LegacyArgs,
-        refresh: Option<bool>,
-        backup_dir: Option<&Path>,
-        live: Vec<(Account, Observation)>,
-    ) -> Result<Vec<Row>> {
-        let refreshed = refresh
-            .map(|dry_run| self.refresh_inventory(legacy, dry_run))
-            .transpose()?;
-        let may_write = refresh != Some(true);
-        let inventory = legacy.inventory_path.as_deref();
-        // What only the legacy files say may speak of accounts that nothing else does.
-        let reach = match refreshed {
-            Some(_) => Reach::Every(Depth::Window),
-            None => Reach::Newest {
-                latest: self.latest(),
-            },
-        };
-        let mut evidence = self.evidence_with(backup_dir, inventory, reach, may_write, None)?;
-        if let Some(refreshed) = refreshed {
-            evidence.records = refreshed.records;
-        }
-        // Kept already, unless it is a dry run.
-        for (account, observation) in live {
-            let latest = Some(self.latest());
-            evidence.registry.record(&account, observation, latest);
-        }
-        let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
-        // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
-        std::mem::forget(evidence);
-        if rows.is_empty() {
-            return Err(self.no_accounts());
-        }
-        Ok(rows)
-    }
-
-    /// The inventory brought up to date with the legacy files; written unless it is a dry run.
-    fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
-        // What is wrong with profiles is told with the rest of the evidence.
-        let (scan, _) = self.scan_legacy(args)?;
-        let path = self.inventory_path(args.inventory_path.as_deref())?;
-        let _lock = (!dry_run).then(|| self.lock("refresh")).transpose()?;
-        let before = Inventory::load(&path)?;
-        let mut after = before.clone();
-        after.merge(&scan);
-        if !dry_run {
-            after.save(&path, &before, self.now)?;
-        }
-        for skipped in &scan.skipped {
-            self.ui
-                .warn(&format!("skipped `{}`: {}", skipped.file, skipped.reason));
-        }
-        Ok(after)
-    }
-
-    /// [`enter_home`](Self::enter_home) for whoever holds the lock of the manager home: what killed runs left among the
-    /// snapshots goes too.
-    pub fn enter(&self, home_dir: &Path, backup_dir: &Path) -> Result<HomeLock> {
-        let lock = self.enter_home(home_dir)?;
-        snapshots::tidy(backup_dir);
-        Ok(lock)
-    }
-
-    /// Takes the lock of a Codex home, and finishes or drops a restore into it that was cut short, which is told.
-    pub fn enter_home(&self, home_dir: &Path) -> Result<HomeLock> {
-        if home_dir.canonicalize().ok() == self.paths.manager_home.canonicalize().ok()
-            && home_dir.exists()
-        {
-            return Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "`{}` is the manager home: it cannot be the Codex home too",
-                    home_dir.display()
-                ),
-                "say which is which with `--codex-home` and `--manager-home`",
-            ));
-        }
-        let lock = self.waiting(&self.waiting.left, |waiting| {
-            HomeLock::acquire(home_dir, waiting)
-        })?;
-        // Half a login that was on its way.
-        if let Ok(place) = auth_file::place(&home::auth_path(home_dir)) {
-            fsutil::sweep(fsutil::parent_of(&place));
-        }
-        let home = self.paths.short(home_dir);
-        match install::recover(home_dir)? {
-            None => {}
-            Some(Recovered::Cleared(installed)) => {
-                self.ui.warn(&format!(
-                    "what an earlier restore into `{home}` left behind was removed"
-                ));
-                self.warn_of(&installed);
-            }
-            Some(Recovered::Dropped(installed)) => {
-                self.ui.warn(&format!("a restore into `{home}` was cut short before it changed anything; it was dropped"));
-                self.warn_of(&installed);
-            }
-            Some(Recovered::Finished(installed)) => {
-                self.ui.warn(&format!(
-                    "a restore into `{home}` that was cut short was finished first"
-                ));
-                self.warn_of(&installed);
-            }
-        }
-        Ok(lock)
-    }
-
-    /// Finishes or drops a restore into a Codex home that was cut short, before anything in it is believed.
-    pub fn mend_home(&self, home_dir: &Path) -> Result<()> {
-        if install::is_cut_short(home_dir)? {
-            self.enter_home(home_dir)?;
-        }
-        Ok(())
-    }
-
-    /// Says what a restore moved aside and could not tidy up.
-    pub fn warn_of(&self, installed: &Installed) {
-        for path in &installed.kept {
-            let place = self.paths.short(path);
-            self.ui.warn(&format!(
-                "what is in no safety copy was in the way of the restore: it was moved to `{place}`"
-            ));
-        }
-        if let Some(why) = &installed.untidy {
-            self.ui.warn(&format!(
-                "the restore is done, but not all of its leavings could be removed: {why}"
-            ));
-        }
-    }
-
-    /// Nothing is known of anybody.
-    fn no_accounts(&self) -> Error {
-        Error::new(
-            Kind::NotFound,
-            format!(
-                "no account is known yet: `{}` holds no evidence of any",
-                self.paths.manager_home.display()
-            ),
-            "run `codex-manager backup`, or `codex-manager normalize` where hand-named login copies lie",
-        )
     }
 
     /// The settings file as it stands.
