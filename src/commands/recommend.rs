@@ -32,10 +32,7 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
         return Err(Error::new(
             Kind::NotFound,
             "every known account is paused",
-            format!(
-                "set `paused = false` in a profile below `{}`",
-                ctx.paths.profiles().display()
-            ),
+            "`codex-manager profile set NAME paused=false` has one recommended again",
         ));
     };
     let (account, used) = if args.use_it && account.is_usable() {

@@ -114,6 +114,10 @@ pub fn switch(
         .collect();
     let mut copy = None;
     if found.chosen.source != "live" {
+        if is_signed_in && !how.force {
+            // Nothing had to change before the login in another home was known.
+            in_use::close(ctx, Deed::Use, home)?;
+        }
         if !is_kept(
             ctx,
             standing.as_deref(),

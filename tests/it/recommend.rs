@@ -158,7 +158,7 @@ reason     No account is usable now; this one is the first to be, in 2h 10m, at 
         paused(&env, name);
     }
     env.run(&["recommend"]).code(10).stdout("").stderr(
-        "error: every known account is paused\nhint: set `paused = false` in a profile below `~/.codex-manager/profiles`\n",
+        "error: every known account is paused\nhint: `codex-manager profile set NAME paused=false` has one recommended again\n",
     );
     let ran = env.run(&["recommend", "--json"]).code(10).stdout("");
     assert_eq!(json_error(&ran).0, "not-found");

@@ -330,6 +330,31 @@ fn whoever_holds_the_database_of_threads_is_refused() {
     assert!(is_alices(&env));
 }
 
+/// That something has to change may turn out only when the login in another home is read.
+#[test]
+fn use_is_refused_too_where_only_another_home_has_the_newer_login() {
+    let env = Env::new();
+    let alice = Person::named("alice");
+    env.codex_home(&alice);
+    env.write("status.txt", &alice.panel(66, "15:55"));
+    env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    let other = env.path("other").display().to_string();
+    env.run(&["use", "alice", "--codex-home", &other]).code(0);
+    let renewed = Person {
+        last_refresh: "2026-04-17T01:02:03Z".to_owned(),
+        ..alice.clone()
+    };
+    env.write("other/auth.json", &renewed.auth_json());
+    let holder = Holder::start(&env, &env.path(".codex/state_5.sqlite"));
+    let ran = env.run(&["use", "alice"]).code(11).stdout("");
+    let who = format!("process {}; nothing was changed", holder.0.id());
+    assert!(ran.stderr.contains(&who), "{}", ran.stderr);
+    assert_eq!(env.read(".codex/auth.json"), alice.auth_json());
+    drop(holder);
+    env.run(&["use", "alice"]).code(0);
+    assert_eq!(env.read(".codex/auth.json"), renewed.auth_json());
+}
+
 #[test]
 fn one_that_is_opened_meanwhile_is_refused_before_anything_moves() {
     let env = Env::new();
