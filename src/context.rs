@@ -534,6 +534,11 @@ impl Ctx {
             "recommend.policy" => "lru".into(),
             "codex_command" => "codex".into(),
             "status.timeout_seconds" => DEFAULT_STATUS_TIMEOUT.into(),
+            "sync.path_style" => false.into(),
+            "sync.encrypt" => true.into(),
+            "sync.identity" => path(self.paths.manager_home.join("identity.txt")),
+            "sync.recipients" => Value::Array(Vec::new()),
+            "sync.concurrency" => DEFAULT_CONCURRENCY.into(),
             _ => Value::Null,
         };
         Ok(Setting {
@@ -542,6 +547,9 @@ impl Ctx {
         })
     }
 }
+
+/// How many transfers go on at once.
+pub const DEFAULT_CONCURRENCY: u64 = 8;
 
 /// Seconds that asking for a status may take.
 pub const DEFAULT_STATUS_TIMEOUT: u64 = 30;

@@ -30,6 +30,10 @@ pub enum Kind {
     ArchiveDamaged,
     /// No source could tell the account's weekly window.
     NoStatus,
+    /// No key at hand opens it, or what is encrypted was changed.
+    Undecryptable,
+    /// The remote store cannot be reached, or refuses.
+    Remote,
     /// Ended by Ctrl-C or a termination signal.
     Interrupted,
 }
@@ -45,6 +49,8 @@ impl Kind {
             Self::AccountMismatch => 12,
             Self::ArchiveDamaged => 13,
             Self::NoStatus => 14,
+            Self::Undecryptable => 15,
+            Self::Remote => 16,
             Self::Interrupted => 130,
         }
     }
@@ -59,6 +65,8 @@ impl Kind {
             Self::AccountMismatch => "account-mismatch",
             Self::ArchiveDamaged => "archive-damaged",
             Self::NoStatus => "no-status",
+            Self::Undecryptable => "cannot-decrypt",
+            Self::Remote => "remote",
             Self::Interrupted => "interrupted",
         }
     }

@@ -147,6 +147,52 @@ pub const KEYS: &[Key] = &[
         Takes::Whole(1, 86_400),
         "how many seconds asking may take",
     ),
+    key(
+        "sync.remote",
+        Takes::Text,
+        "where snapshots are carried: s3://, gs://, az://, http(s):// or file:///",
+    ),
+    key(
+        "sync.endpoint",
+        Takes::Text,
+        "the address of an S3 store that is not Amazon's",
+    ),
+    key("sync.region", Takes::Text, "the region of an S3 store"),
+    key(
+        "sync.path_style",
+        Takes::Bool,
+        "the bucket stands in the path of an S3 store's addresses",
+    ),
+    key(
+        "sync.encrypt",
+        Takes::Bool,
+        "encrypt what is carried to the remote",
+    ),
+    key(
+        "sync.identity",
+        Takes::Path,
+        "the age identity, or the SSH key, that opens what is on the remote",
+    ),
+    key(
+        "sync.recipients",
+        Takes::List,
+        "whom it is encrypted to besides: age1…, ssh-ed25519 …",
+    ),
+    key(
+        "sync.passphrase_file",
+        Takes::Path,
+        "a file whose first line is the identity's passphrase",
+    ),
+    key(
+        "sync.passphrase_command",
+        Takes::Text,
+        "a command that prints the identity's passphrase",
+    ),
+    key(
+        "sync.concurrency",
+        Takes::Whole(1, 64),
+        "how many transfers go on at once",
+    ),
 ];
 
 /// The key of that name, or the failure that names the nearest one.

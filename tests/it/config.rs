@@ -28,6 +28,16 @@ const KEYS: &[&str] = &[
     "status.source",
     "status.command",
     "status.timeout_seconds",
+    "sync.remote",
+    "sync.endpoint",
+    "sync.region",
+    "sync.path_style",
+    "sync.encrypt",
+    "sync.identity",
+    "sync.recipients",
+    "sync.passphrase_file",
+    "sync.passphrase_command",
+    "sync.concurrency",
 ];
 
 fn with_file(text: &str) -> Env {
@@ -62,6 +72,16 @@ recommend.policy  lru  default  how the next account is chosen
 status.source  auto  default  who says what is left of an account
 status.command  -  default  command that prints Codex's /status panel
 status.timeout_seconds  30  default  how many seconds asking may take
+sync.remote  -  default  where snapshots are carried: s3://, gs://, az://, http(s):// or file:///
+sync.endpoint  -  default  the address of an S3 store that is not Amazon's
+sync.region  -  default  the region of an S3 store
+sync.path_style  false  default  the bucket stands in the path of an S3 store's addresses
+sync.encrypt  true  default  encrypt what is carried to the remote
+sync.identity  ~/.codex-manager/identity.txt  default  the age identity, or the SSH key, that opens what is on the remote
+sync.recipients  -  default  whom it is encrypted to besides: age1…, ssh-ed25519 …
+sync.passphrase_file  -  default  a file whose first line is the identity's passphrase
+sync.passphrase_command  -  default  a command that prints the identity's passphrase
+sync.concurrency  8  default  how many transfers go on at once
 "
     );
     assert_eq!(env.files(""), [""; 0]);
@@ -255,7 +275,7 @@ fn an_unknown_key_is_told_with_the_nearest() {
         (
             "usage".to_owned(),
             "there is no setting `zzz`".to_owned(),
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds".to_owned()
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds, sync.remote, sync.endpoint, sync.region, sync.path_style, sync.encrypt, sync.identity, sync.recipients, sync.passphrase_file, sync.passphrase_command, sync.concurrency".to_owned()
         )
     );
     assert!(!env.path(".codex-manager").exists());
@@ -356,7 +376,7 @@ fn a_broken_file_stops_every_command_by_name_and_stays() {
         (
             "[extra]\nkey = 1\n",
             "there is no setting `extra`",
-            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds",
+            "there are: codex_home, codex_command, timezone, color, backup.dir, backup.exclude, backup.include_tmp, backup.level, archive.max_entries, archive.max_bytes, archive.max_ratio, normalize.source_dir, normalize.session_duration_hours, normalize.inventory_path, recommend.policy, status.source, status.command, status.timeout_seconds, sync.remote, sync.endpoint, sync.region, sync.path_style, sync.encrypt, sync.identity, sync.recipients, sync.passphrase_file, sync.passphrase_command, sync.concurrency",
         ),
         (
             "color = \"blue\"\n",

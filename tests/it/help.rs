@@ -42,7 +42,8 @@ Exit codes:
   0 done                      1 other failure             2 usage
   3 done in part              4 no account is usable now  10 no such backup or account
   11 locked                   12 account mismatch         13 archive damaged or unsafe
-  14 no live status           130 interrupted
+  14 no live status           15 cannot decrypt           16 remote unreachable or refused
+  130 interrupted
 
 Environment:
   CODEX_MANAGER_HOME  manager home (CODEXMGR_HOME is the older name); default ~/.codex-manager
