@@ -1,0 +1,149 @@
+//! The commands about accounts: which there are, when each is usable, which to use next.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{LegacyArgs, LiveArgs, WaitArgs};
+
+/// Arguments of `normalize`.
+#[derive(Args, Debug)]
+pub struct NormalizeArgs {
+    /// How to read the files.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Also make a restorable auth-only snapshot of each file
+    #[arg(long)]
+    pub write_metadata: bool,
+    /// Where those snapshots go
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Exit with 3 when a file was skipped
+    #[arg(long)]
+    pub strict: bool,
+    /// Show what would be written, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// Arguments of `use`.
+#[derive(Args, Debug)]
+pub struct UseArgs {
+    /// Email, profile or alias; - for whoever was signed in before
+    #[arg(value_name = "ACCOUNT")]
+    pub target: String,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Also tell which open Codex must be started anew
+    #[arg(long)]
+    pub restart_hint: bool,
+    /// Go on although a Codex is open on that home
+    #[arg(long)]
+    pub force: bool,
+    /// Show what would be done, change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// Arguments of `cooldown`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
+pub struct CooldownArgs {
+    /// Ask Codex about the active account first
+    #[arg(long)]
+    pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub asking: LiveArgs,
+    /// Normalize the legacy files first
+    #[arg(long)]
+    pub refresh: bool,
+    /// How to read them.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// At most this many accounts
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// With --live or --refresh: write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `recommend`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
+pub struct RecommendArgs {
+    /// Ask Codex about the active account first
+    #[arg(long)]
+    pub live: bool,
+    /// With --live: about every account whose login is kept, one after another
+    #[arg(long, requires = "live")]
+    pub all: bool,
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub asking: LiveArgs,
+    /// Normalize the legacy files first
+    #[arg(long)]
+    pub refresh: bool,
+    /// How to read them.
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// lru: least recently used; drain: the open one that resets soonest [default: lru]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<Policy>,
+    /// Sign it in to the Codex home, if it is usable now
+    #[arg(long = "use")]
+    pub use_it: bool,
+    /// With --use: go on although a Codex is open on that home
+    #[arg(long, requires = "use_it")]
+    pub force: bool,
+    /// With --use, --live or --refresh: write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How the next account is chosen among those usable now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// The least recently used.
+    Lru,
+    /// The open one that resets soonest, then the least recently used.
+    Drain,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// How Codex is asked.
+    #[command(flatten)]
+    pub live: LiveArgs,
+    /// Read the text of a /status panel instead, in a file (- for standard input)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "status_source"])]
+    pub input_file: Option<PathBuf>,
+    /// Command that prints such a text
+    #[arg(long, value_name = "COMMAND", conflicts_with = "status_source")]
+    pub status_command: Option<String>,
+    /// Year of the dates in it [default: the nearest]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=9998))]
+    pub reference_year: Option<i32>,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
