@@ -469,7 +469,7 @@ pub fn is_python_report(quota_text: Option<&str>) -> bool {
 }
 
 /// A snapshot's base name: `YYYY-MM-DD-HHMMSS-<email>-codex`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackupName(String);
 
 impl BackupName {
@@ -524,6 +524,20 @@ impl BackupName {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('~'))
     }
 
+    /// The name of the same time for another owner.
+    #[must_use]
+    pub fn for_owner(&self, who: &str) -> Self {
+        let clock = self.0.get(..Self::CLOCK).unwrap_or_default();
+        Self(format!("{clock}-{}-codex", safe_part(who)))
+    }
+
+    /// Whether it is spelled as [`BackupName::new`] spells names: one that came from elsewhere can then be no path.
+    pub fn is_safe(&self) -> bool {
+        const MOST: usize = 255 - SIDECAR_SUFFIX.len(); // what any file system takes
+        let is_safe = |letter: char| letter == '%' || is_safe_letter(letter);
+        self.0.len() <= MOST && self.0.chars().all(is_safe)
+    }
+
     /// The email in the name.
     pub fn email(&self) -> &str {
         Self::split(&self.0).map_or("", |(_, email)| email)
@@ -545,13 +559,18 @@ impl BackupName {
     }
 }
 
+/// Whether a file name on any system may hold it.
+fn is_safe_letter(letter: char) -> bool {
+    letter.is_alphanumeric() || "@._+-~'=#".contains(letter)
+}
+
 /// `text` as a part of a file name on any system.
 fn safe_part(text: &str) -> String {
     const MOST: usize = 180; // a name may have 255 bytes; what is cut here is still whole in the sidecar
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         let start = safe.len();
-        if letter.is_alphanumeric() || "@._+-~'=#".contains(letter) {
+        if is_safe_letter(letter) {
             safe.push(letter);
         } else {
             for byte in letter.encode_utf8(&mut [0; 4]).bytes() {

@@ -11,6 +11,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::metadata::{BackupMode, BackupName, SCHEMA_VERSION, Sidecar, StatusSource};
+use crate::snapshots::commit;
 use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, SAFETY};
 
@@ -133,7 +134,7 @@ pub fn keep(
         .email
         .or(account.user_id)
         .unwrap_or_else(|| "unknown".to_owned());
-    let dir = make::free_dir(&backup_dir.join(SAFETY), Some(ctx.now))?;
+    let dir = commit::free_dir(&backup_dir.join(SAFETY), Some(ctx.now))?;
     let made = make::make(
         &dir,
         &BackupName::new(ctx.now, &who),

@@ -5,22 +5,19 @@ mod notes;
 mod settling;
 mod written;
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use self::settling::while_settling;
 use self::written::write_verified;
-use super::{SUPERSEDED, Snapshot, sidecar_path};
+use super::{Snapshot, commit, sidecar_path};
 use crate::archive::manifest::Absent;
 use crate::archive::read;
 use crate::archive::write::{Entry, Frame, Placed};
 use crate::capture::{self, Plan};
 use crate::databases::{self, Begun};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fsutil::{self, AtomicFile};
-use crate::lock::{self, HomeLock, Waiting};
-use crate::metadata::{ARCHIVE_FORMAT, BackupName, Limit, Sidecar};
+use crate::metadata::{ARCHIVE_FORMAT, Account, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
 
 /// What came of it.
@@ -154,7 +151,8 @@ pub fn make(
     }
     let mut bytes = serde_json::to_vec_pretty(&made.sidecar).map_err(anyhow::Error::from)?;
     bytes.push(b'\n');
-    let superseded = commit(dir, &made.archive, file, &bytes)?;
+    file.sync()?;
+    let superseded = commit::current(dir, &made.archive, &bytes, || file.commit())?;
     Ok(Made { superseded, ..made })
 }
 
@@ -168,127 +166,6 @@ fn with_names_of(mut names: Vec<String>, entries: &[Entry]) -> Vec<String> {
 
 fn taken_over(members: &[Placed]) -> usize {
     members.iter().filter(|member| !member.is_fresh).count()
-}
-
-/// Puts archive and sidecar in place, both of them whole on the disk before the first is. The standing pair is linked
-/// below `superseded/` before, so that readers always find one; a failure puts it back.
-fn commit(dir: &Path, archive: &Path, file: AtomicFile, sidecar: &[u8]) -> Result<Option<PathBuf>> {
-    let place = sidecar_path(archive);
-    let mut description = AtomicFile::create(&place)?;
-    description
-        .file()
-        .write_all(sidecar)
-        .map_err(|error| Error::io("write", &place, error))?;
-    description.sync()?;
-    file.sync()?;
-    let aside = Aside::of(dir, archive)?;
-    if let Err(error) = file.commit().and_then(|()| description.commit()) {
-        aside.put_back();
-        return Err(error);
-    }
-    Ok(aside.archive())
-}
-
-/// Where the standing snapshot of a name is as well.
-struct Aside {
-    /// Directory below `superseded/`; None where nothing stood.
-    dir: Option<PathBuf>,
-    /// Where each file stands, and where it is too.
-    linked: Vec<(PathBuf, PathBuf)>,
-    archive: PathBuf,
-    /// Held on `superseded/`.
-    alone: Option<HomeLock>,
-}
-
-impl Aside {
-    /// Links the standing archive and its sidecar to `superseded/<created_at>/`, or copies them where the file system
-    /// has no links. A failure leaves both as they are.
-    fn of(dir: &Path, archive: &Path) -> Result<Self> {
-        let mut aside = Self {
-            dir: None,
-            linked: Vec::new(),
-            archive: archive.to_owned(),
-            alone: None,
-        };
-        let mut standing = Vec::new();
-        for path in [sidecar_path(archive), archive.to_owned()] {
-            if fsutil::exists(&path)? {
-                standing.push(path);
-            }
-        }
-        if standing.is_empty() {
-            return Ok(aside);
-        }
-        let made = super::read_sidecar(&sidecar_path(archive))
-            .ok()
-            .and_then(|sidecar| sidecar.created_at);
-        let superseded = dir.join(SUPERSEDED);
-        fsutil::create_private_dir(&superseded)?;
-        // Else a run of another manager home may take the links for left behind.
-        let alone = |waiting: &Waiting| HomeLock::acquire(&superseded, waiting);
-        aside.alone = Some(Waiting::within(lock::PATIENCE, alone)?);
-        let target = free_dir(&superseded, made)?;
-        aside.dir = Some(target.clone());
-        for path in standing {
-            let place = target.join(path.file_name().unwrap_or_default());
-            // Noted before, so that half a copy goes as well.
-            aside.linked.push((path.clone(), place.clone()));
-            if let Err(error) =
-                fsutil::link_or_copy(&path, &place).and_then(|()| fsutil::sync_dir(&target))
-            {
-                aside.forget();
-                return Err(error);
-            }
-        }
-        Ok(aside)
-    }
-
-    /// Removes the links: nothing has taken the place of what stands.
-    fn forget(&self) {
-        for (_, place) in &self.linked {
-            let _ = fs::remove_file(place);
-        }
-        self.remove_dir();
-    }
-
-    /// Has the earlier snapshot stand where it stood, after an attempt to take its place. What cannot be put back stays
-    /// whole below `superseded/`.
-    fn put_back(&self) {
-        for path in [self.archive.clone(), sidecar_path(&self.archive)] {
-            match self.linked.iter().find(|(standing, _)| *standing == path) {
-                // Nothing stood there before: it is half of the new one.
-                None => {
-                    let _ = fs::remove_file(&path);
-                }
-                Some((standing, place)) => {
-                    // Where both are still one file, renaming it onto itself does nothing, and the link goes.
-                    if fsutil::rename(place, standing).is_ok() {
-                        let _ = fs::remove_file(place);
-                    }
-                }
-            }
-        }
-        self.remove_dir();
-    }
-
-    /// Only where it is empty, and so is what it is in.
-    fn remove_dir(&self) {
-        if let Some(dir) = &self.dir {
-            let _ = fs::remove_dir(dir);
-            let _ = fs::remove_dir(fsutil::parent_of(dir));
-        }
-    }
-
-    /// Where the earlier archive is now.
-    fn archive(&self) -> Option<PathBuf> {
-        let archive = self
-            .linked
-            .iter()
-            .find(|(standing, _)| *standing == self.archive);
-        archive
-            .or(self.linked.first())
-            .map(|(_, place)| place.clone())
-    }
 }
 
 /// What is left of each window; when a short one starts anew is no news while nothing of it is used.
@@ -315,44 +192,6 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
     }
     let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), stop).ok()?;
     (standing.archive_sha256 == checked.sha256).then_some(standing)
-}
-
-/// A new directory below `parent`, named by a time. A failure leaves neither, where nothing else is in `parent`.
-pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
-    let made = fsutil::create_private_dir(parent).and_then(|()| free_dir_in(parent, time));
-    made.inspect_err(|_| {
-        let _ = fs::remove_dir(parent);
-    })
-}
-
-fn free_dir_in(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
-    let base = time.map_or_else(|| "unknown".to_owned(), Stamp::file_name_form);
-    for count in 1.. {
-        let name = if count == 1 {
-            base.clone()
-        } else {
-            format!("{base}-{count:03}")
-        };
-        let dir = parent.join(name);
-        #[cfg_attr(not(unix), allow(unused_mut))] // only a mode is set on it
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(&dir) {
-            Ok(()) => {
-                return match fsutil::sync_dir(parent) {
-                    Ok(()) => Ok(dir),
-                    Err(error) => {
-                        let _ = fs::remove_dir(&dir);
-                        Err(error)
-                    }
-                };
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && count < 10_000 => {}
-            Err(error) => return Err(Error::io("make the directory", &dir, error)),
-        }
-    }
-    Ok(parent.join(base))
 }
 
 /// The name of a snapshot of `who` whose window opened at `start`. Where a plain name of any time stands for another
@@ -403,13 +242,20 @@ pub fn name_for(
     if is_free(&plain) {
         return plain;
     }
+    owners_of(who, &account)
+        .map(|who| BackupName::new(start, &who))
+        .find(is_free)
+        .unwrap_or(plain)
+}
+
+/// What `who` is called in a name where another account is called that already: with the first eight letters of the
+/// workspace, all of it, or the user as well.
+pub(super) fn owners_of(who: &str, account: &Account) -> impl Iterator<Item = String> {
     let workspace = account.account_id.clone().unwrap_or_default();
     let user = account.user_id.clone().unwrap_or_default();
     let short: String = workspace.chars().take(8).collect();
     [short, workspace.clone(), format!("{workspace}~{user}")]
-        .iter()
+        .into_iter()
         .filter(|suffix| !suffix.is_empty())
-        .map(|suffix| BackupName::new(start, &format!("{who}~{suffix}")))
-        .find(is_free)
-        .unwrap_or(plain)
+        .map(move |suffix| format!("{who}~{suffix}"))
 }

@@ -3,8 +3,10 @@
 //! Knows the layouts: ours (`<base>.tar.gz` and `<base>.metadata.json`, older ones under `superseded/`, replaced homes
 //! under `safety/`), the same flat one of the Python 1.0.0, and the split one of the Python 23.0.0.
 
+pub mod commit;
 pub mod make;
 mod newest;
+pub mod place;
 mod remove;
 mod tidy;
 

@@ -1,6 +1,7 @@
 //! What killed runs left in a backup directory: a snapshot that lacks only its last step gets it, the rest is removed.
 //! Nothing that is in one place alone is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -58,7 +59,7 @@ fn place(dir: &Path, temporary: &Path) -> Option<()> {
     fsutil::rename(temporary, &target).ok()
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
+pub(super) fn sha256(path: &Path) -> io::Result<String> {
     const PART: usize = 1 << 18;
     let mut file = fsutil::open_regular(path)?;
     let mut hash = Sha256::new();
@@ -72,12 +73,17 @@ fn sha256(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Empties a directory below `superseded/` whose files all stand in `backup_dir` still: nothing took their place.
+/// Removes from a directory below `superseded/` the snapshots whose files all stand in `backup_dir` still: nothing took
+/// their place.
 fn remove_doubles(dir: &Path, backup_dir: &Path) {
     let Ok(listing) = fs::read_dir(dir) else {
         return;
     };
-    let files: Vec<_> = listing.flatten().collect();
+    let mut snapshots: BTreeMap<Option<BackupName>, Vec<fs::DirEntry>> = BTreeMap::new();
+    for file in listing.flatten() {
+        let name = BackupName::of_file(&file.file_name().to_string_lossy());
+        snapshots.entry(name).or_default().push(file);
+    }
     let is_double = |file: &fs::DirEntry| {
         let standing = fs::symlink_metadata(backup_dir.join(file.file_name()));
         let (Ok(one), Ok(other)) = (file.metadata(), standing) else {
@@ -86,9 +92,11 @@ fn remove_doubles(dir: &Path, backup_dir: &Path) {
         let id = |meta| (fsutil::device(meta), fsutil::inode(meta));
         fsutil::inode(&one) != 0 && id(&one) == id(&other)
     };
-    if files.iter().all(is_double) {
-        for file in files {
-            let _ = fs::remove_file(file.path());
+    for files in snapshots.into_values() {
+        if files.iter().all(is_double) {
+            for file in files {
+                let _ = fs::remove_file(file.path());
+            }
         }
     }
 }
@@ -169,11 +177,15 @@ mod tests {
             fs::write(&standing, name).expect("writes");
             fs::hard_link(&standing, kept("1").join(name)).expect("links");
         }
+        // Of another account and the same second, beside them.
+        let other = BASE.replace("alice", "bob") + ".tar.gz";
+        fs::write(kept("1").join(&other), "bob's").expect("writes");
         fs::hard_link(dir.path().join(&description), kept("2").join(&description)).expect("links");
         fs::write(kept("2").join(&archive), "earlier").expect("writes");
         kept("3");
         fs::create_dir_all(dir.path().join(SAFETY).join("4")).expect("makes");
         tidy(dir.path());
+        let bobs = format!("{SUPERSEDED}/1/{other}");
         let place = |name: &str| format!("{SUPERSEDED}/2/{name}");
         assert_eq!(
             left(dir.path()),
@@ -181,6 +193,8 @@ mod tests {
                 description.clone(),
                 archive.clone(),
                 SUPERSEDED.to_owned(),
+                format!("{SUPERSEDED}/1"),
+                bobs,
                 format!("{SUPERSEDED}/2"),
                 place(&description),
                 place(&archive)
