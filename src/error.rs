@@ -130,6 +130,14 @@ impl Error {
         }
     }
 
+    /// What a reader or a writer failed with: a failure of ours that it carries, as it is; else the system's, who was to
+    /// `verb` `path`.
+    pub fn carried(verb: impl Display, path: &Path, error: io::Error) -> Self {
+        error
+            .downcast::<Self>()
+            .unwrap_or_else(|error| Self::io(verb, path, error))
+    }
+
     /// The same failure with a better next step.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
@@ -169,6 +177,13 @@ impl From<anyhow::Error> for Error {
             format!("{error:#}"),
             "this should not happen; run again with `--verbose` and report it",
         )
+    }
+}
+
+impl From<Error> for io::Error {
+    /// For readers and writers; [`Error::carried`] takes it out again.
+    fn from(error: Error) -> Self {
+        Self::other(error)
     }
 }
 

@@ -10,6 +10,7 @@ mod codex;
 mod commands;
 mod context;
 mod databases;
+mod encryption;
 mod error;
 mod evidence;
 mod exchange;

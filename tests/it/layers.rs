@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The modules at the root, low to high: each may use only those before it.
 const LAYERS: &[&[&str]] = &[
     &["error", "stop", "threads", "fsutil", "timeutil"],
-    &["lock", "settings", "ui", "metadata", "legacy"],
+    &["lock", "settings", "ui", "metadata", "legacy", "encryption"],
     &["observation", "codex", "profiles", "retention"],
     &["archive", "registry", "inventory"],
     &[
