@@ -5,7 +5,9 @@ mod encryption;
 mod evidence;
 mod homes;
 mod locks;
+mod remote;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -557,6 +559,14 @@ pub const DEFAULT_STATUS_TIMEOUT: u64 = 30;
 
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// All those variables that are text, not empty and wanted.
+fn variables(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| is_wanted(name) && !value.is_empty())
+        .collect()
 }
 
 fn now_of_environment() -> Result<Option<Stamp>> {

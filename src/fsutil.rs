@@ -86,6 +86,25 @@ impl AtomicFile {
             .map_err(|error| Error::io("write", &target, error.error))?;
         sync_dir(parent_of(&target))
     }
+
+    /// The same where nothing stands; false, with nothing changed, where something does. In a file system that has no such
+    /// step it is looked first.
+    pub fn commit_new(self) -> Result<bool> {
+        self.sync()?;
+        let Self { temporary, target } = self;
+        let failed = |error| Error::io("write", &target, error);
+        match temporary.persist_noclobber(&target) {
+            Ok(_) => {}
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(_) if exists(&target)? => return Ok(false),
+            Err(error) => {
+                let persisted = error.file.persist(&target);
+                persisted.map_err(|error| failed(error.error))?;
+            }
+        }
+        sync_dir(parent_of(&target))?;
+        Ok(true)
+    }
 }
 
 /// Replaces `target` by `bytes` in one step.

@@ -27,6 +27,7 @@ mod metadata;
 mod observation;
 mod profiles;
 mod registry;
+mod remote;
 mod retention;
 mod settings;
 mod snapshots;

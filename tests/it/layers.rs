@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["error", "stop", "threads", "fsutil", "timeutil"],
     &["lock", "settings", "ui", "metadata", "legacy", "encryption"],
-    &["observation", "codex", "profiles", "retention"],
+    &["observation", "codex", "profiles", "retention", "remote"],
     &["archive", "registry", "inventory"],
     &[
         "capture",
