@@ -6,6 +6,7 @@ mod profiles;
 mod prune;
 mod shared;
 mod snapshots;
+mod sync;
 
 pub use accounts::{CooldownArgs, NormalizeArgs, Policy, RecommendArgs, StatusArgs, UseArgs};
 pub use config::{ConfigAction, ConfigArgs};
@@ -13,6 +14,7 @@ pub use profiles::{ProfileAction, ProfileArgs, ProfileLogin};
 pub use prune::PruneArgs;
 pub use shared::{LegacyArgs, LiveArgs, Source, WaitArgs};
 pub use snapshots::{BackupArgs, ListBackupsArgs, RestoreArgs, SortBy};
+pub use sync::{SyncAction, SyncArgs, SyncInit, SyncPull, SyncPush, SyncStatus};
 
 use std::path::PathBuf;
 
@@ -118,6 +120,9 @@ pub enum Command {
     /// Show and change what is kept of each account
     #[command(after_long_help = EXIT_CODES)]
     Profile(ProfileArgs),
+    /// Carry snapshots between machines, encrypted
+    #[command(after_long_help = EXIT_CODES)]
+    Sync(SyncArgs),
     /// Remove snapshots that no rule keeps
     #[command(after_long_help = EXIT_CODES)]
     Prune(PruneArgs),
@@ -136,6 +141,7 @@ impl Command {
             Self::Use(args) => Some(&args.wait),
             Self::Status(args) => Some(&args.wait),
             Self::Profile(args) => args.action.wait(),
+            Self::Sync(args) => args.action.wait(),
             Self::Prune(args) => Some(&args.wait),
             Self::Config(args) => args.action.wait(),
             _ => None,

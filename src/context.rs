@@ -379,6 +379,19 @@ impl Ctx {
         flag.or_else(setting).unwrap_or(make::LEVEL)
     }
 
+    /// How many transfers go on at once, given the flag.
+    pub fn concurrency(&self, flag: Option<u8>) -> usize {
+        let setting = || self.settings.integer("sync.concurrency");
+        let setting = || setting().and_then(|number| u64::try_from(number).ok());
+        let number = flag.map(u64::from).or_else(setting);
+        usize::try_from(number.unwrap_or(DEFAULT_CONCURRENCY)).unwrap_or(1)
+    }
+
+    /// Whether what goes to the remote is encrypted where nothing else is said.
+    pub fn encrypts(&self) -> bool {
+        self.settings.flag("sync.encrypt").unwrap_or(true)
+    }
+
     /// This very moment, later than `now` by as long as the command has waited; the same where the time was given.
     pub fn moment(&self) -> Stamp {
         let moment = Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone);

@@ -13,6 +13,6 @@ mod secret_file;
 mod tests;
 
 pub use age::secrecy::SecretString;
-pub use identities::{Identities, Opening};
+pub use identities::Identities;
 pub use identity_file::{IdentityFile, Protection};
-pub use recipients::{Encrypting, Recipients};
+pub use recipients::Recipients;

@@ -66,17 +66,6 @@ impl AtomicFile {
         synced.map_err(|error| Error::io("write", &self.target, error))
     }
 
-    /// Syncs it to the disk and puts it where nothing stands yet, in one step. False where something does: that stays.
-    pub fn commit_new(self) -> Result<bool> {
-        self.sync()?;
-        let Self { temporary, target } = self;
-        match temporary.persist_noclobber(&target) {
-            Ok(_) => sync_dir(parent_of(&target)).map(|()| true),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(Error::io("write", &target, error.error)),
-        }
-    }
-
     /// Syncs it to the disk and puts it in the target's place in one step.
     pub fn commit(self) -> Result<()> {
         self.sync()?;

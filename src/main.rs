@@ -32,6 +32,7 @@ mod retention;
 mod settings;
 mod snapshots;
 mod stop;
+mod sync;
 mod threads;
 mod timeutil;
 mod ui;
@@ -93,6 +94,7 @@ fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
         Command::Status(args) => commands::status::run(ctx, args),
         Command::Prune(args) => commands::prune::run(ctx, args),
         Command::Profile(args) => commands::profile::run(ctx, args),
+        Command::Sync(args) => commands::sync::run(ctx, args),
         Command::Config(args) => commands::config::run(ctx, args),
     }
 }

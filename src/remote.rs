@@ -18,6 +18,7 @@ mod open;
 mod reader;
 mod upload;
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ pub enum Stood {
     WasThere,
 }
 
-/// A store.
+/// A store; shown as its address.
 #[derive(Debug)]
 pub struct Remote {
     address: Address,
@@ -74,6 +75,12 @@ pub struct Remote {
 enum Store {
     Folder(Folder),
     Objects(Arc<Objects>),
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 impl Remote {

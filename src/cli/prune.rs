@@ -37,6 +37,9 @@ pub struct PruneArgs {
     /// Also remove an account's newest sound snapshot, where no rule keeps it
     #[arg(long)]
     pub allow_empty: bool,
+    /// Snapshots on the remote instead [default: the setting sync.remote]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub remote: Option<String>,
     /// How long other runs are waited for.
     #[command(flatten)]
     pub wait: WaitArgs,

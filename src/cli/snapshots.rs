@@ -51,6 +51,9 @@ pub struct BackupArgs {
     /// Make a new snapshot even when nothing changed since the last, and read every file for it
     #[arg(long)]
     pub force: bool,
+    /// Then carry to the remote what it does not have, as sync push does
+    #[arg(long)]
+    pub push: bool,
     /// Show what would be captured, write nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -27,12 +27,76 @@ use crate::metadata::{
 use crate::observation::Observation;
 use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth};
+use crate::sync::report::Answer as Pushed;
+use crate::sync::{How, push};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::{count, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
+    let mut taken = take(ctx, args)?;
+    let tell = |answer: &Answer| {
+        if args.dry_run {
+            ctx.ui.data(answer)
+        } else {
+            ctx.ui.done(answer)
+        }
+    };
+    if !args.push {
+        let told = tell(&taken.answer);
+        taken.remembered?;
+        return told.map(|()| taken.outcome);
+    }
+    // The snapshot stands and is told, whatever becomes of pushing it. As JSON both are one document.
+    let is_told_first = !ctx.ui.json;
+    if is_told_first {
+        tell(&taken.answer)?;
+    }
+    let pushed = push::push(
+        ctx,
+        &How {
+            backup_dir: args.backup_dir.as_deref(),
+            dry_run: args.dry_run,
+            ..How::default()
+        },
+    );
+    let (pushed, failed) = match pushed {
+        Ok(mut pushed) => {
+            let ended_by = pushed.ended_by.take();
+            pushed.warn(&ctx.ui);
+            (Some(pushed), ended_by)
+        }
+        Err(error) => (None, Some(error)),
+    };
+    if let (true, Some(pushed)) = (is_told_first, &pushed) {
+        ctx.ui.done(pushed)?;
+    }
+    let is_whole = pushed
+        .as_ref()
+        .is_some_and(|pushed| pushed.failed.is_empty());
+    if !is_told_first {
+        taken.answer.push = Some(pushed);
+        tell(&taken.answer)?;
+    }
+    taken.remembered?;
+    match failed {
+        Some(error) => Err(error),
+        None if is_whole => Ok(taken.outcome),
+        None => Ok(Outcome::Partial),
+    }
+}
+
+/// What came of it.
+struct Taken {
+    answer: Answer,
+    outcome: Outcome,
+    /// Whether the window and the login were noted.
+    remembered: Result<()>,
+}
+
+/// Takes the snapshot.
+fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
     let source = ctx.codex_home(args.source_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
@@ -112,29 +176,28 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         Answer::planned(ctx, &backup_dir, &base, sidecar, &plan)
     };
     warn_of_absent(ctx, &absent);
-    let told = if args.dry_run {
-        ctx.ui.data(&answer)
-    } else {
-        ctx.ui.done(&answer)
-    };
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
+    let mut remembered = Ok(());
     if let Some((lock, _)) = &lock {
         live::keep_login(ctx, lock, &source, &|| evidence.known());
-        live::update(ctx, lock, |registry| {
+        remembered = live::update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
             if let Some(observation) = live {
                 registry.record(&login.account, observation, Some(ctx.latest()));
             }
-        })?;
+        });
     }
-    told?;
     // What is not captured by design is no failure.
     let is_whole = !is_raw && absent.iter().all(|one| one.cause == Cause::Kind);
-    Ok(if is_whole {
-        Outcome::Done
-    } else {
-        Outcome::Partial
+    Ok(Taken {
+        answer,
+        outcome: if is_whole {
+            Outcome::Done
+        } else {
+            Outcome::Partial
+        },
+        remembered,
     })
 }
 
@@ -346,6 +409,9 @@ struct Answer {
     mode: &'static str,
     superseded: Option<String>,
     snapshot: Sidecar,
+    /// What came of pushing, where it was asked for; null where that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<Option<Pushed>>,
     #[serde(skip)]
     place: String,
     #[serde(skip)]
@@ -370,6 +436,7 @@ impl Answer {
             },
             superseded: made.superseded.map(|path| path.display().to_string()),
             snapshot: made.sidecar,
+            push: None,
             files: Vec::new(),
         }
     }
@@ -388,6 +455,7 @@ impl Answer {
                 archive_format: Some(ARCHIVE_FORMAT),
                 ..sidecar
             },
+            push: None,
             files: plan.top_level(),
         }
     }

@@ -1,5 +1,8 @@
 //! `prune`: removes what is no longer needed.
 
+mod answer;
+mod choice;
+mod remote;
 mod snapshots;
 
 use crate::cli::PruneArgs;
@@ -8,5 +11,8 @@ use crate::error::{Outcome, Result};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &PruneArgs) -> Result<Outcome> {
-    snapshots::run(ctx, args)
+    match &args.remote {
+        Some(remote) => remote::run(ctx, args, remote),
+        None => snapshots::run(ctx, args),
+    }
 }

@@ -33,7 +33,7 @@ impl Ctx {
     }
 
     /// Opens the store.
-    pub fn open_remote(&self, address: &Address) -> Result<Remote> {
-        Remote::open(address, &self.access(), &self.stop)
+    pub fn open_remote(&self, address: &Address, access: &Access) -> Result<Remote> {
+        Remote::open(address, access, &self.stop)
     }
 }

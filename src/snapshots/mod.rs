@@ -29,10 +29,10 @@ use crate::timeutil::{Stamp, Zone};
 
 pub use newest::{Newest, list_newest};
 pub use remove::remove;
-pub use tidy::tidy;
+pub use tidy::{sha256, tidy};
 
 /// The largest sidecar that is read.
-const MOST_BYTES: u64 = 16 << 20;
+pub const MOST_BYTES: u64 = 16 << 20;
 
 /// Why an archive that lost its sidecar is refused.
 const NOBODYS: &str = "it has no sidecar beside it and none inside: nothing says whose it is";

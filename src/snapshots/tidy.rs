@@ -59,7 +59,8 @@ fn place(dir: &Path, temporary: &Path) -> Option<()> {
     fsutil::rename(temporary, &target).ok()
 }
 
-pub(super) fn sha256(path: &Path) -> io::Result<String> {
+/// The SHA-256 of a file, in hex.
+pub fn sha256(path: &Path) -> io::Result<String> {
     const PART: usize = 1 << 18;
     let mut file = fsutil::open_regular(path)?;
     let mut hash = Sha256::new();

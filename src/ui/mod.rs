@@ -2,6 +2,7 @@
 //!
 //! Text and JSON are two printers of one value. Colour never carries meaning alone. A closed pipe is no error.
 
+pub mod progress;
 pub mod table;
 
 use std::borrow::Cow;

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["context"],
     &["live"],
     &["exchange"],
+    &["sync"],
     &["commands"],
     // Tests of all of them.
     &["fuzz"],
@@ -51,6 +52,8 @@ const PURE: &[&str] = &[
     "codex/status/reading.rs",
     "registry/",
     "retention.rs",
+    "sync/keys.rs",
+    "sync/plan.rs",
     "codex/status/screen.rs",
     "codex/status/screen.rs",
     "registry/",

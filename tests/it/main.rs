@@ -65,6 +65,7 @@ mod smoke;
 mod status;
 #[cfg(unix)]
 mod switching;
+mod sync;
 #[cfg(unix)]
 mod tables_live;
 mod tarball;

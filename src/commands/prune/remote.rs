@@ -1,0 +1,147 @@
+//! The same on the remote. What is sound there is found out by fetching it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::answer::{Answer, Entry};
+use super::choice::{self, Item};
+use crate::cli::PruneArgs;
+use crate::context::Ctx;
+use crate::error::{Outcome, Result};
+use crate::evidence::Reach;
+use crate::fsutil;
+use crate::metadata::BackupName;
+use crate::snapshots::{Depth, Snapshot};
+use crate::sync::keys::{Carried, Placed, is_encrypted};
+use crate::sync::pull::{Fetching, fetch};
+use crate::sync::{Store, push, sidecars};
+
+/// How long what has no sidecar is left alone, seconds: somebody may be about to push it.
+const UNFINISHED: i64 = 24 * 60 * 60;
+
+/// Runs the command on the remote of that name, else of the setting.
+pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
+    let rules = choice::rules_of(args)?;
+    let store = Store::open(ctx, Some(remote).filter(|name| !name.is_empty()))?;
+    let all: Vec<&Carried> = store.listing.whole.values().collect();
+    let is_locked = all.iter().any(|one| is_encrypted(&one.sidecar.key));
+    let identities = is_locked.then(|| ctx.identities()).transpose()?;
+    let size = ctx.concurrency(None);
+    let (told, unusable) = sidecars::read(&store.remote, identities.as_ref(), all, size)?;
+    for (_, error) in &unusable {
+        // Whose it is cannot be told: so it stays.
+        ctx.ui.warn(&error.to_string());
+    }
+    let mut evidence = ctx.evidence_with(
+        args.backup_dir.as_deref(),
+        None,
+        Reach::Every(Depth::Whole),
+        false,
+        None,
+    )?;
+    let of_key: BTreeMap<PathBuf, _> = told
+        .iter()
+        .map(|one| (PathBuf::from(&one.carried.archive.key), one))
+        .collect();
+    evidence.snapshots = of_key
+        .iter()
+        .map(|(key, one)| Snapshot {
+            archive: key.clone(),
+            sidecar: Box::new(one.sidecar.clone()),
+            depth: Depth::Whole,
+            is_complete: true,
+        })
+        .collect();
+    let (known, placed) = evidence.accounts_placed();
+    let mut items: Vec<Item> = evidence
+        .snapshots
+        .iter()
+        .zip(placed)
+        .map(|(snapshot, account)| Item::of(snapshot, "remote", account))
+        .collect();
+    choice::only_of_account(args, &known, &mut items)?;
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    fsutil::create_private_dir(&backup_dir)?;
+    let fetching = Fetching {
+        remote: &store.remote,
+        identities: identities.as_ref(),
+        backup_dir: &backup_dir,
+        limits: ctx.limits(),
+    };
+    let (progress, stop) = (ctx.ui.progress("checking", 0), ctx.stop());
+    let check = |snapshot: &Snapshot| match of_key.get(&snapshot.archive) {
+        Some(one) => fetch(&fetching, one, &progress, &stop).map(|_| ()),
+        None => Ok(()),
+    };
+    choice::decide(ctx, args, &rules, &mut items, &check)?;
+    items.sort_by(|a, b| (b.time(), &a.snapshot.archive).cmp(&(a.time(), &b.snapshot.archive)));
+    let _in_hand = ctx.in_hand();
+    let mut answer = Answer::new(args.dry_run);
+    for item in &items {
+        let Some(one) = of_key.get(&item.snapshot.archive) else {
+            continue;
+        };
+        let carried = one.carried;
+        let entry = entry(ctx, item, carried);
+        if !item.reasons.is_empty() {
+            answer.kept.push(entry);
+            continue;
+        }
+        if !args.dry_run {
+            ctx.check_stop()?;
+            push::remove_one(&store.remote, carried)?;
+        }
+        answer.freed_bytes += entry.size_bytes;
+        answer.deleted.push(entry);
+    }
+    if args.email.is_none() {
+        sweep(ctx, args, &store)?;
+    }
+    if args.dry_run {
+        ctx.ui.data(&answer)?;
+    } else {
+        ctx.ui.done(&answer)?;
+    }
+    Ok(if unusable.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Partial
+    })
+}
+
+fn entry(ctx: &Ctx, item: &Item, carried: &Carried) -> Entry {
+    let key = carried.archive.key.clone();
+    let name = item.snapshot.sidecar.archive_name.clone();
+    let name = name.filter(|name| BackupName::of_file(name).is_some());
+    let size = carried.archive.size + carried.sidecar.size;
+    let shown = name.unwrap_or_else(|| key.clone());
+    Entry {
+        archive_name: shown.clone(),
+        ..Entry::of(ctx, item, key, shown, size)
+    }
+}
+
+/// Removes what pushes left that were cut short.
+fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
+    let now = ctx.clock.unix();
+    let is_old = |object: &&Placed| {
+        object
+            .modified
+            .is_some_and(|written| now - written > UNFINISHED)
+    };
+    let all = store.listing.halves.iter().chain(&store.listing.empty);
+    for half in all.filter(is_old) {
+        ctx.check_stop()?;
+        if args.dry_run {
+            ctx.ui.detail(&format!(
+                "would be removed, being half of a snapshot: {}",
+                half.key
+            ));
+        } else {
+            store.remote.remove(&half.key)?;
+            ctx.ui
+                .detail(&format!("removed, being half of a snapshot: {}", half.key));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Carrying snapshots, and what is known of accounts, between this machine and a remote.
+//!
+//! A snapshot's objects are named by what is in it (see [`keys`]) and never change; its sidecar goes last, so that what a
+//! killed run leaves is no snapshot. The list of them is the only index: nothing is shared that two machines could both
+//! write, but the marker, which says the same whoever writes it.
+
+mod crew;
+pub mod keys;
+pub mod local;
+pub mod machines;
+pub mod marker;
+pub mod plan;
+pub mod pull;
+pub mod push;
+pub mod report;
+pub mod sidecars;
+
+use std::io;
+use std::path::Path;
+
+use keys::{Listing, SNAPSHOTS};
+use marker::Marker;
+
+use crate::context::Ctx;
+use crate::error::{Error, Kind, Result};
+use crate::remote::Remote;
+
+/// How a run goes about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// The remote that was named.
+    pub remote: Option<&'a str>,
+    /// Where snapshots are kept, as it was named.
+    pub backup_dir: Option<&'a Path>,
+    /// Whether deletions are carried too.
+    pub deletes: bool,
+    /// Whether nobody is to be asked before.
+    pub yes: bool,
+    /// How many transfers go on at once, as it was said.
+    pub concurrency: Option<u8>,
+    /// Whether it was said to send things as they are.
+    pub no_encrypt: bool,
+    /// Whether nothing is to be written.
+    pub dry_run: bool,
+}
+
+/// A remote with what stands on it.
+pub struct Store {
+    /// The remote.
+    pub remote: Remote,
+    /// What its marker says; None before anything was carried there.
+    pub marker: Option<Marker>,
+    /// The snapshots on it.
+    pub listing: Listing,
+}
+
+impl Store {
+    /// Looks at the remote of that name, else of the setting.
+    pub fn open(ctx: &Ctx, remote: Option<&str>) -> Result<Self> {
+        let remote = ctx.open_remote(&ctx.remote(remote)?, &ctx.access())?;
+        let marker = Marker::read(&remote)?;
+        let listing = Listing::of(remote.list(SNAPSHOTS)?);
+        for key in &listing.foreign {
+            ctx.ui.warn(&format!(
+                "`{key}` on {remote} is none of ours: it is left alone"
+            ));
+        }
+        Ok(Self {
+            remote,
+            marker,
+            listing,
+        })
+    }
+}
+
+/// Whether the same would happen to everything else too.
+fn is_of_all(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Remote | Kind::Interrupted)
+        || matches!(
+            error.io_kind(),
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        )
+}

@@ -1,0 +1,413 @@
+//! Fetching from the remote what is not here.
+//!
+//! Whoever knows the recipient could put something on the remote: so an archive is read, checked and placed as one that
+//! comes from a stranger, and nothing stands in the backup directory before all of it has passed.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::keys::{Carried, Id, is_encrypted};
+use super::local::{Local, Locals};
+use super::plan::Difference;
+use super::report::{Answer, Conflict, Entry, THERE_ALREADY};
+use super::sidecars::{self, Told};
+use super::{How, Store, crew, is_of_all, machines};
+use crate::archive::limits::Limits;
+use crate::context::Ctx;
+use crate::encryption::Identities;
+use crate::error::{Error, Kind, Result};
+use crate::fsutil::{self, TemporaryDir};
+use crate::lock::Lock;
+use crate::metadata::BackupName;
+use crate::remote::Remote;
+use crate::snapshots::place::{Fate, Here, Incoming, Placed};
+use crate::snapshots::{self, Depth, Snapshot};
+use crate::stop::InHand;
+use crate::ui::progress::Progress;
+use crate::ui::table::{count, size_words};
+
+/// How much of an archive is read at once.
+const PART: usize = 1 << 17;
+
+/// How many snapshots are put in their places before other runs get their turn.
+const TURN: usize = 64;
+
+/// Pulls.
+pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
+    let backup_dir = ctx.backup_dir(how.backup_dir)?;
+    let store = Store::open(ctx, how.remote)?;
+    let remote = &store.remote;
+    let machines = machines::others(ctx, remote)?;
+    let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
+        ctx.ui.warn(text);
+    })?;
+    let difference = Difference::of(&locals.all, &store.listing);
+    let mut answer = Answer::new("pull", how.dry_run, remote.to_string());
+    if store.marker.is_none() && store.listing.whole.is_empty() {
+        ctx.ui.warn(&format!("nothing was ever pushed to {remote}"));
+    }
+    let surplus = if how.deletes {
+        surplus(&store, difference.here)?
+    } else {
+        Vec::new()
+    };
+    let is_locked = |carried: &&&Carried| is_encrypted(&carried.sidecar.key);
+    let is_any_locked = difference.there.iter().any(|one| is_locked(&one))
+        || machines.iter().any(|key| is_encrypted(key));
+    let identities = is_any_locked.then(|| ctx.identities()).transpose()?;
+    let size = ctx.concurrency(how.concurrency);
+    let (mut told, unusable) = sidecars::read(remote, identities.as_ref(), difference.there, size)?;
+    for (carried, error) in unusable {
+        answer
+            .failed
+            .push(Entry::of_key(carried).because(error.to_string()));
+    }
+    answer.skipped = difference
+        .both
+        .iter()
+        .map(|(local, carried)| {
+            let key = carried.archive.key.clone();
+            Entry::of_local(local, key, &ctx.zone).because(THERE_ALREADY)
+        })
+        .collect();
+    // The newest first: whoever needs one needs that.
+    told.reverse();
+    let expected = expect(ctx, &backup_dir, &told)?;
+    if how.dry_run {
+        answer.transferred = expected;
+        answer.deleted = surplus.into_iter().map(|local| gone(ctx, local)).collect();
+        return Ok(answer);
+    }
+    if !surplus.is_empty() {
+        let what = count(surplus.len(), "snapshot");
+        let question = format!("Remove {what} here, since {remote} does not have them?");
+        ctx.ui
+            .confirm_what("removes snapshots", &question, how.yes)?;
+    }
+    let _in_hand = ctx.in_hand();
+    ctx.check_stop()?;
+    let known: BTreeSet<&Id> = locals.all.iter().map(|local| &local.stem.id).collect();
+    let outcome = fetch_all(
+        ctx,
+        &Fetching {
+            remote,
+            identities: identities.as_ref(),
+            backup_dir: &backup_dir,
+            limits: ctx.limits(),
+        },
+        (told, expected, size),
+        &known,
+        &mut answer,
+    );
+    let outcome = outcome
+        .and_then(|()| {
+            let learned = machines::learn(ctx, remote, identities.as_ref(), &machines)?;
+            answer.learned = learned;
+            Ok(())
+        })
+        .and_then(|()| remove(ctx, surplus, &mut answer));
+    answer.ended_by = outcome.err();
+    Ok(answer)
+}
+
+/// What would come of each.
+fn expect(ctx: &Ctx, backup_dir: &Path, told: &[Told]) -> Result<Vec<Entry>> {
+    let mut here = Here::read(backup_dir, &ctx.zone)?;
+    told.iter()
+        .map(|one| {
+            let hash = one.sidecar.archive_sha256.as_deref();
+            // Of older ones the hash is not told, and its first digits are enough to tell them apart.
+            let hash = hash.unwrap_or(one.carried.stem.id.digits());
+            let kind = match here.expect(&one.sidecar, hash)? {
+                Fate::Older(_) => "superseded",
+                _ => "current",
+            };
+            Ok(Entry {
+                kind: Some(kind),
+                ..Entry::of_carried(one.carried, &one.sidecar, &ctx.zone)
+            })
+        })
+        .collect()
+}
+
+/// What all fetching has in common.
+pub struct Fetching<'a> {
+    /// Where from.
+    pub remote: &'a Remote,
+    /// What opens it.
+    pub identities: Option<&'a Identities>,
+    /// Where it lies until it is checked.
+    pub backup_dir: &'a Path,
+    /// What an archive may hold.
+    pub limits: Limits,
+}
+
+/// A snapshot that is to be fetched, and how it is told.
+type Job<'a> = (&'a Told<'a>, Entry);
+
+/// Fetches, and puts each where it belongs as it comes.
+fn fetch_all(
+    ctx: &Ctx,
+    fetching: &Fetching,
+    (told, expected, size): (Vec<Told<'_>>, Vec<Entry>, usize),
+    known: &BTreeSet<&Id>,
+    answer: &mut Answer,
+) -> Result<()> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    fsutil::create_private_dir(fetching.backup_dir)?;
+    let bytes = expected.iter().map(|entry| entry.size_bytes).sum();
+    ctx.ui.note(&format!(
+        "pulling {}, {}, from {}",
+        count(told.len(), "snapshot"),
+        size_words(bytes),
+        fetching.remote
+    ));
+    let progress = ctx.ui.progress("pulling", bytes);
+    let stop = ctx.stop();
+    let jobs: Vec<Job> = told.iter().zip(expected).collect();
+    let work = |(told, entry)| {
+        let fetched = fetch(fetching, told, &progress, &stop);
+        (told, entry, fetched)
+    };
+    let turn = std::cell::RefCell::new(None);
+    let take = |(told, entry, fetched): (_, Entry, Result<Fetched>)| {
+        let placed = fetched.and_then(|fetched| {
+            let mut turn = turn.borrow_mut();
+            place(ctx, fetching.backup_dir, &mut turn, &fetched, told)
+        });
+        match placed {
+            Ok(placed) => {
+                note(ctx, placed, entry, known, answer);
+                Ok(())
+            }
+            Err(error) if is_of_all(&error) => Err(error),
+            Err(error) => {
+                answer.failed.push(entry.because(error.to_string()));
+                Ok(())
+            }
+        }
+    };
+    let outcome = crew::each(jobs, size, work, take, || _ = turn.borrow_mut().take());
+    drop(turn);
+    let newest_first = |a: &Entry, b: &Entry| b.key.cmp(&a.key);
+    answer.transferred.sort_by(newest_first);
+    answer.failed.sort_by(newest_first);
+    outcome
+}
+
+/// A snapshot that was fetched and checked.
+pub struct Fetched {
+    /// What it lies in.
+    dir: TemporaryDir,
+    name: String,
+    sha256: String,
+}
+
+/// Fetches one and checks all of it.
+pub fn fetch(
+    fetching: &Fetching,
+    told: &Told,
+    progress: &Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<Fetched> {
+    let key = &told.carried.archive.key;
+    let what = format!("`{key}` on {}", fetching.remote);
+    let damaged = |why: &str| {
+        Error::new(
+            Kind::ArchiveDamaged,
+            format!("{what} {why}"),
+            "push that snapshot again from a machine that has it",
+        )
+    };
+    let name = told.sidecar.archive_name.as_deref();
+    let name = name.and_then(BackupName::of_file);
+    let name = name.map_or_else(|| "fetched.tar.gz".to_owned(), |name| name.archive());
+    let dir = TemporaryDir::make(fetching.backup_dir)?;
+    let path = dir.path().join(&name);
+    let Some(reader) = fetching.remote.reader(key)? else {
+        return Err(damaged("is gone meanwhile"));
+    };
+    let counted = Counted {
+        inner: reader,
+        progress,
+    };
+    let mut file = create(&path)?;
+    let sha256 = match fetching.identities {
+        Some(identities) if is_encrypted(key) => {
+            let reader = identities.opening(&what, counted)?;
+            copy(reader, &mut file, &path)?
+        }
+        _ => copy(counted, &mut file, &path)?,
+    };
+    if !told.carried.stem.id.is_of(&sha256) {
+        return Err(damaged("does not have the hash it is called by"));
+    }
+    drop(file);
+    let snapshot = Snapshot {
+        archive: path,
+        sidecar: Box::new(told.sidecar.clone()),
+        depth: Depth::Whole,
+        is_complete: true,
+    };
+    snapshot.check(&fetching.limits, stop)?;
+    Ok(Fetched { dir, name, sha256 })
+}
+
+fn create(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .map_err(|error| Error::io("create", path, error))
+}
+
+/// Copies all of it; the SHA-256 of what came.
+fn copy(mut from: impl Read, file: &mut File, path: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; PART];
+    loop {
+        let length = from
+            .read(&mut buffer)
+            .map_err(|error| Error::carried("fetch", path, error))?;
+        let Some(part) = buffer.get(..length).filter(|part| !part.is_empty()) else {
+            return Ok(fsutil::hex(&hash.finalize()));
+        };
+        hash.update(part);
+        file.write_all(part)
+            .map_err(|error| Error::io("write", path, error))?;
+    }
+}
+
+/// Tells how much comes.
+struct Counted<'a, R> {
+    inner: R,
+    progress: &'a Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.progress.add(length as u64);
+        Ok(length)
+    }
+}
+
+/// A while in which nobody else writes, and what is here meanwhile.
+struct Turn<'a> {
+    _held: (Lock, InHand),
+    here: Here<'a>,
+    left: usize,
+}
+
+fn place<'a>(
+    ctx: &Ctx,
+    backup_dir: &'a Path,
+    turn: &mut Option<Turn<'a>>,
+    fetched: &Fetched,
+    told: &Told,
+) -> Result<Placed> {
+    if turn.as_ref().is_some_and(|turn| turn.left == 0) {
+        *turn = None;
+    }
+    if turn.is_none() {
+        let held = ctx.lock_patiently("sync pull")?;
+        *turn = Some(Turn {
+            _held: held,
+            here: Here::read(backup_dir, &ctx.zone)?,
+            left: TURN,
+        });
+    }
+    let Some(turn) = turn else {
+        return Err(Error::interrupted());
+    };
+    turn.left -= 1;
+    turn.here.place(&Incoming {
+        archive: &fetched.dir.path().join(&fetched.name),
+        sha256: &fetched.sha256,
+        sidecar: &told.bytes,
+    })
+}
+
+fn note(ctx: &Ctx, placed: Placed, entry: Entry, known: &BTreeSet<&Id>, answer: &mut Answer) {
+    let name = entry.archive_name.clone().unwrap_or_default();
+    let kind = match &placed {
+        Placed::WasHere(_) => {
+            answer.skipped.push(entry.because(THERE_ALREADY));
+            return;
+        }
+        Placed::Current(_) | Placed::Superseding { .. } => "current",
+        Placed::Superseded(_) => "superseded",
+    };
+    let was_here = |archive: &Path| {
+        let sidecar = snapshots::read_sidecar(&snapshots::sidecar_path(archive)).ok();
+        let hash = sidecar.and_then(|sidecar| sidecar.archive_sha256);
+        hash.as_deref()
+            .and_then(Id::of)
+            .is_some_and(|id| known.contains(&id))
+    };
+    // Two of one name that both come from there are no conflict: there was none but theirs.
+    let conflict = match &placed {
+        Placed::Superseding { earlier, .. } if was_here(earlier) => Some(("there", earlier)),
+        Placed::Superseded(archive) => {
+            let dir = archive.ancestors().nth(3).unwrap_or(archive);
+            let standing = dir.join(archive.file_name().unwrap_or_default());
+            was_here(&standing).then_some(("here", archive))
+        }
+        _ => None,
+    };
+    if let Some((current, superseded)) = conflict {
+        answer.conflicts.push(Conflict {
+            archive_name: name,
+            current,
+            superseded: ctx.paths.short(superseded),
+        });
+    }
+    answer.transferred.push(Entry {
+        kind: Some(kind),
+        ..entry
+    });
+}
+
+/// What is to go since the remote does not have it.
+fn surplus<'a>(store: &Store, here: Vec<&'a Local>) -> Result<Vec<&'a Local>> {
+    if store.listing.whole.is_empty() && !here.is_empty() {
+        return Err(Error::other(
+            format!(
+                "there is no snapshot on {}: `--delete` would remove all {} here",
+                store.remote,
+                here.len()
+            ),
+            "push first; or choose by rules what goes: `codex-manager prune --keep-last 3`",
+        ));
+    }
+    Ok(here)
+}
+
+fn gone(ctx: &Ctx, local: &Local) -> Entry {
+    let key = local.stem.key(super::keys::Kind::Archive, true);
+    Entry::of_local(local, key, &ctx.zone)
+}
+
+fn remove(ctx: &Ctx, surplus: Vec<&Local>, answer: &mut Answer) -> Result<()> {
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    let _held = ctx.lock_patiently("sync pull")?;
+    for local in surplus {
+        ctx.check_stop()?;
+        let entry = gone(ctx, local);
+        match snapshots::remove(&local.snapshot, local.is_superseded) {
+            Ok(_) => answer.deleted.push(entry),
+            Err(error) => answer.failed.push(entry.because(error.to_string())),
+        }
+    }
+    Ok(())
+}
