@@ -23,7 +23,7 @@ use marker::Marker;
 
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
-use crate::remote::Remote;
+use crate::remote::{Address, Remote};
 
 /// How a run goes about it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,9 +55,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Looks at the remote of that name, else of the setting.
-    pub fn open(ctx: &Ctx, remote: Option<&str>) -> Result<Self> {
-        let remote = ctx.open_remote(&ctx.remote(remote)?, &ctx.access())?;
+    /// Looks at the remote at that address.
+    pub fn open(ctx: &Ctx, address: &Address) -> Result<Self> {
+        let remote = ctx.open_remote(address, &ctx.access())?;
         let marker = Marker::read(&remote)?;
         let listing = Listing::of(remote.list(SNAPSHOTS)?);
         for key in &listing.foreign {

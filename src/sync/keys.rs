@@ -230,3 +230,107 @@ impl Listing {
         listing
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HASH: &str = "23dbcc985a33162ce72f473b85ef65b1aabbccddeeff00112233445566778899";
+
+    fn stem() -> Stem {
+        let made = Stamp::parse("2026-04-02T12:00:00+05:30");
+        Stem::new(made, Id::of(HASH).expect("a hash"))
+    }
+
+    fn objects(keys: &[String]) -> Vec<Object> {
+        let object = |key: &String| Object {
+            key: key.clone(),
+            size: 7,
+            modified: None,
+        };
+        keys.iter().map(object).collect()
+    }
+
+    #[test]
+    fn keys_tell_when_and_which_and_no_more() {
+        assert_eq!(
+            stem().key(Kind::Archive, true),
+            "snapshots/2026-04-02T063000Z-23dbcc985a33162ce72f473b85ef65b1.tar.gz.age"
+        );
+        let unknown = Stem::new(None, Id::of(&HASH.to_uppercase()).expect("a hash"));
+        assert_eq!(
+            unknown.key(Kind::Sidecar, false),
+            "snapshots/unknown-23dbcc985a33162ce72f473b85ef65b1.metadata.json"
+        );
+        assert!(stem().id.is_of(HASH) && !stem().id.is_of(&HASH.replace('2', "3")));
+        for wrong in [
+            "",
+            "23db",
+            &HASH[1..],
+            &HASH.replace('2', "g"),
+            &format!("{HASH}0"),
+        ] {
+            assert_eq!(Id::of(wrong), None, "{wrong}");
+        }
+        let machine = of_machine("0123456789abcdef", true);
+        assert_eq!(machine, "machines/0123456789abcdef.json.age");
+        assert_eq!(machine_of(&machine), Some("0123456789abcdef"));
+        for wrong in [
+            "machines/../evil.json",
+            "machines/0123456789abcdef",
+            "machines/0123456789abcdeg.json",
+            "snapshots/0123456789abcdef.json",
+        ] {
+            assert_eq!(machine_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_both_halves_of_one_kind_are_a_snapshot() {
+        let key = |kind, is_encrypted| stem().key(kind, is_encrypted);
+        let all = [
+            key(Kind::Archive, true),
+            key(Kind::Sidecar, false),
+            "snapshots/evil.tar.gz".to_owned(),
+            "codex-manager.json".to_owned(),
+        ];
+        let listing = Listing::of(objects(&all));
+        assert!(listing.whole.is_empty());
+        assert_eq!(listing.halves[0].key, all[0]);
+        assert_eq!(listing.empty[0].key, all[1]);
+        assert_eq!(listing.foreign, all[2..]);
+        let both = [
+            key(Kind::Sidecar, true),
+            key(Kind::Archive, false),
+            key(Kind::Archive, true),
+            key(Kind::Sidecar, false),
+        ];
+        let listing = Listing::of(objects(&both));
+        assert_eq!(listing.whole.len(), 1);
+        let carried = &listing.whole[&stem().id];
+        assert_eq!(
+            carried.archive.key.ends_with(".age"),
+            carried.sidecar.key.ends_with(".age")
+        );
+        assert!(listing.halves.is_empty() && listing.empty.is_empty());
+    }
+
+    proptest! {
+        /// Whatever a store lists: what is taken for ours is spelled just as this program spells it.
+        #[test]
+        fn nothing_else_is_ours(
+            name in "[0-9TZ:.-]{0,20}-?[0-9a-fA-F./\\\\]{0,34}(\\.tar\\.gz|\\.metadata\\.json)?(\\.age)?|.{0,60}",
+        ) {
+            let key = format!("{SNAPSHOTS}/{name}");
+            let listing = Listing::of(objects(std::slice::from_ref(&key)));
+            if listing.foreign.is_empty() {
+                let kind = if key.contains(ARCHIVE_SUFFIX) { Kind::Archive } else { Kind::Sidecar };
+                let plain = plain_name(&name).strip_suffix(kind.suffix()).expect("its suffix");
+                let stem = Stem::parse(plain).expect("of the form");
+                prop_assert_eq!(stem.key(kind, is_encrypted(&key)), key);
+                prop_assert!(!name.contains(['/', '\\']) && !name.contains(".."));
+            }
+        }
+    }
+}

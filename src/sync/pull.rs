@@ -39,7 +39,7 @@ const TURN: usize = 64;
 /// Pulls.
 pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     let backup_dir = ctx.backup_dir(how.backup_dir)?;
-    let store = Store::open(ctx, how.remote)?;
+    let store = Store::open(ctx, &ctx.remote(how.remote)?)?;
     let remote = &store.remote;
     let machines = machines::others(ctx, remote)?;
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {

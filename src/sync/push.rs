@@ -26,9 +26,10 @@ const PART: usize = 1 << 17;
 /// Pushes.
 pub fn push(ctx: &Ctx, how: &How) -> Result<Answer> {
     let backup_dir = ctx.backup_dir(how.backup_dir)?;
+    let address = ctx.remote(how.remote)?;
     let recipients = recipients(ctx, how)?;
     let key_ids = recipients.as_ref().map(Recipients::key_ids);
-    let store = Store::open(ctx, how.remote)?;
+    let store = Store::open(ctx, &address)?;
     let remote = &store.remote;
     if let (Some(marker), Some(ids)) = (&store.marker, &key_ids) {
         marker.check(ids, remote)?;

@@ -18,6 +18,7 @@ Commands:
   recommend     Say which account to use next
   status        Ask Codex what is left of the active account
   profile       Show and change what is kept of each account
+  sync          Carry snapshots between machines, encrypted
   prune         Remove snapshots that no rule keeps
   config        Show and change settings
   help          Print this message or the help of the given subcommand(s)
@@ -168,10 +169,12 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         "Show and change what is kept of each account",
         &[],
     ),
+    ("sync", "Carry snapshots between machines, encrypted", &[]),
     (
         "prune",
         "Remove snapshots that no rule keeps",
         &[
+            "--remote",
             "--keep-last",
             "--keep-within",
             "--keep-weekly",

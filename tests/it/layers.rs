@@ -405,7 +405,10 @@ fn dependencies_point_down() {
 fn commands_never_use_each_other() {
     for source in sources() {
         if source.path.starts_with("commands/") {
-            let uses = source.code.contains("crate::commands") || most_supers(&source.built) > 0;
+            // The parts of one command may use one another: that many steps up they are still in it.
+            let within = source.path.split('/').count().saturating_sub(2);
+            let leaves = most_supers(&source.built) > within;
+            let uses = source.code.contains("crate::commands") || leaves;
             assert!(!uses, "{} uses another command", source.path);
         } else if source.path != "main.rs" {
             assert!(!source.code.contains("crate::commands"), "{}", source.path);

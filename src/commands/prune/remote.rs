@@ -22,7 +22,8 @@ const UNFINISHED: i64 = 24 * 60 * 60;
 /// Runs the command on the remote of that name, else of the setting.
 pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
     let rules = choice::rules_of(args)?;
-    let store = Store::open(ctx, Some(remote).filter(|name| !name.is_empty()))?;
+    let address = ctx.remote(Some(remote).filter(|name| !name.is_empty()))?;
+    let store = Store::open(ctx, &address)?;
     let all: Vec<&Carried> = store.listing.whole.values().collect();
     let is_locked = all.iter().any(|one| is_encrypted(&one.sidecar.key));
     let identities = is_locked.then(|| ctx.identities()).transpose()?;

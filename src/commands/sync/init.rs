@@ -49,6 +49,7 @@ pub fn run(ctx: &Ctx, args: &SyncInit) -> Result<Outcome> {
         mode: if args.dry_run { "dry-run" } else { "done" },
         remote: remote.to_string(),
         key: path.display().to_string(),
+        shown: ctx.paths.short(&path),
         key_is: key.is,
         recipients,
         recovery: recovery(ctx, &remote, is_sealed, file),
@@ -178,7 +179,7 @@ fn ids_of(file: &IdentityFile) -> Result<Vec<String>> {
 
 /// What has to be kept, so that what is on the remote can be read again.
 fn recovery(ctx: &Ctx, remote: &Remote, is_sealed: bool, file: Option<&IdentityFile>) -> String {
-    let path = ctx.paths.short(&ctx.identity_path());
+    let path = format!("`{}`", ctx.paths.short(&ctx.identity_path()));
     if is_sealed {
         return format!(
             "remember the passphrase: with it `codex-manager sync init --remote {}` sets up another machine, without it nothing on the remote can be read",
@@ -186,9 +187,9 @@ fn recovery(ctx: &Ctx, remote: &Remote, is_sealed: bool, file: Option<&IdentityF
         );
     }
     let ssh = file.is_some_and(|file| file.protection() != Protection::Plain);
-    let what = if ssh { "that SSH key" } else { "that file" };
+    let what = if ssh { "the SSH key" } else { "the key" };
     format!(
-        "copy {what} ({path}) to your other machines and to a safe place: without it nothing on the remote can be read"
+        "copy {what} {path} to your other machines and to a safe place: without it nothing on the remote can be read"
     )
 }
 
@@ -198,6 +199,8 @@ struct Answer {
     remote: String,
     key: String,
     key_is: &'static str,
+    #[serde(skip)]
+    shown: String,
     recipients: Vec<String>,
     recovery: String,
 }
@@ -206,7 +209,7 @@ impl Report for Answer {
     fn text(&self, _: &Page) -> String {
         let mut pairs = vec![
             ("remote", self.remote.clone()),
-            ("key", format!("{}, {}", self.key, self.key_is)),
+            ("key", format!("{}, {}", self.shown, self.key_is)),
         ];
         for recipient in &self.recipients {
             pairs.push(("recipient", recipient.clone()));

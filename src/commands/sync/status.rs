@@ -17,7 +17,7 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &SyncStatus) -> Result<Outcome> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    let store = Store::open(ctx, args.remote.remote.as_deref())?;
+    let store = Store::open(ctx, &ctx.remote(args.remote.remote.as_deref())?)?;
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
         ctx.ui.warn(text);
     })?;
