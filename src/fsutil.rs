@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-pub use temporary::{TemporaryDir, is_temporary, sweep, sweep_all, sweep_but, sweep_dirs};
+pub use temporary::{
+    TemporaryDir, is_temporary, sweep, sweep_all, sweep_but, sweep_dirs, temporary_name,
+};
 
 /// Makes `dir` and its parents, 0700 each where they are new. An existing one is left as it is.
 pub fn create_private_dir(dir: &Path) -> Result<()> {

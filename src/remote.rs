@@ -7,6 +7,7 @@
 mod access;
 mod address;
 mod aws_files;
+mod dav;
 mod engine;
 mod failures;
 mod folder;
@@ -32,6 +33,7 @@ pub use upload::Upload;
 
 use crate::error::{Error, Kind, Result};
 use crate::stop::Stop;
+use dav::Dav;
 use folder::Folder;
 use objects::Objects;
 
@@ -75,6 +77,7 @@ pub struct Remote {
 enum Store {
     Folder(Folder),
     Objects(Arc<Objects>),
+    Dav(Arc<Dav>),
 }
 
 impl fmt::Display for Remote {
@@ -105,6 +108,7 @@ impl Remote {
         match &self.store {
             Store::Folder(folder) => folder.list(dir),
             Store::Objects(objects) => objects.list(dir),
+            Store::Dav(dav) => dav.list(dir),
         }
     }
 
@@ -132,7 +136,8 @@ impl Remote {
         self.check(key)?;
         match &self.store {
             Store::Folder(folder) => Ok(folder.open(key)?.map(Reader::of_file)),
-            Store::Objects(objects) => Reader::of_object(Arc::clone(objects), key),
+            Store::Objects(objects) => Reader::of_object(objects.clone(), key),
+            Store::Dav(dav) => Reader::of_object(dav.clone(), key),
         }
     }
 
@@ -146,6 +151,7 @@ impl Remote {
                 Ok(Stood::Written)
             }
             (Store::Objects(objects), How::IfAbsent) => objects.put_new(key, &Bytes::from(bytes)),
+            (Store::Dav(dav), _) => dav.put(key, Bytes::from(bytes), how == How::Always),
         }
     }
 
@@ -156,6 +162,7 @@ impl Remote {
         match &self.store {
             Store::Folder(folder) => Ok(Upload::to_file(folder.create(key)?)),
             Store::Objects(objects) => Ok(Upload::to_object(Arc::clone(objects), key)),
+            Store::Dav(dav) => Ok(Upload::to_server(Arc::clone(dav), key)),
         }
     }
 
@@ -165,6 +172,7 @@ impl Remote {
         match &self.store {
             Store::Folder(folder) => folder.remove(key),
             Store::Objects(objects) => objects.remove(key),
+            Store::Dav(dav) => dav.remove(key),
         }
     }
 

@@ -100,6 +100,16 @@ pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
+/// Another such name that nobody else takes, for what is written elsewhere than in a directory of this machine.
+pub fn temporary_name() -> Result<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let hint = "the system's own message says why; mend it and run the command again";
+        Error::other(format!("the system gives no random bytes: {error}"), hint)
+    })?;
+    Ok(format!("{PREFIX}{}", super::hex(&bytes)))
+}
+
 /// Removes temporary files and directories that killed runs left in `dir`. Best effort.
 pub fn sweep(dir: &Path) {
     sweep_but(dir, &|_| false);

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::listing;
+use crate::fsutil;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(7);
@@ -32,7 +34,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_secs(1);
 
 /// After how long a request that keeps failing is not sent again. With [`SILENCE`] that is half a minute or so.
-const PATIENCE: Duration = Duration::from_secs(22);
+pub(super) const PATIENCE: Duration = Duration::from_secs(22);
 
 /// How often a server that never was reached is tried: whoever mistyped its name will not wait for [`PATIENCE`].
 const FIRST_TRIES: u64 = 4;
@@ -105,6 +107,8 @@ impl HttpConnector for Links {
 impl Links {
     /// A way to servers, to those without encryption only where `may_be_plain`.
     pub fn link(&self, may_be_plain: bool) -> reqwest::Result<Link> {
+        // The library leaves the choice to the program. It fails where that was done before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .user_agent(concat!("codex-manager/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -138,13 +142,12 @@ impl HttpService for Link {
             .uri()
             .host()
             .is_some_and(|host| METADATA_HOSTS.contains(&host));
-        let response = self
-            .send(request)
-            .await
-            .map_err(|error| match is_metadata {
-                true => HttpError::new(HttpErrorKind::Unknown, NoCredentials),
-                false => error,
-            })?;
+        let (parts, body) = request.into_parts();
+        let sent = self.send(parts, Outgoing::Library(body)).await;
+        let response = sent.map_err(|error| match is_metadata {
+            true => HttpError::new(HttpErrorKind::Unknown, NoCredentials),
+            false => error,
+        })?;
         if is_metadata && response.status().is_client_error() {
             return Err(HttpError::new(HttpErrorKind::Unknown, NoCredentials));
         }
@@ -159,8 +162,12 @@ impl HttpService for Link {
 }
 
 impl Link {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (parts, body) = request.into_parts();
+    /// Sends one request, once.
+    pub async fn send(
+        &self,
+        parts: http::request::Parts,
+        body: Outgoing,
+    ) -> Result<HttpResponse, HttpError> {
         let is_metadata = parts
             .uri
             .host()
@@ -266,9 +273,47 @@ pub(super) fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
+/// The body of a request.
+pub(super) enum Outgoing {
+    /// One in memory.
+    Library(HttpRequestBody),
+    /// A file from this place on, and how much of it.
+    File(Arc<File>, u64, u64),
+}
+
+impl Outgoing {
+    /// The next of it.
+    fn piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
+        match self {
+            Self::Library(body) => {
+                let frame = std::task::ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|frame| Ok(frame?.into_data().unwrap_or_default())))
+            }
+            Self::File(_, _, 0) => Poll::Ready(None),
+            Self::File(file, at, left) => {
+                let length = usize::try_from(*left).map_or(CHUNK, |left| left.min(CHUNK));
+                let mut piece = vec![0; length];
+                let read = fsutil::read_exact_at(file, &mut piece, *at);
+                *at += length as u64;
+                *left -= length as u64;
+                let failed = |error| HttpError::new(HttpErrorKind::Unknown, error);
+                Poll::Ready(Some(read.map(|()| piece.into()).map_err(failed)))
+            }
+        }
+    }
+
+    /// How much is left.
+    fn left(&self) -> u64 {
+        match self {
+            Self::Library(body) => body.size_hint().exact().unwrap_or_default(),
+            Self::File(_, _, left) => *left,
+        }
+    }
+}
+
 /// What is sent, in pieces, each of which is seen to move.
 struct Sent {
-    body: HttpRequestBody,
+    body: Outgoing,
     chunk: Bytes,
     moved: Arc<AtomicU64>,
 }
@@ -281,13 +326,11 @@ impl Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        if self.chunk.is_empty() {
-            match Pin::new(&mut self.body).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => self.chunk = data,
-                    Err(other) => return Poll::Ready(Some(Ok(other))),
-                },
-                other => return other,
+        while self.chunk.is_empty() {
+            match std::task::ready!(self.body.piece(context)) {
+                Some(Ok(piece)) => self.chunk = piece,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
         }
         let length = self.chunk.len().min(CHUNK);
@@ -296,12 +339,11 @@ impl Body for Sent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunk.is_empty() && self.body.is_end_stream()
+        self.chunk.is_empty() && self.body.left() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.body.size_hint().exact().unwrap_or_default();
-        SizeHint::with_exact(rest + self.chunk.len() as u64)
+        SizeHint::with_exact(self.body.left() + self.chunk.len() as u64)
     }
 }
 

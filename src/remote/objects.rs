@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     Error as StoreError, GetOptions, GetRange, GetResult, MultipartUpload, ObjectStore,
@@ -14,6 +15,7 @@ use object_store::{
 use super::address::Address;
 use super::engine::Engine;
 use super::failures::{Cause, failure};
+use super::reader::{Opened, Ranges};
 use super::{Object, Stood};
 use crate::error::{Error, Result};
 use crate::fsutil;
@@ -94,7 +96,7 @@ impl Objects {
 
     /// What begins at `offset` of the object, which must still be that of `etag` where one is named. None where there is no
     /// object.
-    pub fn get(&self, key: &str, offset: u64, etag: Option<String>) -> Result<Option<GetResult>> {
+    fn get(&self, key: &str, offset: u64, etag: Option<String>) -> Result<Option<GetResult>> {
         let options = GetOptions {
             range: (offset > 0).then_some(GetRange::Offset(offset)),
             if_match: etag,
@@ -253,16 +255,29 @@ impl Objects {
 
     /// An error of the library as a failure of `doing`.
     pub fn failed(&self, doing: &str, error: &StoreError) -> Error {
-        self.told(&Cause::of(error), doing)
+        Cause::of(error).told(&self.address, doing)
+    }
+}
+
+impl Ranges for Objects {
+    fn open(&self, key: &str, offset: u64, etag: Option<&str>) -> Result<Option<Opened>> {
+        let got = self.get(key, offset, etag.map(str::to_owned))?;
+        Ok(got.map(|got| Opened {
+            size: got.meta.size,
+            etag: got.meta.e_tag.clone(),
+            pieces: got.into_stream().map_err(|error| Cause::of(&error)).boxed(),
+        }))
     }
 
-    /// The failure of `doing`.
-    pub fn told(&self, cause: &Cause, doing: &str) -> Error {
-        cause.told(&self.address, doing)
+    fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
-    /// The failure to read on.
-    pub fn lost(&self, why: &str) -> Error {
+    fn told(&self, cause: &Cause) -> Error {
+        cause.told(&self.address, "read from")
+    }
+
+    fn lost(&self, why: &str) -> Error {
         failure(&self.address, "read from", why, "run the command again")
     }
 }

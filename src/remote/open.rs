@@ -8,50 +8,75 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 
-use super::access::Access;
+use super::access::{Access, text_of};
 use super::address::{Address, Provider};
 use super::aws_files;
+use super::dav::Dav;
 use super::engine::Engine;
 use super::failures::failure;
 use super::folder::Folder;
 use super::link::{Links, retrying};
+use super::netrc;
 use super::objects::Objects;
 use super::{Store, failures::Cause};
 use crate::error::{Error, Kind, Result};
 use crate::stop::Stop;
+use url::Url;
 
 /// The store at `address`.
 pub(super) fn store(address: &Address, access: &Access, stop: &Stop) -> Result<Store> {
+    let engine = || Ok::<_, Error>(Arc::new(Engine::start(stop)?));
     let (provider, bucket, prefix) = match address {
-        Address::Folder(path) => return Ok(Store::Folder(Folder::new(path.clone()))),
         Address::Bucket {
             provider,
             bucket,
             prefix,
         } => (*provider, bucket, prefix),
-        Address::Dav { .. } => {
-            return Err(Error::new(
-                Kind::Usage,
-                "no WebDAV yet",
-                "use another store",
-            ));
+        Address::Dav { server, prefix } => {
+            return dav(address, (server, prefix), access, engine()?);
         }
+        Address::Folder(path) => return Ok(Store::Folder(Folder::new(path.clone()))),
     };
-    use_one_cryptography();
-    let engine = Arc::new(Engine::start(stop)?);
     let store = match provider {
         Provider::S3 => s3(address, bucket, access)?,
         Provider::Gcs => gcs(address, bucket, access)?,
         Provider::Azure => azure(address, bucket, access)?,
     };
-    let objects = Objects::new(store, prefix.clone(), address.clone(), engine);
+    let objects = Objects::new(store, prefix.clone(), address.clone(), engine()?);
     Ok(Store::Objects(Arc::new(objects)))
 }
 
-/// The library leaves the choice to the program.
-fn use_one_cryptography() {
-    // It fails where that was done before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// The server is asked without a login where there is none for it.
+fn dav(
+    address: &Address,
+    (server, prefix): (&Url, &str),
+    access: &Access,
+    engine: Arc<Engine>,
+) -> Result<Store> {
+    let named = access.variable(&["CODEX_MANAGER_WEBDAV_USER"]);
+    let login = match named.zip(access.variable(&["CODEX_MANAGER_WEBDAV_PASSWORD"])) {
+        Some((user, password)) => Some((user.to_owned(), password.to_owned())),
+        None => {
+            let file = access.file("NETRC", ".netrc");
+            let text = file.map(|file| text_of(&file)).transpose()?.flatten();
+            netrc::login(
+                &text.unwrap_or_default(),
+                server.host_str().unwrap_or_default(),
+            )
+        }
+    };
+    let link = Links::default().link(server.scheme() == "http");
+    let link = link.map_err(|_| {
+        let hint = "see that the system has its certificates (`ca-certificates`)";
+        failure(
+            address,
+            "open",
+            "the system's certificates cannot be read",
+            hint,
+        )
+    })?;
+    let dav = Dav::new(link, login, (server, prefix), address.clone(), engine);
+    Ok(Store::Dav(Arc::new(dav)))
 }
 
 /// What the library says of a configuration, without what it may repeat of it.

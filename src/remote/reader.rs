@@ -10,8 +10,8 @@ use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
+use super::engine::Engine;
 use super::failures::Cause;
-use super::objects::Objects;
 use crate::error::{Error, Result};
 
 /// How often in a row it is begun anew without a byte having come.
@@ -20,7 +20,30 @@ const TRIES: u32 = 4;
 /// How long to wait before, times the tries so far.
 const PAUSE: Duration = Duration::from_millis(300);
 
-type Pieces = BoxStream<'static, object_store::Result<Bytes>>;
+/// The bytes of an object as they come.
+pub(super) type Pieces = BoxStream<'static, Result<Bytes, Cause>>;
+
+/// What a store reads objects from.
+pub(super) trait Ranges: Send + Sync {
+    /// What begins at `offset` of the object, which must still be that of `etag` where one is named. None where there is
+    /// no object.
+    fn open(&self, key: &str, offset: u64, etag: Option<&str>) -> Result<Option<Opened>>;
+    /// What drives it.
+    fn engine(&self) -> &Arc<Engine>;
+    /// The failure to read from it.
+    fn told(&self, cause: &Cause) -> Error;
+    /// The failure to read on.
+    fn lost(&self, why: &str) -> Error;
+}
+
+/// An object that a store has begun to send.
+pub(super) struct Opened {
+    /// How long all of it is.
+    pub size: u64,
+    /// Which of all that stood there.
+    pub etag: Option<String>,
+    pub pieces: Pieces,
+}
 
 /// An object being read.
 pub struct Reader {
@@ -31,7 +54,7 @@ pub struct Reader {
 enum Source {
     File(File),
     Object {
-        objects: Arc<Objects>,
+        store: Arc<dyn Ranges>,
         key: String,
         etag: Option<String>,
         /// None once it was cut.
@@ -50,17 +73,17 @@ impl Reader {
         }
     }
 
-    pub(super) fn of_object(objects: Arc<Objects>, key: &str) -> Result<Option<Self>> {
-        let Some(got) = objects.get(key, 0, None)? else {
+    pub(super) fn of_object(store: Arc<dyn Ranges>, key: &str) -> Result<Option<Self>> {
+        let Some(opened) = store.open(key, 0, None)? else {
             return Ok(None);
         };
         Ok(Some(Self {
-            size: got.meta.size,
+            size: opened.size,
             source: Source::Object {
-                objects,
+                store,
                 key: key.to_owned(),
-                etag: got.meta.e_tag.clone(),
-                pieces: Some(got.into_stream()),
+                etag: opened.etag,
+                pieces: Some(opened.pieces),
                 piece: Bytes::new(),
                 offset: 0,
             },
@@ -75,7 +98,7 @@ impl Reader {
     /// The next bytes of an object in a bucket; none at its end.
     fn next(&mut self) -> Result<Bytes> {
         let Source::Object {
-            objects,
+            store,
             key,
             etag,
             pieces,
@@ -90,34 +113,31 @@ impl Reader {
             if !piece.is_empty() || *offset >= self.size {
                 return Ok(std::mem::take(piece));
             }
-            let engine = objects.engine();
+            let engine = store.engine();
             let Some(stream) = pieces else {
                 let gone = || {
                     let why = format!("`{key}` was removed while it was read");
-                    objects.lost(&why)
+                    store.lost(&why)
                 };
-                let got = objects.get(key, *offset, etag.clone())?.ok_or_else(gone)?;
-                *pieces = Some(got.into_stream());
+                let opened = store.open(key, *offset, etag.as_deref())?;
+                *pieces = Some(opened.ok_or_else(gone)?.pieces);
                 continue;
             };
-            let error = match engine.wait(stream.next())? {
+            let cause = match engine.wait(stream.next())? {
                 Some(Ok(bytes)) => {
                     *offset += bytes.len() as u64;
                     *piece = bytes;
                     tries = 0;
                     continue;
                 }
-                Some(Err(error)) => Some(error),
+                Some(Err(cause)) => cause,
                 // It ended too soon.
-                None => None,
+                None => Cause::Broken,
             };
             *pieces = None;
             tries += 1;
-            let cause = error
-                .as_ref()
-                .map_or(Cause::Broken, |error| Cause::of(error));
             if tries >= TRIES || !cause.may_pass() {
-                return Err(objects.told(&cause, "read from"));
+                return Err(store.told(&cause));
             }
             engine.pause(PAUSE * tries)?;
         }

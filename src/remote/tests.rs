@@ -15,7 +15,7 @@ fn here(path: &std::path::Path) -> Result<std::path::PathBuf> {
 /// A line of [`STORES`].
 fn store_of(line: &str, test: &str) -> (Address, Access) {
     let mut words = line.split(' ');
-    let address = format!("{}/{test}", words.next().unwrap());
+    let address = format!("{}/{test}-{}", words.next().unwrap(), std::process::id());
     let mut access = Access::default();
     for word in words {
         let (name, value) = word.split_once('=').unwrap();

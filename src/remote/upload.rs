@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, PutPayload};
 use tokio::task::JoinHandle;
 
+use super::dav::Dav;
 use super::folder::refusal;
 use super::objects::Objects;
 use super::reader::wrapped;
@@ -27,6 +29,7 @@ pub struct Upload(Target);
 enum Target {
     File(AtomicFile),
     Object(Parts),
+    Server(Spool),
 }
 
 struct Parts {
@@ -54,11 +57,22 @@ impl Upload {
         }))
     }
 
+    pub(super) fn to_server(dav: Arc<Dav>, key: &str) -> Self {
+        Self(Target::Server(Spool {
+            dav,
+            key: key.to_owned(),
+            buffer: BytesMut::new(),
+            file: None,
+            length: 0,
+        }))
+    }
+
     /// Makes the object appear.
     pub fn finish(self) -> Result<()> {
         match self.0 {
             Target::File(file) => file.commit().map_err(refusal),
             Target::Object(parts) => parts.finish(),
+            Target::Server(spool) => spool.finish(),
         }
     }
 }
@@ -68,6 +82,7 @@ impl Write for Upload {
         match &mut self.0 {
             Target::File(file) => file.file().write(bytes),
             Target::Object(parts) => parts.take(bytes).map_err(wrapped),
+            Target::Server(spool) => spool.take(bytes),
         }
     }
 
@@ -156,6 +171,45 @@ impl Drop for Parts {
             self.objects
                 .engine()
                 .take_back(async move { upload.abort().await });
+        }
+    }
+}
+
+/// What goes to a server in one request: kept here until it is whole, so that it can be sent again. The file that it grows
+/// into has no name.
+struct Spool {
+    dav: Arc<Dav>,
+    key: String,
+    buffer: BytesMut,
+    file: Option<File>,
+    length: u64,
+}
+
+impl Spool {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.file.is_none() && self.buffer.len() + bytes.len() > PART {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&self.buffer.split())?;
+            self.file = Some(file);
+        }
+        let taken = match &mut self.file {
+            Some(file) => file.write(bytes)?,
+            None => {
+                self.buffer.extend_from_slice(bytes);
+                bytes.len()
+            }
+        };
+        self.length += taken as u64;
+        Ok(taken)
+    }
+
+    fn finish(self) -> Result<()> {
+        match self.file {
+            Some(file) => self.dav.put_file(&self.key, file, self.length),
+            None => self
+                .dav
+                .put(&self.key, self.buffer.freeze(), true)
+                .map(|_| ()),
         }
     }
 }
