@@ -1,6 +1,7 @@
 //! What a command works with: paths, settings, zone, `now`, streams. Flag, environment, file and default are weighed
 //! here and nowhere else, and this is the only place that reads the clock or the environment.
 
+mod bundle;
 mod encryption;
 mod evidence;
 mod homes;

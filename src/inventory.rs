@@ -185,14 +185,54 @@ impl Inventory {
             if !matched.contains(&key_of(record)) {
                 let path = Path::new(&record.source_path);
                 let scanned = path.parent() == Some(scan.dir.as_path());
-                record.source_state = if scanned || !path.exists() {
+                record.source_state = if scanned {
                     SourceState::Gone
                 } else {
-                    SourceState::Present
+                    state_of(&record.source_path)
                 };
             }
         }
         self.records.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+    }
+
+    /// Takes in the records of another machine; how many were not known, or agree with their names where those here do not.
+    pub fn take_in(&mut self, records: &[Record]) -> usize {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, old) in self.records.iter().enumerate() {
+            let name = old.legacy_auth_filename.clone();
+            by_name.entry(name).or_default().push(index);
+        }
+        let mut taken = 0;
+        for new in records {
+            let of_name = by_name.entry(new.legacy_auth_filename.clone()).or_default();
+            let here = &mut self.records;
+            let same = of_name.iter().copied().find(|index| {
+                let old = here.get(*index);
+                old.is_some_and(|old| is_same_evidence(old, new))
+            });
+            let Some(old) = same.and_then(|index| here.get_mut(index)) else {
+                of_name.push(here.len());
+                here.push(Record {
+                    source_state: state_of(&new.source_path),
+                    ..new.clone()
+                });
+                taken += 1;
+                continue;
+            };
+            let is_better = old.validation_status == ValidationStatus::Mismatch
+                && new.validation_status == ValidationStatus::Ok;
+            if is_better {
+                *old = Record {
+                    source_path: old.source_path.clone(),
+                    source_state: old.source_state,
+                    rest: std::mem::take(&mut old.rest),
+                    ..new.clone()
+                };
+                taken += 1;
+            }
+        }
+        self.records.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+        taken
     }
 
     /// The records of what a scan found, as they stand after [`Inventory::merge`].
@@ -236,6 +276,15 @@ impl Inventory {
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(anyhow::Error::from)?;
         bytes.push(b'\n');
         Ok(bytes)
+    }
+}
+
+/// Whether anything stands at the path of a record.
+fn state_of(source_path: &str) -> SourceState {
+    if Path::new(source_path).exists() {
+        SourceState::Present
+    } else {
+        SourceState::Gone
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod archive;
+mod bundle;
 mod capture;
 mod cli;
 mod codex;

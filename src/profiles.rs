@@ -4,6 +4,7 @@
 pub mod credentials;
 pub mod edit;
 pub mod in_use;
+pub mod last_use;
 pub mod names;
 pub mod private_home;
 pub mod view;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::Account;
 use crate::settings::MOST_HOURS;
+use crate::timeutil::Stamp;
 
 pub use names::meant;
 
@@ -55,6 +57,12 @@ pub struct Profile {
     /// Assumed hours of its legacy sessions.
     #[serde(deserialize_with = "hours")]
     pub session_duration_hours: Option<f64>,
+    /// What the machine is called that it was used on last.
+    pub last_used_on: Option<String>,
+    /// That machine's id, as its manager home has it.
+    pub last_used_machine: Option<String>,
+    /// When that was first seen on that day.
+    pub last_used_at: Option<Stamp>,
 }
 
 fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

@@ -6,6 +6,7 @@
 
 mod changes;
 mod live;
+mod merge;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::timeutil::{SessionStart, Stamp};
 
 pub use changes::Change;
 pub use live::{Attribution, Live, same_login};
+pub use merge::{Merged, Outcome};
 
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;

@@ -271,6 +271,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What a document of anybody says, whatever that is.
+    pub fn of_document(document: DocumentMut) -> Self {
+        Self {
+            document,
+            crlf: false,
+        }
+    }
+
     fn check(&self) -> Result<()> {
         for (name, item) in self.document.iter() {
             match item.as_table_like() {
@@ -342,6 +350,17 @@ impl Settings {
             .or_else(|| self.integer(name).map(Into::into))
             .or_else(|| self.number(name).map(Into::into))
             .or_else(|| self.text(name).map(Into::into))
+    }
+
+    /// A key's value as somebody would type it for [`Settings::set`]; None when the file does not have it.
+    pub fn typed(&self, key: &Key) -> Option<String> {
+        let mut value = self.item(key.name)?.as_value()?.clone();
+        value.decor_mut().clear();
+        Some(
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        )
     }
 
     /// Sets a key, leaving every other line as it is.

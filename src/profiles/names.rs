@@ -121,17 +121,22 @@ pub fn check_name(profiles: &[Profile], of: &Profile, name: &str) -> Result<()> 
             "a name is 1 to 64 of the letters a to z, digits and `._+-`, and of no other profile",
         )
     };
-    let is_safe = |letter: char| letter.is_ascii_alphanumeric() || SIGNS.contains(letter);
-    if !(1..=MOST).contains(&name.len()) || !name.chars().all(is_safe) {
-        return Err(refused("it is no name for a directory on every system"));
-    }
-    if name.starts_with(['.', '-']) || name.ends_with(['.', '-']) {
-        return Err(refused("it begins or ends with `.` or `-`"));
-    }
-    if is_device(name) {
-        return Err(refused("Windows keeps that name for a device"));
+    if let Some(why) = not_a_name(name) {
+        return Err(refused(why));
     }
     check_free(profiles, of, name).map_err(|why| refused(&why))
+}
+
+/// Why a profile can nowhere be called `name`, whoever else there is.
+pub fn not_a_name(name: &str) -> Option<&'static str> {
+    let is_safe = |letter: char| letter.is_ascii_alphanumeric() || SIGNS.contains(letter);
+    if !(1..=MOST).contains(&name.len()) || !name.chars().all(is_safe) {
+        return Some("it is no name for a directory on every system");
+    }
+    if name.starts_with(['.', '-']) || name.ends_with(['.', '-']) {
+        return Some("it begins or ends with `.` or `-`");
+    }
+    is_device(name).then_some("Windows keeps that name for a device")
 }
 
 /// Fails where the profile `of` must not have the alias `alias`: it could be taken for an email, an archive, a path or an

@@ -102,6 +102,25 @@ impl Change {
             rest: Map::new(),
         })
     }
+
+    /// What two machines together know to have changed, given the last that each observed, the older one first, and what
+    /// each knows. A window that both saw come is one change, as the first of them saw it.
+    pub fn of_both<'a>(
+        [older, newer]: [&Observation; 2],
+        known: impl Iterator<Item = &'a Self>,
+    ) -> Vec<Self> {
+        let mut all: Vec<Self> = known.cloned().collect();
+        // Else somebody saw already what came in between.
+        if all.iter().all(|change| change.at <= older.observed_at) {
+            all.extend(Self::between(older, newer).filter(|change| change.at > older.observed_at));
+        }
+        all.sort_by_cached_key(|change| {
+            let words = serde_json::to_string(change).unwrap_or_default();
+            (change.at, words)
+        });
+        all.dedup_by(|later, earlier| !later.after.differs_from(&earlier.after));
+        all
+    }
 }
 
 fn cause(before: &Window, after: &Window, at: Stamp) -> Option<Cause> {
