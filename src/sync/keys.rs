@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDateTime;
 
+use crate::bundle::machine;
 use crate::metadata::{ARCHIVE_SUFFIX, SIDECAR_SUFFIX};
 use crate::remote::Object;
 use crate::timeutil::Stamp;
@@ -132,8 +133,7 @@ pub fn of_machine(id: &str, is_encrypted: bool) -> String {
 pub fn machine_of(key: &str) -> Option<&str> {
     let name = key.strip_prefix(MACHINES)?.strip_prefix('/')?;
     let id = plain_name(name).strip_suffix(".json")?;
-    let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then_some(id)
+    machine::is_id(id).then_some(id)
 }
 
 /// Whether what stands under a key is encrypted.

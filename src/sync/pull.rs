@@ -57,7 +57,7 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     };
     let is_locked = |carried: &&&Carried| is_encrypted(&carried.sidecar.key);
     let is_any_locked = difference.there.iter().any(|one| is_locked(&one))
-        || machines.iter().any(|key| is_encrypted(key));
+        || machines.iter().any(|placed| is_encrypted(&placed.key));
     let identities = is_any_locked.then(|| ctx.identities()).transpose()?;
     let size = ctx.concurrency(how.concurrency);
     let (mut told, unusable) = sidecars::read(remote, identities.as_ref(), difference.there, size)?;
@@ -80,6 +80,8 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     if how.dry_run {
         answer.transferred = expected;
         answer.deleted = surplus.into_iter().map(|local| gone(ctx, local)).collect();
+        let told = (machines.as_slice(), &mut answer);
+        machines::learn(ctx, how, remote, identities.as_ref(), told)?;
         return Ok(answer);
     }
     if !surplus.is_empty() {
@@ -105,9 +107,8 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     );
     let outcome = outcome
         .and_then(|()| {
-            let learned = machines::learn(ctx, remote, identities.as_ref(), &machines)?;
-            answer.learned = learned;
-            Ok(())
+            let (machines, answer) = (machines.as_slice(), &mut answer);
+            machines::learn(ctx, how, remote, identities.as_ref(), (machines, answer))
         })
         .and_then(|()| remove(ctx, surplus, &mut answer));
     answer.ended_by = outcome.err();

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::keys::Carried;
+use super::keys::{Carried, Placed};
 use super::local::Local;
+use crate::bundle::Item;
 use crate::error::Error;
 use crate::metadata::{BackupName, Sidecar};
 use crate::timeutil::{Stamp, Zone};
@@ -52,14 +53,19 @@ impl Entry {
 
     /// One of the remote, of which nothing but its key is known.
     pub fn of_key(carried: &Carried) -> Self {
+        Self::of_object(&carried.archive)
+    }
+
+    /// The same of any object.
+    pub fn of_object(placed: &Placed) -> Self {
         Self {
             archive_name: None,
-            key: carried.archive.key.clone(),
+            key: placed.key.clone(),
             kind: None,
             email: None,
             account_id: None,
             created_at: None,
-            size_bytes: carried.archive.size,
+            size_bytes: placed.size,
             reason: None,
         }
     }
@@ -148,8 +154,8 @@ pub struct Answer {
     pub conflicts: Vec<Conflict>,
     /// What could not be carried, each with the reason.
     pub failed: Vec<Entry>,
-    /// Names of accounts whose state was brought up to date by what other machines know.
-    pub learned: Vec<String>,
+    /// What other machines knew of accounts and this one did not.
+    pub learned: Vec<Item>,
     /// What ended the run before its end.
     #[serde(skip)]
     pub ended_by: Option<Error>,
@@ -238,8 +244,11 @@ impl Report for Answer {
         } else {
             String::new()
         };
-        for name in &self.learned {
-            text.push_str(&format!("learned  {name}\n"));
+        for Item {
+            what, name, why, ..
+        } in &self.learned
+        {
+            text.push_str(&format!("learned  {what} {name}: {why}\n"));
         }
         let bytes: u64 = self.transferred.iter().map(|entry| entry.size_bytes).sum();
         text.push_str(&format!(
