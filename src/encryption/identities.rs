@@ -129,9 +129,12 @@ impl Identities {
     }
 }
 
+/// The header, which was read before, and what follows it.
+type Whole<R> = Chain<Cursor<Vec<u8>>, BufReader<Below<R>>>;
+
 /// Decrypts what it reads. See [`Identities::opening`] for what that is worth before its end.
 pub struct Opening<R: Read> {
-    stream: StreamReader<Chain<Cursor<Vec<u8>>, BufReader<Below<R>>>>,
+    stream: StreamReader<Whole<R>>,
     what: String,
     /// Why it gives nothing any more.
     broken: Option<&'static str>,

@@ -275,6 +275,20 @@ impl<F: FnMut() -> io::Error> Read for Failing<'_, F> {
     }
 }
 
+/// Is cut short by a signal at every other call.
+struct Shy<'a>(&'a [u8], &'a mut bool);
+
+impl Read for Shy<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        *self.1 = !*self.1;
+        if *self.1 {
+            self.0.read(buffer)
+        } else {
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    }
+}
+
 #[test]
 fn a_failure_of_the_reader_below_stays_what_it_is() {
     let (recipients, identities) = pair();
@@ -318,17 +332,6 @@ fn a_failure_of_the_reader_below_stays_what_it_is() {
     // What a signal cut short is read again.
     let mut first = true;
     let input = sealed.as_slice();
-    struct Shy<'a>(&'a [u8], &'a mut bool);
-    impl Read for Shy<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            *self.1 = !*self.1;
-            if *self.1 {
-                self.0.read(buffer)
-            } else {
-                Err(io::ErrorKind::Interrupted.into())
-            }
-        }
-    }
     let mut opening = identities
         .opening("it", Shy(input, &mut first))
         .expect("opens");
@@ -523,7 +526,7 @@ fn a_file_that_is_none_is_refused_without_a_word_of_it() {
     let (dir, _) = place();
     let path = dir.path().join("key");
     let shown = path.display().to_string();
-    let mut told = |text: &[u8]| {
+    let told = |text: &[u8]| {
         fs::write(&path, text).expect("writes");
         close(&path);
         let (kind, message) = unusable(&path);

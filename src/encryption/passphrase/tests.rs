@@ -78,7 +78,7 @@ fn the_first_source_that_is_there_tells_it() {
 #[test]
 fn a_file_without_a_passphrase_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut told = |text: &[u8]| {
+    let told = |text: &[u8]| {
         let path = file(dir.path(), "a", text);
         let sources = Sources {
             file: Some(&path),
@@ -139,8 +139,8 @@ fn a_new_one_is_asked_for_twice_and_never_empty() {
     };
     let make = Purpose::Make("the key");
     *typed.borrow_mut() = vec!["a", "a"];
-    let made = sources.passphrase(make).expect("tells it");
-    assert_eq!(made.expose_secret(), "a");
+    let passphrase = sources.passphrase(make).expect("tells it");
+    assert_eq!(passphrase.expose_secret(), "a");
     assert_eq!(
         asked.take(),
         ["New passphrase of the key: ", "The same again: "]
