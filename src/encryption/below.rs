@@ -27,10 +27,20 @@ impl<R: Read> Read for Below<R> {
                 // Only a call that a signal cut short: what carries a message of its own would be tried for ever.
                 Err(error)
                     if error.kind() == io::ErrorKind::Interrupted && error.get_ref().is_none() => {}
-                read => return read.map_err(|error| io::Error::other(Failure(error))),
+                read => return read.map_err(|error| io::Error::other(Failure(lasting(error)))),
             }
         }
     }
+}
+
+/// Under a kind that nobody takes for a call to be made again.
+fn lasting(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::Interrupted {
+        return error;
+    }
+    error
+        .into_inner()
+        .map_or_else(|| io::ErrorKind::Interrupted.into(), io::Error::other)
 }
 
 /// The failure of the reader below, where it is one; else what failed above it.
@@ -60,11 +70,8 @@ impl<W> Noting<W> {
 
     fn note<T>(&self, done: io::Result<T>) -> io::Result<T> {
         done.map_err(|error| {
-            if error.kind() == io::ErrorKind::Interrupted && error.get_ref().is_none() {
-                return error;
-            }
             let mut noted = self.noted.0.lock().unwrap_or_else(PoisonError::into_inner);
-            noted.get_or_insert(error);
+            noted.get_or_insert(lasting(error));
             io::Error::other("the writer failed")
         })
     }
@@ -72,8 +79,9 @@ impl<W> Noting<W> {
 
 impl<W: Write> Write for Noting<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes);
-        self.note(written)
+        // All of it: the header is given up where a writer takes less than it is given.
+        let written = self.out.write_all(bytes);
+        self.note(written.map(|()| bytes.len()))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -56,8 +56,18 @@ impl Identities {
     /// ours that it carries: [`Error::carried`] tells them apart.
     pub fn opening<R: Read>(&self, what: &str, input: R) -> Result<Opening<R>> {
         let mut input = BufReader::with_capacity(BUFFER, Below(input));
-        let header =
-            header(&mut input).map_err(|error| failed(what, error, || "its header is damaged"))?;
+        let header = header(&mut input).map_err(|why| match why {
+            Headless::Unreadable(error) => unread(what, error),
+            Headless::Foreign => {
+                refusal(what, "it is no age file", "check that it is what was meant")
+            }
+            Headless::Newer => refusal(
+                what,
+                "it is in a newer age format",
+                "a newer codex-manager may open it",
+            ),
+            Headless::TooLong => refusal(what, "its header is damaged", DAMAGED),
+        })?;
         let refused = |error| self.refused(what, error);
         let decryptor =
             Decryptor::new_buffered(Cursor::new(header).chain(input)).map_err(refused)?;
@@ -93,7 +103,7 @@ impl Identities {
 
     fn refused(&self, what: &str, error: DecryptError) -> Error {
         let (why, hint) = match error {
-            DecryptError::Io(error) => return failed(what, error, || "its header is damaged"),
+            DecryptError::Io(error) => return unread(what, error),
             DecryptError::NoMatchingKeys if self.is_passphrase => (
                 "it was encrypted to keys, and not by a passphrase",
                 OTHER_KEYS,
@@ -113,19 +123,18 @@ impl Identities {
                 );
                 return refusal(what, &why, DAMAGED);
             }
-            DecryptError::UnknownFormat => (
-                "it is in a newer age format",
-                "a newer codex-manager may open it",
-            ),
             _ => ("its header was changed", DAMAGED),
         };
         refusal(what, why, hint)
     }
 }
 
+/// The header, which was read before, and what follows it.
+type Whole<R> = Chain<Cursor<Vec<u8>>, BufReader<Below<R>>>;
+
 /// Decrypts what it reads. See [`Identities::opening`] for what that is worth before its end.
 pub struct Opening<R: Read> {
-    stream: StreamReader<Chain<Cursor<Vec<u8>>, BufReader<Below<R>>>>,
+    stream: StreamReader<Whole<R>>,
     what: String,
     /// Why it gives nothing any more.
     broken: Option<&'static str>,
@@ -154,46 +163,50 @@ impl<R: Read> Read for Opening<R> {
     }
 }
 
+/// Why there is no header.
+enum Headless {
+    Unreadable(io::Error),
+    Foreign,
+    Newer,
+    TooLong,
+}
+
 /// The header, up to its last line.
-fn header(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    const FIRST: &[u8] = b"age-encryption.org/";
+fn header(input: &mut impl BufRead) -> Result<Vec<u8>, Headless> {
+    const FIRST: &[u8] = b"age-encryption.org/v1\n";
+    const ANY: usize = "age-encryption.org/".len();
     let mut header = Vec::new();
     let mut input = input.take(MOST_HEADER);
     loop {
-        let line = header.len();
-        input.read_until(b'\n', &mut header)?;
-        let read = header.get(line..).unwrap_or_default();
-        let known = read.len().min(FIRST.len());
-        if line == 0 && read.get(..known) != FIRST.get(..known) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no age file"));
+        let start = header.len();
+        let read = input.read_until(b'\n', &mut header);
+        read.map_err(Headless::Unreadable)?;
+        let line = header.get(start..).unwrap_or_default();
+        let known = line.len().min(ANY);
+        if start == 0 && line.get(..known) != FIRST.get(..known) {
+            return Err(Headless::Foreign);
         }
-        if !read.ends_with(b"\n") {
-            let is_long = header.len() as u64 == MOST_HEADER;
-            return Err(if is_long {
-                io::ErrorKind::InvalidData
+        if !line.ends_with(b"\n") {
+            return Err(if header.len() as u64 == MOST_HEADER {
+                Headless::TooLong
             } else {
-                io::ErrorKind::UnexpectedEof
-            }
-            .into());
+                Headless::Unreadable(io::ErrorKind::UnexpectedEof.into())
+            });
         }
-        // Another version: what follows its first line is not known.
-        if read.starts_with(b"--- ") || (line == 0 && read != b"age-encryption.org/v1\n") {
+        if start == 0 && line != FIRST {
+            return Err(Headless::Newer);
+        }
+        if line.starts_with(b"--- ") {
             return Ok(header);
         }
     }
 }
 
-/// A failure before anything was decrypted.
-fn failed(what: &str, error: io::Error, damaged: impl Fn() -> &'static str) -> Error {
+/// A failure of the reader below within the header, or that it gave no more.
+fn unread(what: &str, error: io::Error) -> Error {
     match below::of_reader(error) {
         Ok(error) => Error::carried("read", Path::new(what), error),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            refusal(what, "it is cut within its header", DAMAGED)
-        }
-        Err(error) if error.to_string() == "no age file" => {
-            refusal(what, "it is no age file", "check that it is what was meant")
-        }
-        Err(_) => refusal(what, damaged(), DAMAGED),
+        Err(_) => refusal(what, "it is cut within its header", DAMAGED),
     }
 }
 

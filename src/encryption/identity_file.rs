@@ -270,7 +270,7 @@ fn read_public(path: &Path) -> Result<Vec<String>> {
 }
 
 fn write_public(path: &Path, recipients: &[String]) -> Result<()> {
-    let text: String = recipients.iter().map(|line| format!("{line}\n")).collect();
+    let text = recipients.join("\n") + "\n";
     fsutil::write_atomically(&beside(path), text.as_bytes())
 }
 

@@ -35,6 +35,9 @@ pub enum Purpose<'a> {
     Make(&'a str),
 }
 
+/// Asks a person by the text it is given.
+pub type Prompt<'a> = &'a dyn Fn(&str) -> Result<SecretString>;
+
 /// Where it may come from; the first that is there gives it.
 pub struct Sources<'a> {
     /// The file that the environment names.
@@ -44,7 +47,7 @@ pub struct Sources<'a> {
     /// The command that the settings name.
     pub command: Option<&'a str>,
     /// Asks a person, where one is there.
-    pub prompt: Option<&'a dyn Fn(&str) -> Result<SecretString>>,
+    pub prompt: Option<Prompt<'a>>,
     /// Whether a signal came.
     pub is_stopped: &'a dyn Fn() -> bool,
 }

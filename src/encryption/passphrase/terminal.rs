@@ -3,6 +3,8 @@
 #[cfg(unix)]
 use std::fs::File;
 use std::io;
+#[cfg(unix)]
+use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -60,10 +62,15 @@ struct Shown {
 impl Shown {
     fn now() -> Self {
         #[cfg(unix)]
-        let before = File::open("/dev/tty").ok().and_then(|terminal| {
-            let before = rustix::termios::tcgetattr(&terminal).ok()?;
-            Some((terminal, before))
-        });
+        let before = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()
+            .and_then(|terminal| {
+                let before = rustix::termios::tcgetattr(&terminal).ok()?;
+                Some((terminal, before))
+            });
         Self {
             #[cfg(unix)]
             before,
@@ -73,12 +80,14 @@ impl Shown {
     /// Sets it back, while somebody else still waits for a key.
     fn again(self) {
         #[cfg(unix)]
-        if let Some((terminal, before)) = self.before {
+        if let Some((mut terminal, before)) = self.before {
             let _ = rustix::termios::tcsetattr(
                 &terminal,
                 rustix::termios::OptionalActions::Now,
                 &before,
             );
+            // Not on the line of the question.
+            let _ = terminal.write_all(b"\n");
         }
     }
 }
