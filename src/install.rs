@@ -8,7 +8,7 @@
 //! no safety copy: it is moved aside, below `.codex-manager-kept`, and told.
 
 mod changes;
-mod mounts;
+pub mod mounts;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

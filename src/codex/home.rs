@@ -126,6 +126,21 @@ pub fn database_beside(path: &str) -> Option<&str> {
     database.filter(|database| is_database(database))
 }
 
+/// Whether `dir` looks like a Codex home. A restore that was cut short may have moved every other sign away.
+pub fn is_like_one(dir: &Path) -> Result<bool> {
+    for sure in [AUTH_JSON, STAGE_DIR] {
+        if fsutil::exists(&dir.join(sure))? {
+            return Ok(true);
+        }
+    }
+    let mut signs = 0;
+    for sign in [CONFIG_TOML, "sessions", "history.jsonl", "installation_id"] {
+        signs += usize::from(fsutil::exists(&dir.join(sign))?);
+    }
+    // Many a project has a config.toml.
+    Ok(signs > 1)
+}
+
 /// Where the login of `home` stands.
 pub fn auth_path(home: &Path) -> PathBuf {
     home.join(AUTH_JSON)

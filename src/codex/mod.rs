@@ -11,4 +11,5 @@ pub mod process;
 pub mod program;
 pub mod redact;
 pub mod running;
+pub mod state;
 pub mod status;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod choice;
+mod codex_state;
 mod remote;
 mod snapshots;
 
@@ -12,6 +13,7 @@ use crate::error::{Outcome, Result};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &PruneArgs) -> Result<Outcome> {
     match &args.remote {
+        _ if args.codex_state => codex_state::run(ctx, args),
         Some(remote) => remote::run(ctx, args, remote),
         None => snapshots::run(ctx, args),
     }

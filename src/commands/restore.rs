@@ -298,23 +298,7 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if scope.parts == Parts::AUTH || scope.is_session_half || !fsutil::exists_behind(dest)? {
         return Ok(());
     }
-    // A restore that was cut short may have moved every sign away.
-    for sure in [home::AUTH_JSON, home::STAGE_DIR] {
-        if fsutil::exists(&dest.join(sure))? {
-            return Ok(());
-        }
-    }
-    let mut signs = 0;
-    for sign in [
-        "config.toml",
-        "sessions",
-        "history.jsonl",
-        "installation_id",
-    ] {
-        signs += usize::from(fsutil::exists(&dest.join(sign))?);
-    }
-    // Many a project has a config.toml.
-    if signs > 1 {
+    if home::is_like_one(dest)? {
         return Ok(());
     }
     let mut listing = std::fs::read_dir(dest).map_err(|error| Error::io("list", dest, error))?;

@@ -100,6 +100,27 @@ pub fn close(ctx: &Ctx, deed: Deed, dest: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Fails where any Codex is open on `home`, a daemon too, whatever else is said; for a dry run that is a warning. For what
+/// `command` does nobody is stopped.
+pub fn refuse(ctx: &Ctx, command: &str, home: &Path, dry_run: bool) -> Result<()> {
+    let open = look(ctx, home);
+    if !open.is_any() {
+        return Ok(());
+    }
+    let home = ctx.paths.short(home);
+    if dry_run {
+        ctx.ui.warn(&format!(
+            "codex is open on `{home}`: {open}; `{command}` is refused as long as it is"
+        ));
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Locked,
+        format!("codex is open on `{home}`: {open}; nothing was changed"),
+        "quit it, a daemon by `codex app-server daemon stop`, then run the command again",
+    ))
+}
+
 /// Whoever has `home` open, in words.
 pub fn open_on(ctx: &Ctx, home: &Path) -> Vec<String> {
     let open = look(ctx, home);

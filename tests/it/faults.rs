@@ -7,7 +7,7 @@ mod power;
 mod tracer;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Mutex;
@@ -33,8 +33,20 @@ struct Scenario {
     is_between: bool,
     /// A text that is in some snapshot once the command has succeeded.
     captured: Option<&'static str>,
+    /// What is to go.
+    removes: Removes,
     /// What may come next; taken in turns.
     next: &'static [Next],
+}
+
+/// What a command is there to remove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removes {
+    Nothing,
+    /// So many snapshots.
+    Snapshots(usize),
+    /// What stands in the home, each of it by itself: what is struck may have removed some of it.
+    OfTheHome,
 }
 
 /// The next command.
@@ -55,6 +67,9 @@ const USE: &[&str] = &["use", "bob@example.com"];
 const SET: &[&str] = &["profile", "set", "bob", "alias=work", "paused=true"];
 const NORMALIZE: &[&str] = &["normalize", "--source-dir", "legacy", "--write-metadata"];
 
+const PRUNE: &[&str] = &["prune", "--keep-last", "1"];
+const CLEAN: &[&str] = &["prune", "--codex-state"];
+
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "restore of a whole home, with a login that is fresher than the archive's",
@@ -63,6 +78,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE, OFFLINE, Next::Restore(RESTORE)],
     },
     Scenario {
@@ -72,6 +88,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -81,6 +98,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -90,6 +108,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -99,6 +118,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -108,6 +128,7 @@ const SCENARIOS: &[Scenario] = &[
         home: "below/fresh",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[Next::Restore(&[
             "restore",
             BOBS,
@@ -125,6 +146,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: true,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -134,6 +156,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: true,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -143,6 +166,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: Some("alice's history"),
+        removes: Removes::Nothing,
         next: &[Next::Keeping(FROM_FILE)],
     },
     Scenario {
@@ -152,6 +176,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: Some("more of alice's history"),
+        removes: Removes::Nothing,
         next: &[Next::Keeping(FROM_FILE), OFFLINE],
     },
     Scenario {
@@ -161,6 +186,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: Some("more of alice's history"),
+        removes: Removes::Nothing,
         next: &[Next::Keeping(FROM_FILE), OFFLINE],
     },
     Scenario {
@@ -170,6 +196,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: Some("alice's history"),
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -179,6 +206,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE, Next::Keeping(USE)],
     },
     Scenario {
@@ -188,6 +216,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: Some("nobody's login"),
+        removes: Removes::Nothing,
         next: &[Next::Keeping(USE)],
     },
     Scenario {
@@ -197,6 +226,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[Next::Keeping(SET), OFFLINE],
     },
     Scenario {
@@ -206,6 +236,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -215,6 +246,7 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[OFFLINE],
     },
     Scenario {
@@ -224,6 +256,7 @@ const SCENARIOS: &[Scenario] = &[
         home: "legacy",
         is_between: false,
         captured: Some("user-carol-1"),
+        removes: Removes::Nothing,
         next: &[Next::Keeping(NORMALIZE)],
     },
     Scenario {
@@ -233,7 +266,28 @@ const SCENARIOS: &[Scenario] = &[
         home: ".codex",
         is_between: false,
         captured: None,
+        removes: Removes::Nothing,
         next: &[Next::Keeping(&["status"])],
+    },
+    Scenario {
+        name: "prune",
+        arrange: World::of_three_windows,
+        args: PRUNE,
+        home: ".codex",
+        is_between: false,
+        captured: None,
+        removes: Removes::Snapshots(3),
+        next: &[Next::Keeping(PRUNE)],
+    },
+    Scenario {
+        name: "prune --codex-state",
+        arrange: World::with_state,
+        args: CLEAN,
+        home: ".codex",
+        is_between: false,
+        captured: None,
+        removes: Removes::OfTheHome,
+        next: &[Next::Keeping(CLEAN)],
     },
 ];
 
@@ -305,15 +359,25 @@ impl Scenario {
     fn try_all(&self, is_long: bool, count: &Count) -> Vec<(String, String)> {
         let started = std::time::Instant::now();
         let world = World::new(self.arrange);
-        let old = world.home_tree(self.home);
+        let (old, before) = (world.home_tree(self.home), world.holdings());
         let traced = self.run(&world, Strike::Nowhere);
         assert_eq!(traced.code, Some(0), "{}: {}", self.name, traced.stderr);
-        let new = world.home_tree(self.home);
+        let (new, after) = (world.home_tree(self.home), world.holdings());
+        let removed = match self.removes {
+            Removes::Snapshots(count) => count,
+            Removes::Nothing | Removes::OfTheHome => 0,
+        };
+        let gone = before.gone_in(&after);
+        assert_eq!(gone.len(), removed, "{}", self.name);
+        if self.removes == Removes::OfTheHome {
+            assert!(new != old && new.is_part_of(&old), "{}", self.name);
+        }
         let mut trial = Trial {
             scenario: self,
             world,
             old,
             new,
+            gone,
             tried: 0,
             found: BTreeMap::new(),
         };
@@ -397,6 +461,8 @@ struct Trial<'a> {
     world: World,
     old: Tree,
     new: Tree,
+    /// The archives that go.
+    gone: BTreeSet<String>,
     tried: usize,
     /// What is wrong, and where it was struck.
     found: BTreeMap<String, Vec<String>>,
@@ -432,6 +498,9 @@ impl Trial<'_> {
         if traced.code.is_some() || !is_killed {
             self.judge_failure(strike, &traced, &mut wrong);
         }
+        if self.scenario.removes == Removes::OfTheHome {
+            self.judge_steps(strike, &traced, &mut wrong);
+        }
         self.go_on(&before, &traced.stderr, &mut wrong);
         let call = match strike {
             Strike::Nowhere => None,
@@ -463,7 +532,10 @@ impl Trial<'_> {
             return;
         };
         let home = self.world.home_tree(self.scenario.home).without_ours();
+        let is_stepwise = self.scenario.removes == Removes::OfTheHome;
         match code {
+            // What was not removed is told, and `judge_steps` looks at it.
+            3 if is_stepwise => {}
             0 | 3 => {
                 if home != self.new.without_ours() {
                     wrong.push(format!(
@@ -490,7 +562,7 @@ impl Trial<'_> {
                 // A disk on which nothing can be changed any more keeps it from going back.
                 let may_be_between =
                     matches!(strike, Strike::ReadOnly(_)) || self.scenario.is_between;
-                if home != self.old.without_ours() && !may_be_between {
+                if home != self.old.without_ours() && !may_be_between && !is_stepwise {
                     wrong.push(format!(
                         "it claims failure and the home is not old: {}",
                         self.old.without_ours().difference(&home)
@@ -499,13 +571,45 @@ impl Trial<'_> {
             }
             _ => wrong.push(format!("its exit code is {code}")),
         }
+        // The archive of which the sidecar is gone goes with the next run.
+        let is_pruned_in_part = code == 3 && !self.gone.is_empty();
         if let Strike::Fail(at, _) = strike
             && !self.scenario.is_between
+            && !is_pruned_in_part
             && traced.calls[at].kind != Kind::Remove
             && !said.contains("not all of its leavings could be removed")
         {
             let left = self.world.left_over(self.scenario.home);
             wrong.extend(left.iter().map(|left| format!("left at once: {left}")));
+        }
+    }
+
+    /// Whatever goes from the home by itself is there or is not, and the rest of it is as it was.
+    fn judge_steps(&self, strike: Strike, traced: &Traced, wrong: &mut Vec<String>) {
+        let home = self.world.home_tree(self.scenario.home).without_ours();
+        if !self.new.is_part_of(&home) || !home.is_part_of(&self.old) {
+            wrong.push(format!(
+                "the home is not between old and new: {}",
+                self.old.difference(&home)
+            ));
+        }
+        // A directory may have lost a part of what it holds where the disk refuses to remove the rest.
+        let is_refused = match strike {
+            Strike::Fail(at, _) => traced.calls[at].kind == Kind::Remove,
+            Strike::ReadOnly(_) => true,
+            _ => false,
+        };
+        // A kill may part them for SQLite to drop the log, which it does where there is no database; an error may not.
+        let file = |end: &str| {
+            let name = format!("{}/logs_2.sqlite{end}", self.scenario.home);
+            self.world.env.path(&name).exists()
+        };
+        if traced.code.is_some() && file("") != file("-wal") && !is_refused {
+            wrong.push("the home is neither old nor new: half of a database".to_owned());
+        }
+        let half = home.half_of(&self.old, &self.new);
+        if !half.is_empty() && !is_refused {
+            wrong.push(format!("the home is neither old nor new: half of {half}"));
         }
     }
 
@@ -542,7 +646,8 @@ impl Trial<'_> {
             }
         }
         let home = self.world.home_tree(self.scenario.home);
-        if (home != self.old || self.scenario.is_between) && home != self.new {
+        let is_new = self.scenario.is_between || self.scenario.removes == Removes::OfTheHome;
+        if (home != self.old || is_new) && home != self.new {
             let (old, new) = (self.old.difference(&home), self.new.difference(&home));
             wrong.push(format!("the home is neither old ({old}) nor new ({new})"));
         }
@@ -550,7 +655,10 @@ impl Trial<'_> {
             wrong.push(format!("left over: {left}"));
         }
         let after = self.world.holdings();
-        wrong.extend(before.lost_in(&after, told));
+        wrong.extend(before.lost_in(&after, told, &self.gone));
+        if before.gone_in(&after) != self.gone && !self.gone.is_empty() {
+            wrong.push("left over: a snapshot that was to go".to_owned());
+        }
         let listed = run(&["list-backups", "--verify"]);
         if listed.code != Some(0) || !listed.stderr.is_empty() {
             wrong.push(format!(
@@ -567,7 +675,7 @@ fn a_home_in_between_a_lost_login_and_what_is_left_over_are_noticed() {
     let world = World::new(World::switched);
     let (old, before) = (world.home_tree(".codex"), world.holdings());
     assert_eq!(world.left_over(".codex"), [""; 0]);
-    assert_eq!(before.lost_in(&before, ""), [""; 0]);
+    assert_eq!(before.lost_in(&before, "", &BTreeSet::new()), [""; 0]);
     let path = |below: &str| world.env.path(below);
     let archive = format!(".codex-manager/backups/{BOBS}.tar.gz");
     fs::remove_file(path(".codex/history.jsonl")).expect("removes");
@@ -588,7 +696,7 @@ fn a_home_in_between_a_lost_login_and_what_is_left_over_are_noticed() {
         old.difference(&home),
         "auth.json history.jsonl state_5.sqlite"
     );
-    let lost = before.lost_in(&world.holdings(), "");
+    let lost = before.lost_in(&world.holdings(), "", &BTreeSet::new());
     assert_eq!(lost.len(), 2, "{lost:?}");
     assert_eq!(lost[1], "lost: the login rt-made-up-secret-user-alice-2");
     assert!(lost[0].starts_with("lost: the archive "), "{lost:?}");

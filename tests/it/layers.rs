@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "archive/limits.rs",
     "codex/parts.rs",
     "codex/redact.rs",
+    "codex/state.rs",
     "codex/running/",
     "codex/status/app_server/",
     "codex/status/panel.rs",

@@ -10,6 +10,8 @@ mod capture;
 mod changes;
 #[cfg(unix)]
 mod chatgpt;
+#[cfg(unix)]
+mod codex_state;
 mod common;
 #[cfg(unix)]
 mod compat;

@@ -46,7 +46,7 @@ fn copy(env: &Env, to: &str) {
 
 /// Runs a script of the shell where it may mount, in the world and with the program as `$MGR`. None, and a word on it, where
 /// the system lets nobody.
-fn mounting(env: &Env, script: &str) -> Option<Ran> {
+pub fn mounting(env: &Env, script: &str) -> Option<Ran> {
     let may = Command::new("unshare").args(["-rm", "true"]).output();
     if !may.is_ok_and(|may| may.status.success()) {
         eprintln!("skipped: this system has no namespaces for everybody (`unshare -rm`)");

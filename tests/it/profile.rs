@@ -910,7 +910,7 @@ fn every_subcommand_tells_its_options_and_every_exit_code() {
 
 /// What a terminal of that many columns shows of a run whose question is answered so, and its exit code.
 #[cfg(unix)]
-fn on_terminal(
+pub fn on_terminal(
     env: &Env,
     args: &[&str],
     cols: u16,

@@ -100,6 +100,32 @@ impl World {
         self.file("status.txt", &panel);
     }
 
+    /// Alice has snapshots of three windows, of the first of them two.
+    pub fn of_three_windows(&self) {
+        self.worked_on();
+        self.back_up();
+        for (resets, history) in [("18:20 on 24 Apr", "second"), ("18:20 on 25 Apr", "third")] {
+            self.file(".codex/history.jsonl", history);
+            self.file("status.txt", &Person::named("alice").panel(90, resets));
+            self.back_up();
+        }
+    }
+
+    /// Alice's home holds what Codex makes anew.
+    pub fn with_state(&self) {
+        self.backed_up();
+        for path in [
+            "log/codex-login.log",
+            "log/deep/other.log",
+            "models_cache.json",
+            "cache/plugins/stays",
+            "cache/clone/goes",
+        ] {
+            self.file(&format!(".codex/{path}"), "text");
+        }
+        self.database("logs_2.sqlite", "alice");
+    }
+
     /// Alice signed in anew since her login was kept, and there is a Codex to ask about her.
     pub fn with_codex(&self) {
         self.worked_on();
@@ -212,15 +238,15 @@ impl World {
         ] {
             self.file(path, &text);
         }
-        self.database(name);
+        self.database("state_5.sqlite", name);
         let panel = Person::named(name).panel(66, "15:55 on 21 Apr");
         self.file("status.txt", &panel);
     }
 
     /// As a killed Codex leaves one.
-    fn database(&self, name: &str) {
+    fn database(&self, file: &str, name: &str) {
         let dir = tempfile::tempdir().expect("a directory");
-        let made = dir.path().join("state_5.sqlite");
+        let made = dir.path().join(file);
         let connection = Connection::open(&made).expect("opens");
         connection
             .pragma_update(None, "journal_mode", "wal")
@@ -231,8 +257,8 @@ impl World {
             ))
             .expect("writes");
         for suffix in ["", "-wal", "-shm"] {
-            let copied = self.env.path(&format!(".codex/state_5.sqlite{suffix}"));
-            fs::copy(dir.path().join(format!("state_5.sqlite{suffix}")), &copied).expect("copies");
+            let copied = self.env.path(&format!(".codex/{file}{suffix}"));
+            fs::copy(dir.path().join(format!("{file}{suffix}")), &copied).expect("copies");
             private(&copied);
         }
     }
@@ -358,11 +384,16 @@ impl Holdings {
         self.texts.iter().any(holds)
     }
 
-    /// What was here before and is not there after. The freshest login of each account is also to be at hand, but for one
+    /// The archives that were here before and are not there after.
+    pub fn gone_in(&self, after: &Self) -> BTreeSet<String> {
+        self.archives.difference(&after.archives).cloned().collect()
+    }
+
+    /// What was here before and is not there after, but for the archives that are `meant` to go. The freshest login of each account is also to be at hand, but for one
     /// `told` of which is somewhere else.
-    pub fn lost_in(&self, after: &Self, told: &str) -> Vec<String> {
+    pub fn lost_in(&self, after: &Self, told: &str, meant: &BTreeSet<String>) -> Vec<String> {
         let mut lost: Vec<String> = Vec::new();
-        for archive in self.archives.difference(&after.archives) {
+        for archive in self.gone_in(after).difference(meant) {
             lost.push(format!("lost: the archive {}", &archive[..8]));
         }
         // Of each account the freshest has the highest number.
@@ -496,6 +527,30 @@ impl Tree {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether all of it is in `other` too.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let mut all = self.0.iter();
+        all.all(|(path, content)| other.0.get(path) == Some(content))
+    }
+
+    /// What at the top of it, or in a directory of which `new` keeps something, is neither there as in `old` nor gone.
+    pub fn half_of(&self, old: &Self, new: &Self) -> String {
+        let goes = old.0.keys().filter(|path| !new.0.contains_key(*path));
+        let mut units: BTreeMap<&str, BTreeSet<bool>> = BTreeMap::new();
+        for path in goes {
+            let ends = path.match_indices('/').map(|(end, _)| end);
+            let mut above = ends.chain([path.len()]).map(|end| &path[..end]);
+            let unit = above.find(|unit| !new.0.contains_key(*unit));
+            let is_there = self.0.contains_key(path);
+            units
+                .entry(unit.unwrap_or(path))
+                .or_default()
+                .insert(is_there);
+        }
+        let half = units.into_iter().filter(|(_, there)| there.len() > 1);
+        half.map(|(unit, _)| unit).collect::<Vec<_>>().join(" ")
     }
 
     /// But for what is this program's own.
