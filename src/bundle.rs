@@ -123,14 +123,6 @@ pub struct Plan {
     profiles: Vec<merge::Step>,
 }
 
-impl Plan {
-    /// Whether anything here would change.
-    pub fn is_change(&self) -> bool {
-        let changes = |item: &Item| matches!(item.deed, Deed::Add | Deed::Update);
-        self.items.iter().any(changes)
-    }
-}
-
 /// Where it is merged into.
 #[derive(Clone, Copy, Debug)]
 pub struct Home<'a> {

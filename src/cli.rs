@@ -10,7 +10,7 @@ mod sync;
 
 pub use accounts::{CooldownArgs, NormalizeArgs, Policy, RecommendArgs, StatusArgs, UseArgs};
 pub use config::{ConfigAction, ConfigArgs};
-pub use profiles::{ProfileAction, ProfileArgs, ProfileLogin};
+pub use profiles::{ProfileAction, ProfileArgs, ProfileExport, ProfileImport, ProfileLogin};
 pub use prune::PruneArgs;
 pub use shared::{LegacyArgs, LiveArgs, Source, WaitArgs};
 pub use snapshots::{BackupArgs, ListBackupsArgs, RestoreArgs, SortBy};

@@ -143,10 +143,21 @@ impl Inventory {
         let Some(bytes) = fsutil::read_if_present(path, MOST_BYTES)? else {
             return Ok(Self::default());
         };
-        serde_json::from_slice(&bytes).map_err(|error| {
+        Self::parse(&bytes).map_err(|why| {
             Error::other(
-                format!("the inventory `{}` cannot be read: it is damaged in line {}, column {}", path.display(), error.line(), error.column()),
+                format!("the inventory `{}` cannot be read: it {why}", path.display()),
                 "move it away and run `codex-manager normalize`, which makes it anew from the legacy files",
+            )
+        })
+    }
+
+    /// Reads the bytes of one; the error says why not, to follow its name.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            format!(
+                "is damaged in line {}, column {}",
+                error.line(),
+                error.column()
             )
         })
     }

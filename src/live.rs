@@ -20,8 +20,10 @@ use crate::hint;
 use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
+use crate::profiles;
 use crate::profiles::credentials::{self, Kept};
 use crate::profiles::in_use::LoginLock;
+use crate::profiles::last_use::{self, LastUse};
 use crate::registry::{Registry, same_login};
 use crate::timeutil::Stamp;
 
@@ -367,9 +369,14 @@ pub fn note_signed_in(
     home: &Path,
     sightings: impl IntoIterator<Item = (Account, Stamp)>,
 ) {
+    let sightings: Vec<_> = sightings.into_iter().collect();
+    for (account, _) in &sightings {
+        let names = credentials::names_of(&ctx.paths.profiles(), account);
+        names.iter().for_each(|name| note_use(ctx, lock, name));
+    }
     let noted = update(ctx, lock, |registry| {
-        for (account, at) in sightings {
-            registry.saw_live(&fsutil::real(home), &account, at);
+        for (account, at) in &sightings {
+            registry.saw_live(&fsutil::real(home), account, *at);
         }
     });
     if let Err(error) = noted {
@@ -390,8 +397,12 @@ pub fn keep_login(
     let (bytes, login) = home::read_login(home).ok()??;
     let dir = ctx.paths.profiles();
     let warning = match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
-        Ok(Kept::Already(_)) => return None,
+        Ok(Kept::Already(name)) => {
+            note_use(ctx, lock, &name);
+            return None;
+        }
         Ok(Kept::Written(name)) => {
+            note_use(ctx, lock, &name);
             ctx.ui.detail(&format!(
                 "the login of {} is kept in the profile `{name}`",
                 login.account
@@ -406,6 +417,37 @@ pub fn keep_login(
     };
     ctx.ui.warn(&warning);
     Some(warning)
+}
+
+/// Notes in the profile of that name that its account is used on this machine. A failure is told: whoever runs a command
+/// wants something else.
+fn note_use(ctx: &Ctx, lock: &Lock, name: &str) {
+    let dir = ctx.paths.profiles();
+    let noted = ctx
+        .use_here(lock)
+        .and_then(|used| last_use::note(&dir, name, &used, ctx.latest()));
+    if let Err(error) = noted {
+        ctx.ui.warn(&format!(
+            "that the profile `{name}` is used here was not noted: {error}"
+        ));
+    }
+}
+
+/// Warns where `account`, which is about to be signed in here, was used on another machine last: of two that renew one login
+/// one is refused.
+pub fn warn_of_other_machine(ctx: &Ctx, account: &Account) {
+    let (profiles, _) = profiles::load_all(&ctx.paths.profiles());
+    let mut theirs = profiles
+        .iter()
+        .filter(|profile| profile.account().is_same_as(account));
+    let used = theirs.find_map(LastUse::of);
+    if let Some(used) = used.filter(|used| ctx.machine_id().as_ref() != Some(&used.machine)) {
+        ctx.ui.warn(&format!(
+            "{account} was used on `{}` last, on {}: as soon as Codex renews the login here, the one there no longer signs in",
+            used.place(),
+            used.at.in_zone(&ctx.zone).table_form()
+        ));
+    }
 }
 
 /// Refuses flags on how to ask where nothing is asked; `hint` is what to do then.

@@ -26,6 +26,7 @@ mod live;
 mod lock;
 mod metadata;
 mod observation;
+mod parcel;
 mod profiles;
 mod registry;
 mod remote;

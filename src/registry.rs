@@ -22,7 +22,7 @@ use crate::timeutil::{SessionStart, Stamp};
 
 pub use changes::Change;
 pub use live::{Attribution, Live, same_login};
-pub use merge::{Merged, Outcome};
+pub use merge::Outcome;
 
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;
@@ -73,7 +73,8 @@ impl Registry {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads the bytes of one, in this program's form or the Python tool's.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let document: Map<String, Value> =
             serde_json::from_slice(bytes).map_err(|error| place(&error))?;
         if document.contains_key("accounts") {

@@ -75,6 +75,15 @@ impl Written {
 }
 
 impl Bundle {
+    /// Drops what of accounts and records nobody would read back; how many those are.
+    pub fn drop_what_cannot_be(&mut self) -> usize {
+        let before = self.accounts.len() + self.inventory.len();
+        self.accounts
+            .retain(|entry| check_account(&entry.account).is_ok());
+        self.inventory.retain(|record| check_record(record).is_ok());
+        before - self.accounts.len() - self.inventory.len()
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let profiles = self.profiles.iter().map(Written::of);
@@ -247,7 +256,7 @@ fn told(written: Written) -> Result<Told, String> {
 }
 
 /// Why a record cannot be one.
-pub(super) fn check_record(record: &Record) -> Result<(), String> {
+fn check_record(record: &Record) -> Result<(), String> {
     let name = &record.legacy_auth_filename;
     let is_legacy = crate::legacy::parse_name(name).is_some_and(|name| name.is_ok());
     let archive = BackupName::of_file(&record.proposed_archive_name);
@@ -272,7 +281,7 @@ pub(super) fn check_record(record: &Record) -> Result<(), String> {
 }
 
 /// Why an account cannot be one.
-pub(super) fn check_account(account: &Account) -> Result<(), String> {
+fn check_account(account: &Account) -> Result<(), String> {
     for text in [&account.email, &account.user_id, &account.account_id] {
         check_line("an account", text.as_deref())?;
     }

@@ -56,18 +56,17 @@ pub fn gather(
             Some(Err(why)) => warnings.push(format!("{why}; it is left out")),
         }
     }
-    let (mut accounts, mut records) = (registry.entries, inventory.records);
-    accounts.retain(|entry| document::check_account(&entry.account).is_ok());
-    records.retain(|record| document::check_record(record).is_ok());
     told.sort_by(|one, two| one.name.cmp(&two.name));
-    Ok(Bundle {
+    let mut bundle = Bundle {
         machine: machine.clone(),
         written_at: now,
         settings,
-        accounts,
-        inventory: records,
+        accounts: registry.entries,
+        inventory: inventory.records,
         profiles: told,
-    })
+    };
+    bundle.drop_what_cannot_be();
+    Ok(bundle)
 }
 
 /// The text of `config.toml`, which must be one.

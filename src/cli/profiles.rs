@@ -1,5 +1,7 @@
 //! The command about what is kept of each account.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{EXIT_CODES, WaitArgs};
@@ -71,6 +73,12 @@ pub enum ProfileAction {
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Write all that is known into one file, for another machine
+    #[command(after_long_help = EXIT_CODES)]
+    Export(ProfileExport),
+    /// Take in what another machine exported, nothing newer is replaced
+    #[command(after_long_help = EXIT_CODES)]
+    Import(ProfileImport),
 }
 
 impl ProfileAction {
@@ -78,11 +86,55 @@ impl ProfileAction {
         match self {
             Self::List | Self::Show { .. } => None,
             Self::Login(args) => Some(&args.wait),
+            Self::Export(args) => Some(&args.wait),
+            Self::Import(args) => Some(&args.wait),
             Self::Set { wait, .. } | Self::Rename { wait, .. } | Self::Remove { wait, .. } => {
                 Some(wait)
             }
         }
     }
+}
+
+/// Arguments of `profile export`.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
+pub struct ProfileExport {
+    /// The file to write
+    pub file: PathBuf,
+    /// Take the snapshots along
+    #[arg(long)]
+    pub with_backups: bool,
+    /// Encrypt by a passphrase that is asked for, not to the keys of `sync init`
+    #[arg(long)]
+    pub passphrase: bool,
+    /// Write it as it is: without the logins
+    #[arg(long, conflicts_with_all = ["passphrase", "with_backups"])]
+    pub no_encrypt: bool,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// Arguments of `profile import`.
+#[derive(Args, Debug)]
+pub struct ProfileImport {
+    /// The exported file; one of the Python codex-manager too
+    pub file: PathBuf,
+    /// Where snapshots are kept
+    #[arg(long, value_name = "DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Show what would be taken in, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long other runs are waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Arguments of `profile login`.

@@ -1,5 +1,7 @@
 //! `profile`: what is kept of each account, shown and changed.
 
+mod export;
+mod import;
 mod list;
 mod login;
 mod remove;
@@ -28,6 +30,8 @@ pub fn run(ctx: &Ctx, args: &ProfileArgs) -> Result<Outcome> {
             dry_run,
             ..
         } => rename::run(ctx, name, new_name, *dry_run)?,
+        ProfileAction::Export(args) => return export::run(ctx, args),
+        ProfileAction::Import(args) => import::run(ctx, args)?,
         ProfileAction::Login(args) => login::run(ctx, args)?,
         ProfileAction::Remove {
             name, yes, dry_run, ..

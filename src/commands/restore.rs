@@ -70,6 +70,9 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
         prepared => prepared?,
     };
     parts::warn_of_index(ctx, args, preview.scope, &preview.sound.checked, &dest);
+    let auth_json = preview.sound.checked.auth_json.as_deref();
+    let auth_json = auth_json.filter(|_| preview.is_of_login());
+    login::warn_of_other_machine(ctx, auth_json);
     in_use::check(ctx, asked(args), &dest)?;
     if args.dry_run {
         return dry_run(ctx, args, &snapshot, &preview, &dest).map(Some);
@@ -81,8 +84,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
         preview.plan.units.len()
     );
     ctx.ui.confirm(&question, args.yes)?;
-    let auth_json = preview.sound.checked.auth_json.as_deref();
-    let _login = login::hold(ctx, auth_json.filter(|_| preview.is_of_login()))?;
+    let _login = login::hold(ctx, auth_json)?;
     let (lock, _in_hand) = ctx.lock("restore")?;
     let _home = ctx.enter(&dest, &backup_dir)?;
     if is_exchanged(ctx, &snapshot, seen) {

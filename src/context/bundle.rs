@@ -16,6 +16,11 @@ impl Ctx {
         })
     }
 
+    /// The id of this machine, where it has one.
+    pub fn machine_id(&self) -> Option<String> {
+        machine::known(&self.paths.manager_home)
+    }
+
     /// What a bundle is merged into.
     pub fn bundle_home<'a>(&self, places: &'a Places) -> Home<'a> {
         Home {

@@ -20,6 +20,13 @@ pub fn hold(ctx: &Ctx, auth_json: Option<&[u8]>) -> Result<Option<LoginLock>> {
         .transpose()
 }
 
+/// Warns where the account that the archive's `auth_json` is of was used on another machine last.
+pub fn warn_of_other_machine(ctx: &Ctx, auth_json: Option<&[u8]>) {
+    if let Some(archived) = auth_json.and_then(|bytes| auth::parse(bytes).ok()) {
+        live::warn_of_other_machine(ctx, &archived.account);
+    }
+}
+
 /// The login to install.
 pub struct Chosen {
     /// `archive`, `profile` or `live`.

@@ -73,6 +73,7 @@ pub fn switch(
              login NAME`"
         ));
     }
+    live::warn_of_other_machine(ctx, &found.login.account);
     let elsewhere = elsewhere(ctx, evidence, &found.login.account);
     let is_signed_in = found.chosen.source == "live";
     if !is_signed_in {

@@ -94,6 +94,7 @@ fn a_snapshot_and_its_sidecar() {
             "backups/2026-04-14-155500-alice@example.com-codex.tar.gz",
             "cooldown.json",
             "lock",
+            "machine-id",
             "profiles/alice/auth.json",
             "profiles/alice/profile.toml"
         ]
@@ -905,7 +906,7 @@ fn everything_is_private_whatever_the_umask() {
         }
     }
     // Four of them the profile with its login.
-    assert_eq!(seen, 13);
+    assert_eq!(seen, 14);
 }
 
 #[test]

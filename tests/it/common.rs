@@ -213,6 +213,16 @@ impl Env {
         tree
     }
 
+    /// What a profile says of an account that was seen to be signed in here at `at`.
+    pub fn used_here(&self, at: &str) -> String {
+        let id = self.read(".codex-manager/machine-id");
+        format!(
+            "last_used_on = \"{}\"\nlast_used_machine = \"{}\"\nlast_used_at = \"{at}\"\n",
+            hostname(),
+            id.trim_end()
+        )
+    }
+
     /// The paths of [`Env::tree`].
     pub fn files(&self, below: &str) -> Vec<String> {
         self.tree(below).into_iter().map(|(path, _)| path).collect()
@@ -232,6 +242,17 @@ fn with_slashes(text: &str) -> String {
         done = done + "~" + &path.replace("\\\\", "/").replace('\\', "/") + rest;
     }
     done
+}
+
+/// What this machine is called.
+pub fn hostname() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    #[cfg(not(unix))]
+    std::env::var("COMPUTERNAME").expect("set")
 }
 
 fn walk(dir: &Path, under: &str, tree: &mut Vec<(String, String)>) {

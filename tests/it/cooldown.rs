@@ -309,7 +309,7 @@ fn alias_and_pause_come_from_the_profile() {
     assert_eq!(accounts(&env, &[])[1]["alias"], "work");
     env.write(".codex-manager/profiles/odd/profile.toml", "pausd = true\n");
     env.run(&["cooldown", "--limit", "1"]).code(0).stderr(
-        "warning: the profile `~/.codex-manager/profiles/odd/profile.toml` cannot be read: unknown field `pausd`, expected one of `email`, `user_id`, `account_id`, `plan_type`, `alias`, `paused`, `note`, `session_duration_hours`\n",
+        "warning: the profile `~/.codex-manager/profiles/odd/profile.toml` cannot be read: unknown field `pausd`, expected one of `email`, `user_id`, `account_id`, `plan_type`, `alias`, `paused`, `note`, `session_duration_hours`, `last_used_on`, `last_used_machine`, `last_used_at`\n",
     );
 }
 

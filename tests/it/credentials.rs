@@ -6,7 +6,7 @@ use std::fs::File;
 
 use serde_json::Value;
 
-use crate::common::{Env, Person};
+use crate::common::{Env, NOW, Person};
 use crate::worlds::prints;
 #[cfg(unix)]
 use crate::{
@@ -75,7 +75,10 @@ fn there_and_back_ends_with_the_newest_login_and_the_home_as_archived() {
     );
     assert_eq!(
         env.read(&format!("{PROFILES}/alice/profile.toml")),
-        "email = \"alice@example.com\"\naccount_id = \"ws-alice\"\nuser_id = \"user-alice\"\nplan_type = \"plus\"\n"
+        format!(
+            "email = \"alice@example.com\"\naccount_id = \"ws-alice\"\nuser_id = \"user-alice\"\nplan_type = \"plus\"\n{}",
+            env.used_here(NOW)
+        )
     );
     assert_eq!(
         restored(&env, &["alice@example.com"])["auth_source"],
@@ -363,7 +366,8 @@ fn a_profile_written_by_hand_is_completed_or_left_to_whom_it_means() {
     assert_eq!(
         env.read(&profile),
         format!(
-            "{hand_made}account_id = \"ws-alice\"\nuser_id = \"user-alice\"\nplan_type = \"plus\"\n"
+            "{hand_made}account_id = \"ws-alice\"\nuser_id = \"user-alice\"\nplan_type = \"plus\"\n{}",
+            env.used_here(NOW)
         )
     );
     assert_eq!(kept(&env, "job"), alice.auth_json());

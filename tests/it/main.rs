@@ -25,6 +25,7 @@ mod engine;
 mod faults;
 mod help;
 mod hostile;
+mod last_use;
 mod layers;
 #[cfg(unix)]
 mod leftovers;

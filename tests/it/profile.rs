@@ -7,7 +7,7 @@ use std::process::Stdio;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::common::{Env, Person, SECRET};
+use crate::common::{Env, NOW, Person, SECRET, hostname};
 use crate::worlds::{has_keys, json_error, legacy, prints, snapshot};
 
 const PROFILES: &str = ".codex-manager/profiles";
@@ -111,7 +111,7 @@ fn every_profile_is_listed_whatever_is_wrong_with_it() {
     let key = key.expect("an id").to_owned();
     let stderr = "\
 warning: the profile `~/.codex-manager/profiles/odd/profile.toml` cannot be read: unknown field `pausd`, expected one of \
-`email`, `user_id`, `account_id`, `plan_type`, `alias`, `paused`, `note`, `session_duration_hours`
+`email`, `user_id`, `account_id`, `plan_type`, `alias`, `paused`, `note`, `session_duration_hours`, `last_used_on`, `last_used_machine`, `last_used_at`
 warning: the kept login `~/.codex-manager/profiles/torn/auth.json` cannot be used: it is no login of Codex (line 1, column 1)
 warning: the kept login `~/.codex-manager/profiles/wrong/auth.json` cannot be used: it is of another account than wrong@example.com
 ";
@@ -199,7 +199,9 @@ fn one_is_shown_in_full_by_name_alias_or_email() {
         "2026-04-19T10:00:00+05:30",
     );
     env.set_now(crate::common::NOW);
-    let text = "\
+    let host = hostname();
+    let text = format!(
+        "\
 profile                 alice
 account                 alice@example.com (plus), signed in
 workspace               ws-alice
@@ -209,14 +211,16 @@ paused                  false
 note                    -
 session_duration_hours  -
 login                   renewable, renewed 2026-04-14T17:55:00+05:30
+last used               on {host}, 2026-04-19T10:00:00+05:30
 snapshot                2026-04-14-155500-alice@example.com-codex.tar.gz
 profile.toml            ~/.codex-manager/profiles/alice/profile.toml
 auth.json               ~/.codex-manager/profiles/alice/auth.json
-";
+"
+    );
     for name in ["alice", "ALICE", "al", "Al"] {
         env.run(&["profile", "show", name])
             .code(0)
-            .stdout(text)
+            .stdout(&text)
             .stderr("");
     }
     // Elsewhere an alias is taken in any case too.
@@ -230,8 +234,13 @@ auth.json               ~/.codex-manager/profiles/alice/auth.json
     has_keys(
         &document,
         &CONTRACT,
-        &[&ALSO[..], &["archive_name", "profile_toml", "auth_json"]].concat(),
+        &[
+            &ALSO[..],
+            &["archive_name", "last_used", "profile_toml", "auth_json"],
+        ]
+        .concat(),
     );
+    assert_eq!(document["last_used"], Value::Null);
     assert_eq!(document["name"], "bob");
     assert_eq!(document["archive_name"], Value::Null);
     assert_eq!(document["auth_json"], format!("~/{PROFILES}/bob/auth.json"));
@@ -756,7 +765,10 @@ fn what_a_killed_removal_left_is_no_profile_and_the_next_run_sweeps_it() {
         .code(0)
         .stderr("");
     assert!(!env.path(&left).exists());
-    assert_eq!(env.read(&toml("bob")), told(&bob));
+    assert_eq!(
+        env.read(&toml("bob")),
+        format!("{}{}", told(&bob), env.used_here(NOW))
+    );
 }
 
 #[test]
@@ -767,7 +779,10 @@ fn a_new_profile_takes_no_name_that_is_an_alias() {
     env.write(".codex/auth.json", &carol.auth_json());
     env.write("status.txt", &carol.panel(66, "15:55 on 21 Apr"));
     env.run(&["backup", "--status-file", "status.txt"]).code(0);
-    assert_eq!(env.read(&toml("carol-2")), told(&carol));
+    assert_eq!(
+        env.read(&toml("carol-2")),
+        format!("{}{}", told(&carol), env.used_here(NOW))
+    );
 }
 
 #[test]
@@ -790,7 +805,9 @@ fn the_plan_is_that_of_the_login_that_is_kept() {
         ..alice.clone()
     };
     let of_pro = format!("{}{rest}", hand_made.replace("\"plus\"", "\"pro\""));
-    assert_eq!(backup(&pro), of_pro);
+    let standing = backup(&pro);
+    let of_pro = of_pro + &env.used_here(NOW);
+    assert_eq!(standing, of_pro);
     // An older login is not kept, and its plan is not believed.
     assert_eq!(backup(&alice), of_pro);
 }

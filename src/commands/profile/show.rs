@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::evidence::{Evidence, Reach};
 use crate::metadata::Account;
 use crate::profiles::PROFILE_TOML;
+use crate::profiles::last_use::LastUse;
 use crate::profiles::view::{View, or_dash};
 use crate::ui::table::lines;
 use crate::ui::{Page, Report};
@@ -28,6 +29,7 @@ pub(super) fn run(ctx: &Ctx, name: &str) -> Result<()> {
     let answer = Answer {
         archive_name: archive_of(ctx, &found.profile.account())?,
         places: [&profile_toml, &auth_json].map(|path| ctx.paths.short(path)),
+        last_used: LastUse::of(&found.profile),
         profile_toml: found.is_told.then_some(profile_toml),
         auth_json: has_login.then_some(auth_json),
         profile: view,
@@ -52,6 +54,7 @@ struct Answer {
     #[serde(flatten)]
     profile: View,
     archive_name: Option<String>,
+    last_used: Option<LastUse>,
     profile_toml: Option<PathBuf>,
     auth_json: Option<PathBuf>,
     /// Both as a person reads them.
@@ -68,6 +71,8 @@ impl Report for Answer {
         let renewed = profile.credential_refreshed_at;
         let renewed = renewed.map_or(String::new(), |at| format!(", renewed {at}"));
         let state = profile.credential_state.word();
+        let used = self.last_used.as_ref();
+        let used = used.map(|used| format!("on {}, {}", used.place(), used.at));
         let mut pairs = vec![
             ("profile", profile.name.clone()),
             (
@@ -81,6 +86,7 @@ impl Report for Answer {
         let [profile_toml, auth_json] = self.places.clone();
         pairs.extend([
             ("login", format!("{state}{renewed}")),
+            ("last used", or_dash(used)),
             ("snapshot", or_dash(self.archive_name.clone())),
             (
                 PROFILE_TOML,
