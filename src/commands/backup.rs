@@ -27,7 +27,6 @@ use crate::metadata::{
 use crate::observation::Observation;
 use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth};
-use crate::sync::report::Answer as Pushed;
 use crate::sync::{How, push};
 use crate::timeutil::{SessionStart, Stamp};
 use crate::ui::table::{count, size_words};
@@ -76,6 +75,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         .as_ref()
         .is_some_and(|pushed| pushed.failed.is_empty());
     if !is_told_first {
+        let pushed = serde_json::to_value(&pushed).map_err(anyhow::Error::from)?;
         taken.answer.push = Some(pushed);
         tell(&taken.answer)?;
     }
@@ -411,7 +411,7 @@ struct Answer {
     snapshot: Sidecar,
     /// What came of pushing, where it was asked for; null where that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    push: Option<Option<Pushed>>,
+    push: Option<serde_json::Value>,
     #[serde(skip)]
     place: String,
     #[serde(skip)]

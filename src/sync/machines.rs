@@ -94,8 +94,8 @@ fn learn_one(
         }
         _ => Bundle::parse(&what, &bytes)?,
     };
-    let places = ctx.places(how.backup_dir, None)?;
-    let home = ctx.bundle_home(&places);
+    let here = ctx.places(how.backup_dir, None)?;
+    let home = ctx.bundle_home(&here);
     let mut warnings = Vec::new();
     let plan = if how.dry_run {
         bundle::plan(&home, &bundle, &mut warnings)?

@@ -184,7 +184,7 @@ fn fetch_all(
         });
         match placed {
             Ok(placed) => {
-                note(ctx, placed, entry, known, answer);
+                note(ctx, &placed, entry, known, answer);
                 Ok(())
             }
             Err(error) if is_of_all(&error) => Err(error),
@@ -320,6 +320,8 @@ fn place<'a>(
     }
     if turn.is_none() {
         let held = ctx.lock_patiently("sync pull")?;
+        // What a killed run fetched in vain, and a sidecar that only lacks its last step.
+        snapshots::tidy(backup_dir);
         *turn = Some(Turn {
             _held: held,
             here: Here::read(backup_dir, &ctx.zone)?,
@@ -337,9 +339,9 @@ fn place<'a>(
     })
 }
 
-fn note(ctx: &Ctx, placed: Placed, entry: Entry, known: &BTreeSet<&Id>, answer: &mut Answer) {
+fn note(ctx: &Ctx, placed: &Placed, entry: Entry, known: &BTreeSet<&Id>, answer: &mut Answer) {
     let name = entry.archive_name.clone().unwrap_or_default();
-    let kind = match &placed {
+    let kind = match placed {
         Placed::WasHere(_) => {
             answer.skipped.push(entry.because(THERE_ALREADY));
             return;
@@ -355,7 +357,7 @@ fn note(ctx: &Ctx, placed: Placed, entry: Entry, known: &BTreeSet<&Id>, answer: 
             .is_some_and(|id| known.contains(&id))
     };
     // Two of one name that both come from there are no conflict: there was none but theirs.
-    let conflict = match &placed {
+    let conflict = match placed {
         Placed::Superseding { earlier, .. } if was_here(earlier) => Some(("there", earlier)),
         Placed::Superseded(archive) => {
             let dir = archive.ancestors().nth(3).unwrap_or(archive);

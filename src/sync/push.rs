@@ -195,17 +195,14 @@ fn send(
             progress.add(part.len() as u64);
         }
     };
-    let upload = match recipients {
-        Some(recipients) => {
-            let mut encrypting = recipients.encrypting(upload)?;
-            pass(&mut encrypting)?;
-            encrypting.finish().map_err(failed)?
-        }
-        None => {
-            let mut upload = upload;
-            pass(&mut upload)?;
-            upload
-        }
+    let upload = if let Some(recipients) = recipients {
+        let mut encrypting = recipients.encrypting(upload)?;
+        pass(&mut encrypting)?;
+        encrypting.finish().map_err(failed)?
+    } else {
+        let mut upload = upload;
+        pass(&mut upload)?;
+        upload
     };
     let sha256 = fsutil::hex(&hash.finalize());
     let told = Sidecar::parse(&bytes)

@@ -616,3 +616,183 @@ fn prune_thins_out_the_remote_and_keeps_the_newest_sound_one() {
     assert_eq!(folder.sidecars().len(), 3);
     assert_eq!(names(&desk).len(), 8, "what is here stays");
 }
+
+/// A file with that passphrase, told by the environment.
+fn passphrase(env: &Env, words: &str) -> PathBuf {
+    let path = env.write("passphrase", &format!("{words}\n"));
+    private(&path);
+    path
+}
+
+fn run_with(env: &Env, passphrase: &Path, args: &[&str]) -> Ran {
+    let mut command = env.command(args);
+    command.env("CODEX_MANAGER_PASSPHRASE_FILE", passphrase);
+    env.ran(&mut command, args)
+}
+
+#[test]
+fn with_a_passphrase_the_remote_alone_is_enough() {
+    let folder = Folder::new();
+    let mut desk = Env::at(NOW);
+    let right = passphrase(&desk, "correct horse battery staple");
+    let init = ["sync", "init", "--remote", &folder.url()];
+    let with_passphrase = [&init[..], &["--passphrase"]].concat();
+    desk.run(&with_passphrase).code(2).stdout("");
+    assert!(folder.names().is_empty() && !desk.path(KEY).exists());
+    let made = run_with(&desk, &right, &with_passphrase).code(0);
+    assert!(
+        made.stdout.contains("remember the passphrase"),
+        "{}",
+        made.stdout
+    );
+    assert!(
+        desk.read(KEY)
+            .starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
+    );
+    snapshot(&mut desk, "alice", 2, "desk");
+    // To encrypt nobody is asked.
+    desk.run(&["sync", "push"]).code(0);
+    let status = desk.run(&["sync", "status"]).code(0).stderr("");
+    assert!(status.stdout.contains("0 to push"), "{}", status.stdout);
+
+    let laptop = Env::at(NOW);
+    let before = folder.objects();
+    let wrong = passphrase(&laptop, "wrong");
+    run_with(&laptop, &wrong, &init).code(15).stdout("");
+    assert!(!laptop.path(KEY).exists());
+    assert_eq!(folder.objects(), before);
+    let right = passphrase(&laptop, "correct horse battery staple");
+    run_with(&laptop, &right, &init).code(0);
+    assert_eq!(laptop.read(KEY), desk.read(KEY));
+    let refused = laptop.run(&["sync", "pull"]).code(2).stdout("");
+    assert!(
+        refused.stderr.contains("sync.passphrase_command"),
+        "{}",
+        refused.stderr
+    );
+    laptop
+        .run(&["config", "set", "sync.passphrase_command", "cat passphrase"])
+        .code(0);
+    laptop
+        .run(&["config", "set", "sync.passphrase_file", "../passphrase"])
+        .code(0);
+    laptop.run(&["sync", "pull"]).code(0);
+    assert_eq!(snapshots(&laptop), snapshots(&desk));
+}
+
+/// What was learned of what.
+fn learned(document: &Value) -> Vec<String> {
+    let items = document["learned"].as_array().expect("a list").iter();
+    items
+        .map(|item| format!("{} {}", item["what"], item["name"]).replace('"', ""))
+        .collect()
+}
+
+#[test]
+fn what_is_known_of_accounts_goes_with_it_and_nothing_newer_is_lost() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    let mut laptop = machine(&folder, Some(&desk));
+    snapshot(&mut desk, "alice", 2, "desk");
+    snapshot(&mut laptop, "bob", 3, "laptop");
+    // Alice signed in anew here since: her login there is the older one.
+    let mut alice = Person::named("alice");
+    alice.last_refresh = "2026-04-18T00:00:00Z".to_owned();
+    laptop.codex_home(&alice);
+    let panel = alice.panel(50, "10:00 on 22 Apr");
+    laptop.write("status.txt", &panel);
+    laptop.run(&BACKUP).code(0);
+    let newer = laptop.read(".codex-manager/profiles/alice/auth.json");
+
+    desk.run(&["sync", "push"]).code(0);
+    let pulled = done(laptop.run(&["sync", "pull", "--json"]));
+    assert!(
+        !learned(&pulled).contains(&"login alice".to_owned()),
+        "{pulled}"
+    );
+    assert_eq!(
+        laptop.read(".codex-manager/profiles/alice/auth.json"),
+        newer
+    );
+    laptop.run(&["sync", "push"]).code(0);
+    let dry = done(desk.run(&["sync", "pull", "--dry-run", "--json"]));
+    assert!(!desk.path(".codex-manager/profiles/bob").exists());
+    let pulled = done(desk.run(&["sync", "pull", "--json"]));
+    assert_eq!(dry["learned"], pulled["learned"]);
+    let learned = learned(&pulled);
+    assert!(learned.contains(&"login alice".to_owned()), "{learned:?}");
+    assert_eq!(desk.read(".codex-manager/profiles/alice/auth.json"), newer);
+    let cooldown = |env: &Env| {
+        let mut document = env.run(&["cooldown", "--json"]).code(0).json();
+        for account in document["accounts"].as_array_mut().expect("a list") {
+            account["active"] = Value::Null;
+        }
+        document
+    };
+    assert_eq!(cooldown(&desk), cooldown(&laptop));
+    desk.run(&["use", "bob@example.com"]).code(0);
+    let bob = Person::named("bob").auth_json();
+    assert_eq!(desk.read(".codex/auth.json"), bob);
+}
+
+#[test]
+fn backup_pushes_where_it_is_told_to() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    let alice = Person::named("alice");
+    desk.codex_home(&alice);
+    desk.write("status.txt", &alice.panel(66, "10:00 on 22 Apr"));
+    let push = [&BACKUP[..], &["--push", "--json"]].concat();
+    let document = desk.run(&push).code(0).json();
+    assert_eq!(document["mode"], "created");
+    assert_eq!(count_of(&document["push"], "transferred"), 1);
+    assert_eq!(folder.sidecars().len(), 1);
+    let document = desk.run(&push).code(0).json();
+    assert_eq!(document["mode"], "unchanged");
+    assert_eq!(count_of(&document["push"], "skipped"), 1);
+    let text = desk.run(&push[..4]).code(0).stdout;
+    assert!(text.ends_with("; 1 there already\n"), "{text}");
+
+    // The snapshot stands though the remote does not.
+    desk.set_now("2026-04-19T16:00:00+05:30");
+    desk.write(".codex/config.toml", "model = \"new\"\n");
+    fs::remove_dir_all(folder.path()).expect("removes");
+    fs::write(folder.path(), "no folder").expect("writes");
+    let ran = desk.run(&push).code(16);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!(document["mode"], "created");
+    assert_eq!(document["push"], Value::Null);
+    assert_eq!(names(&desk).len(), 4);
+}
+
+#[test]
+fn a_place_that_is_somebody_elses_is_left_alone() {
+    let folder = Folder::new();
+    let mut desk = Env::at(NOW);
+    snapshot(&mut desk, "alice", 2, "desk");
+    fs::create_dir_all(folder.path()).expect("makes");
+    for (marker, words) in [
+        ("no json", "cannot be read"),
+        (
+            "{\"product\":\"other\",\"format\":1}",
+            "is of something else",
+        ),
+        (
+            "{\"product\":\"codex-manager\",\"format\":2}",
+            "is of a later form",
+        ),
+    ] {
+        fs::write(folder.path().join("codex-manager.json"), marker).expect("writes");
+        let url = folder.url();
+        for args in [
+            &["sync", "init", "--remote", &url][..],
+            &["sync", "push", "--no-encrypt", "--remote", &url],
+            &["sync", "pull", "--remote", &url],
+            &["sync", "status", "--remote", &url],
+        ] {
+            let ran = desk.run(args).code(16).stdout("");
+            assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        }
+        assert_eq!(folder.names(), ["codex-manager.json"]);
+    }
+}

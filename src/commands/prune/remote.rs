@@ -12,7 +12,7 @@ use crate::evidence::Reach;
 use crate::fsutil;
 use crate::metadata::BackupName;
 use crate::snapshots::{Depth, Snapshot};
-use crate::sync::keys::{Carried, Placed, is_encrypted};
+use crate::sync::keys::{Carried, Listing, Placed, SNAPSHOTS, is_encrypted};
 use crate::sync::pull::{Fetching, fetch};
 use crate::sync::{Store, push, sidecars};
 
@@ -130,19 +130,30 @@ fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
             .modified
             .is_some_and(|written| now - written > UNFINISHED)
     };
-    let all = store.listing.halves.iter().chain(&store.listing.empty);
-    for half in all.filter(is_old) {
+    let old = |listing: &Listing| -> Vec<String> {
+        let halves = listing.halves.iter().chain(&listing.empty);
+        halves.filter(is_old).map(|half| half.key.clone()).collect()
+    };
+    let mut gone = old(&store.listing);
+    if gone.is_empty() {
+        return Ok(());
+    }
+    // Where this machine's clock is wrong, one of them may have been completed meanwhile.
+    let still = old(&Listing::of(store.remote.list(SNAPSHOTS)?));
+    gone.retain(|key| still.contains(key));
+    for key in gone {
         ctx.check_stop()?;
-        if args.dry_run {
-            ctx.ui.detail(&format!(
-                "would be removed, being half of a snapshot: {}",
-                half.key
-            ));
-        } else {
-            store.remote.remove(&half.key)?;
-            ctx.ui
-                .detail(&format!("removed, being half of a snapshot: {}", half.key));
+        let is_dry = args.dry_run;
+        if !is_dry {
+            store.remote.remove(&key)?;
         }
+        let verb = if is_dry {
+            "would be removed"
+        } else {
+            "removed"
+        };
+        ctx.ui
+            .detail(&format!("{verb}, being half of a snapshot: {key}"));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::sync::keys::{Carried, Kind, is_encrypted};
 use crate::sync::local::Locals;
+use crate::sync::marker::Marker;
 use crate::sync::plan::Difference;
 use crate::sync::report::Entry;
 use crate::sync::{Store, machines, sidecars};
@@ -25,7 +26,7 @@ pub fn run(ctx: &Ctx, args: &SyncStatus) -> Result<Outcome> {
     let mut answer = Answer {
         direction: "status",
         remote: store.remote.to_string(),
-        encrypted: store.marker.as_ref().map(|marker| marker.is_encrypted()),
+        encrypted: store.marker.as_ref().map(Marker::is_encrypted),
         here: locals.all.len(),
         there: store.listing.whole.len(),
         in_both: difference.both.len(),
