@@ -151,7 +151,7 @@ impl Remote {
                 Ok(Stood::Written)
             }
             (Store::Objects(objects), How::IfAbsent) => objects.put_new(key, &Bytes::from(bytes)),
-            (Store::Dav(dav), _) => dav.put(key, Bytes::from(bytes), how == How::Always),
+            (Store::Dav(dav), _) => dav.put(key, &Bytes::from(bytes), how == How::Always),
         }
     }
 

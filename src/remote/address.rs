@@ -285,3 +285,6 @@ impl fmt::Display for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ impl AwsProfile {
         Ok(Some((printed.id, printed.secret, printed.token)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,9 @@ const TRIES: u32 = 3;
 /// How long they wait before.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// A member of a directory with its name below it.
+type Named = (String, Member);
+
 /// A store on a WebDAV server.
 #[derive(Debug)]
 pub(super) struct Dav {
@@ -133,7 +136,7 @@ impl Dav {
     }
 
     /// All that is right below `dir`, by name, and what time it is for the server.
-    fn members(&self, dir: &str) -> Result<(Vec<(String, Member)>, Option<i64>)> {
+    fn members(&self, dir: &str) -> Result<(Vec<Named>, Option<i64>)> {
         let path = super::joined(&self.prefix, dir);
         let headers = [
             (
@@ -186,9 +189,9 @@ impl Dav {
     }
 
     /// Writes what is in memory in one step.
-    pub fn put(&self, key: &str, bytes: Bytes, over: bool) -> Result<Stood> {
+    pub fn put(&self, key: &str, bytes: &Bytes, over: bool) -> Result<Stood> {
         let stood = self.carry(key, &Load::Bytes(bytes.clone()), bytes.len() as u64, over)?;
-        if stood == Stood::WasThere && self.holds(key, &bytes)? {
+        if stood == Stood::WasThere && self.holds(key, bytes)? {
             // The answer to a first try was lost.
             return Ok(Stood::Written);
         }
@@ -238,10 +241,10 @@ impl Dav {
             return Err(self.refused(&sent, "write to"));
         }
         let sent = self.send(b"PUT", temporary, &headers, load, "write to")?;
-        match sent.status.is_success() {
-            true => Ok(()),
-            false => Err(self.refused(&sent, "write to")),
+        if !sent.status.is_success() {
+            return Err(self.refused(&sent, "write to"));
         }
+        Ok(())
     }
 
     /// Makes the directory at `path` and those it is in; whether any was made, by this run or another one just now. That
@@ -373,11 +376,6 @@ impl Dav {
             }
         }
         Ok(())
-    }
-
-    /// What drives it.
-    pub fn engine(&self) -> &Arc<Engine> {
-        &self.engine
     }
 }
 

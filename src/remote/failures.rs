@@ -223,3 +223,6 @@ pub fn of_io(error: io::Error, otherwise: impl FnOnce(io::Error) -> Error) -> Er
         Err(error) => otherwise(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
@@ -93,9 +93,10 @@ impl Folder {
             file.commit().map_err(refusal)?;
             return Ok(Stood::Written);
         }
-        match file.commit_new().map_err(refusal)? {
-            true => Ok(Stood::Written),
-            false => Ok(Stood::WasThere),
+        if file.commit_new().map_err(refusal)? {
+            Ok(Stood::Written)
+        } else {
+            Ok(Stood::WasThere)
         }
     }
 
@@ -160,6 +161,7 @@ fn parent_of_key(key: &str) -> &str {
 }
 
 /// The same failure as one of a store.
+#[allow(clippy::needless_pass_by_value)] // it stands where failures are mapped
 pub(super) fn refusal(error: Error) -> Error {
     Error::new(Kind::Remote, error.to_string(), error.hint())
 }
@@ -167,11 +169,4 @@ pub(super) fn refusal(error: Error) -> Error {
 fn modified(meta: &fs::Metadata) -> Option<i64> {
     let since = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
-}
-
-/// All of `file`, or a failure where it is larger than `most`.
-pub(super) fn read_all(file: fs::File, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }

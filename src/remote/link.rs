@@ -144,10 +144,12 @@ impl HttpService for Link {
             .is_some_and(|host| METADATA_HOSTS.contains(&host));
         let (parts, body) = request.into_parts();
         let sent = self.send(parts, Outgoing::Library(body)).await;
-        let response = sent.map_err(|error| match is_metadata {
-            true => HttpError::new(HttpErrorKind::Unknown, NoCredentials),
-            false => error,
-        })?;
+        let response = match sent {
+            Err(_) if is_metadata => {
+                return Err(HttpError::new(HttpErrorKind::Unknown, NoCredentials));
+            }
+            sent => sent?,
+        };
         if is_metadata && response.status().is_client_error() {
             return Err(HttpError::new(HttpErrorKind::Unknown, NoCredentials));
         }

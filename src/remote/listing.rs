@@ -79,9 +79,12 @@ fn spelled(part: &str) -> String {
         "." | ".." => part.replace('.', "%2E"),
         _ => part
             .chars()
-            .map(|letter| match letter.is_ascii_control() {
-                true => format!("%{:02X}", u32::from(letter)),
-                false => letter.to_string(),
+            .map(|letter| {
+                if letter.is_ascii_control() {
+                    format!("%{:02X}", u32::from(letter))
+                } else {
+                    letter.to_string()
+                }
             })
             .collect(),
     }

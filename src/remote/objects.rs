@@ -121,23 +121,27 @@ impl Objects {
         }
     }
 
-    /// Whether the object is there.
-    fn has(&self, key: &str) -> Result<bool> {
+    /// How long the object is, if it is there.
+    pub fn size(&self, key: &str) -> Result<Option<u64>> {
         let path = self.path(key)?;
         match self.engine.wait(self.store.head(&path))? {
-            Ok(_) => Ok(true),
-            Err(StoreError::NotFound { .. }) => Ok(false),
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("look at", &error)),
         }
     }
 
+    fn has(&self, key: &str) -> Result<bool> {
+        Ok(self.size(key)?.is_some())
+    }
+
     /// Writes the object, whatever stands there.
     pub fn put(&self, key: &str, bytes: &Bytes) -> Result<()> {
-        let done = self.put_as(key, bytes, PutMode::Overwrite)?;
+        let done = self.put_as(key, bytes, &PutMode::Overwrite)?;
         done.map_err(|error| self.failed("write to", &error))
     }
 
-    fn put_as(&self, key: &str, bytes: &Bytes, mode: PutMode) -> Result<Result<(), StoreError>> {
+    fn put_as(&self, key: &str, bytes: &Bytes, mode: &PutMode) -> Result<Result<(), StoreError>> {
         let path = self.path(key)?;
         let mut tries = 1;
         loop {
@@ -150,7 +154,7 @@ impl Objects {
                 Ok(_) => return Ok(Ok(())),
                 // A condition is not sent again by the library: nobody but us can tell whose object then stands there.
                 Err(error)
-                    if mode == PutMode::Create && tries < TRIES && is_cut(&Cause::of(&error)) =>
+                    if *mode == PutMode::Create && tries < TRIES && is_cut(&Cause::of(&error)) =>
                 {
                     tries += 1;
                     self.engine.pause(PAUSE * tries)?;
@@ -172,7 +176,7 @@ impl Objects {
             return Ok(Stood::Written);
         }
         for _ in 0..TRIES {
-            match self.put_as(key, bytes, PutMode::Create)? {
+            match self.put_as(key, bytes, &PutMode::Create)? {
                 Ok(()) => {
                     if known == UNKNOWN {
                         self.learn(key, bytes)?;
@@ -206,7 +210,7 @@ impl Objects {
 
     /// Finds out whether conditions are heeded, by writing the same bytes once more where they must not be taken.
     fn learn(&self, key: &str, bytes: &Bytes) -> Result<()> {
-        let answer = match self.put_as(key, bytes, PutMode::Create)? {
+        let answer = match self.put_as(key, bytes, &PutMode::Create)? {
             Ok(()) => IGNORED,
             Err(StoreError::AlreadyExists { .. }) => HEEDED,
             Err(_) => UNKNOWN,

@@ -1,40 +1,67 @@
-//! What every store must do, on a folder and, where `tests/it/remote.rs` has started servers and names them, on each.
+//! What every store must do, on a folder and on each of the servers of the tests; and what becomes of it when requests
+//! and answers are lost on the way.
+
+#[path = "../../tests/it/servers.rs"]
+#[cfg(unix)]
+mod servers;
+
+#[cfg(unix)]
+mod faults;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
 use super::*;
 
-/// The stores to try, one a line: `ADDRESS NAME=VALUE…`. Each test has a prefix of its own in each.
-const STORES: &str = "CODEX_MANAGER_TEST_STORES";
-
-fn here(path: &std::path::Path) -> Result<std::path::PathBuf> {
+#[allow(clippy::unnecessary_wraps)] // as it is called
+fn here(path: &Path) -> Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// A line of [`STORES`].
-fn store_of(line: &str, test: &str) -> (Address, Access) {
-    let mut words = line.split(' ');
-    let address = format!("{}/{test}-{}", words.next().unwrap(), std::process::id());
+/// The store at an address, opened with these variables.
+fn opened(address: &str, variables: &[(&str, &str)]) -> Remote {
     let mut access = Access::default();
-    for word in words {
-        let (name, value) = word.split_once('=').unwrap();
-        access.variables.insert(name.to_owned(), value.to_owned());
+    for (name, value) in variables {
+        let (name, value) = ((*name).to_owned(), (*value).to_owned());
+        access.variables.insert(name, value);
     }
-    (Address::parse(&address, &here).unwrap(), access)
+    let address = Address::parse(address, &here).unwrap();
+    Remote::open(&address, &access, &Stop::default()).unwrap()
 }
 
-/// Runs `test` on every store.
+/// The bucket of an S3 server.
+#[cfg(unix)]
+fn s3(server: &str, prefix: &str) -> Remote {
+    let variables = [
+        ("AWS_ENDPOINT_URL", &*format!("http://{server}")),
+        ("AWS_ACCESS_KEY_ID", servers::KEY),
+        ("AWS_SECRET_ACCESS_KEY", servers::SECRET),
+    ];
+    opened(&format!("s3://{}/{prefix}", servers::BUCKET), &variables)
+}
+
+/// A WebDAV server.
+#[cfg(unix)]
+fn dav(server: &str, prefix: &str) -> Remote {
+    let variables = [
+        ("CODEX_MANAGER_WEBDAV_USER", servers::KEY),
+        ("CODEX_MANAGER_WEBDAV_PASSWORD", servers::SECRET),
+    ];
+    opened(&format!("http://{server}/{prefix}"), &variables)
+}
+
+/// Runs `test` on every store, each with nothing in it.
 fn on_every_store(name: &str, test: impl Fn(&Remote)) {
     let dir = tempfile::tempdir().unwrap();
-    let folder = Address::Folder(dir.path().join("a folder"));
-    let stop = Stop::default();
-    test(&Remote::open(&folder, &Access::default(), &stop).unwrap());
-    let given = std::env::var(STORES).unwrap_or_default();
-    for line in given.lines().filter(|line| !line.is_empty()) {
-        let (address, access) = store_of(line, name);
-        eprintln!("{name} on {address}");
-        test(&Remote::open(&address, &access, &stop).unwrap());
+    test(&opened(dir.path().join("a folder").to_str().unwrap(), &[]));
+    #[cfg(unix)]
+    if let Some(servers) = servers::servers() {
+        let name = format!("{name} 100%25 \u{fc}");
+        test(&s3(&servers.s3, &name));
+        test(&s3(&servers.loose_s3, &name));
+        test(&dav(&servers.dav, &name));
+        test(&dav(&servers.loose_dav, &name));
     }
 }
 
@@ -108,7 +135,7 @@ fn an_object_is_put_over_another_only_where_that_is_asked_for() {
 #[test]
 fn a_long_object_appears_when_it_is_finished_and_not_before() {
     let bytes: Vec<u8> = (0..20_000_000_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3])
         .collect();
     on_every_store("long", |remote| {
         for length in [0, 1, 8 << 20, (8 << 20) + 1, bytes.len()] {
@@ -116,7 +143,7 @@ fn a_long_object_appears_when_it_is_finished_and_not_before() {
             let mut writer = remote.writer(&key).unwrap();
             writer.write_all(&bytes[..length]).unwrap();
             assert_eq!(remote.get(&key, 1).unwrap(), None);
-            assert_eq!(keys(remote, "long").contains(&key), false);
+            assert!(!keys(remote, "long").contains(&key));
             writer.finish().unwrap();
             let mut reader = remote.reader(&key).unwrap().unwrap();
             assert_eq!(reader.size(), length as u64);
@@ -152,7 +179,6 @@ fn several_threads_write_at_once_and_one_of_those_for_the_same_key_wins() {
                 .collect();
             writers
                 .into_iter()
-                .filter(|_| true)
                 .map(|writer| usize::from(writer.join().unwrap()))
                 .sum()
         });
@@ -190,4 +216,100 @@ fn what_is_no_key_is_refused_before_any_store_is_asked() {
             assert!(remote.remove(key).is_err());
         }
     });
+}
+
+#[test]
+fn more_are_listed_than_a_store_tells_at_once() {
+    on_every_store("many", |remote| {
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || {
+                    for number in 0..140 {
+                        let key = format!("many/{thread}-{number}");
+                        remote.put(&key, vec![0; 3], How::Always).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(keys(remote, "many").len(), 8 * 140);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_is_private_and_what_a_link_leads_to_is_none_of_it() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("new/store");
+    let remote = opened(&format!("file://{}", root.display()), &[]);
+    assert_eq!(remote.list("").unwrap(), []);
+    assert!(!root.exists());
+    remote.put("a/key", b"x".to_vec(), How::IfAbsent).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(
+        (
+            mode(&root),
+            mode(&root.join("a")),
+            mode(&root.join("a/key"))
+        ),
+        (0o700, 0o700, 0o600)
+    );
+
+    std::fs::write(dir.path().join("secret"), "s").unwrap();
+    symlink(dir.path().join("secret"), root.join("a/link")).unwrap();
+    symlink(dir.path(), root.join("out")).unwrap();
+    std::os::unix::net::UnixListener::bind(root.join("a/socket")).unwrap();
+    assert_eq!(keys(&remote, "a"), set(&["a/key"]));
+    for key in ["a/link", "out/secret"] {
+        let error = remote.get(key, 9).unwrap_err();
+        assert_eq!(error.kind(), Kind::Remote);
+        assert!(
+            error
+                .to_string()
+                .ends_with("is a link, which may lead out of the store"),
+            "{error}"
+        );
+    }
+    assert!(remote.put("out/new", Vec::new(), How::Always).is_err());
+    assert!(remote.list("out").is_err());
+    assert!(remote.remove("a/link").is_err());
+    assert!(!dir.path().join("new/new").exists());
+    assert_eq!(std::fs::read(dir.path().join("secret")).unwrap(), b"s");
+
+    // The store itself may be reached by a link.
+    symlink(&root, dir.path().join("door")).unwrap();
+    let door = opened(dir.path().join("door").to_str().unwrap(), &[]);
+    assert_eq!(door.get("a/key", 9).unwrap().unwrap(), b"x");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_left_in_a_folder_goes_after_a_day() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let remote = opened(dir.path().to_str().unwrap(), &[]);
+    let old = dir
+        .path()
+        .join("s")
+        .join(crate::fsutil::temporary_name().unwrap());
+    let young = dir
+        .path()
+        .join("s")
+        .join(crate::fsutil::temporary_name().unwrap());
+    std::fs::create_dir(dir.path().join("s")).unwrap();
+    for path in [&old, &young] {
+        std::fs::write(path, "half").unwrap();
+    }
+    let file = std::fs::File::options().write(true).open(&old).unwrap();
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    file.set_times(std::fs::FileTimes::new().set_modified(then))
+        .unwrap();
+    let odd = dir
+        .path()
+        .join("s")
+        .join(std::ffi::OsStr::from_bytes(b"\xff\n"));
+    std::fs::write(odd, "").unwrap();
+    assert_eq!(keys(&remote, "s"), set(&["s/\u{fffd}\n"]));
+    remote.put("s/key", Vec::new(), How::Always).unwrap();
+    assert!(!old.exists() && young.exists());
 }

@@ -11,6 +11,7 @@ use object_store::{MultipartUpload, PutPayload};
 use tokio::task::JoinHandle;
 
 use super::dav::Dav;
+use super::failures::Cause;
 use super::folder::refusal;
 use super::objects::Objects;
 use super::reader::wrapped;
@@ -40,6 +41,7 @@ struct Parts {
     /// Once there is more than one part.
     upload: Option<Box<dyn MultipartUpload>>,
     on_their_way: VecDeque<JoinHandle<object_store::Result<()>>>,
+    length: u64,
 }
 
 impl Upload {
@@ -54,6 +56,7 @@ impl Upload {
             buffer: BytesMut::new(),
             upload: None,
             on_their_way: VecDeque::new(),
+            length: 0,
         }))
     }
 
@@ -100,6 +103,7 @@ impl Parts {
         }
         let length = bytes.len().min(PART - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..length]);
+        self.length += length as u64;
         Ok(length)
     }
 
@@ -147,18 +151,24 @@ impl Parts {
         while !self.on_their_way.is_empty() {
             self.settle()?;
         }
-        if let Some(mut upload) = self.upload.take() {
-            let done = self.objects.engine().wait(upload.complete());
-            let failed = match done {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(error)) => self.failed(&error),
-                Err(stopped) => stopped,
-            };
-            // Taken back with the rest.
-            self.upload = Some(upload);
-            return Err(failed);
-        }
-        Ok(())
+        let Some(mut upload) = self.upload.take() else {
+            return Ok(());
+        };
+        let failed = match self.objects.engine().wait(upload.complete()) {
+            Ok(Ok(_)) => return Ok(()),
+            // The answer to a first try may have been lost: there is no such upload once it is complete.
+            Ok(Err(error)) if matches!(Cause::of(&error), Cause::Refused(404, _)) => {
+                match self.objects.size(&self.key) {
+                    Ok(Some(size)) if size == self.length => return Ok(()),
+                    _ => self.failed(&error),
+                }
+            }
+            Ok(Err(error)) => self.failed(&error),
+            Err(stopped) => stopped,
+        };
+        // Taken back with the rest.
+        self.upload = Some(upload);
+        Err(failed)
     }
 }
 
@@ -208,7 +218,7 @@ impl Spool {
             Some(file) => self.dav.put_file(&self.key, file, self.length),
             None => self
                 .dav
-                .put(&self.key, self.buffer.freeze(), true)
+                .put(&self.key, &self.buffer.freeze(), true)
                 .map(|_| ()),
         }
     }

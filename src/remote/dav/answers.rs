@@ -71,10 +71,10 @@ pub(super) fn members(document: &[u8]) -> Result<Vec<Member>, String> {
                 }
             }
             Event::Empty(start) if start.local_name().as_ref() == b"collection" => {
-                mark(&mut member)
+                mark(&mut member);
             }
             Event::Empty(start) if start.local_name().as_ref() == b"multistatus" => {
-                is_answer = true
+                is_answer = true;
             }
             Event::Text(text) => said.push_str(&text.decode().map_err(|error| error.to_string())?),
             Event::CData(text) => said.push_str(&text.decode().map_err(|error| error.to_string())?),
