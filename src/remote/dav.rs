@@ -39,9 +39,12 @@ const STALE: i64 = 24 * 60 * 60;
 const MOST_LISTED: u64 = 256 << 20;
 
 /// How often two that are in each other's way try again.
-const TRIES: u32 = 3;
+const TRIES: u32 = 4;
 
-/// How long they wait before.
+/// How often what was sent is moved into its place.
+const MOVES: u32 = 6;
+
+/// How long to wait before, the first time.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// A member of a directory with its name below it.
@@ -55,8 +58,8 @@ pub(super) struct Dav {
     prefix: String,
     address: Address,
     engine: Arc<Engine>,
-    /// The directories this run has written to.
-    swept: Mutex<HashSet<String>>,
+    /// The directories this run writes to.
+    prepared: Mutex<HashSet<String>>,
 }
 
 impl Dav {
@@ -80,7 +83,7 @@ impl Dav {
             prefix: prefix.to_owned(),
             address,
             engine,
-            swept: Mutex::default(),
+            prepared: Mutex::default(),
         }
     }
 
@@ -109,7 +112,7 @@ impl Dav {
         load: &Load,
         doing: &str,
     ) -> Result<Answer> {
-        let method = Method::from_bytes(method).unwrap_or_default();
+        let method = self::method(method);
         let answer = self
             .engine
             .wait(self.sender.send(&method, url, headers, load))?;
@@ -122,7 +125,9 @@ impl Dav {
 
     /// The objects right below `dir`.
     pub fn list(&self, dir: &str) -> Result<Vec<Object>> {
-        let (members, _) = self.members(dir)?;
+        let Some((members, _)) = self.members(dir)? else {
+            return Ok(Vec::new());
+        };
         let own = members
             .into_iter()
             .filter(|(name, member)| !member.is_dir && !fsutil::is_temporary(super::name_of(name)));
@@ -135,8 +140,8 @@ impl Dav {
             .collect())
     }
 
-    /// All that is right below `dir`, by name, and what time it is for the server.
-    fn members(&self, dir: &str) -> Result<(Vec<Named>, Option<i64>)> {
+    /// All that is right below `dir`, by name, and what time it is for the server; None where there is no such directory.
+    fn members(&self, dir: &str) -> Result<Option<(Vec<Named>, Option<i64>)>> {
         let path = super::joined(&self.prefix, dir);
         let headers = [
             (
@@ -162,7 +167,7 @@ impl Dav {
             match answer.status {
                 StatusCode::MULTI_STATUS => {}
                 StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT => {
-                    return Ok((Vec::new(), None));
+                    return Ok(None);
                 }
                 _ => return Err(self.refused(&answer, "list")),
             }
@@ -184,7 +189,7 @@ impl Dav {
             let named = members
                 .into_iter()
                 .filter_map(|member| Some((member.name(&path)?, member)));
-            return Ok((named.collect(), now));
+            return Ok(Some((named.collect(), now)));
         }
     }
 
@@ -206,7 +211,7 @@ impl Dav {
 
     fn carry(&self, key: &str, load: &Load, length: u64, over: bool) -> Result<Stood> {
         let (dir, _) = key.rsplit_once('/').unwrap_or(("", key));
-        self.sweep(dir)?;
+        self.prepare(dir)?;
         let temporary = self.key_url(&super::joined(dir, &fsutil::temporary_name()?));
         self.upload(dir, &temporary, load)?;
         let moved = self.place(key, &temporary, length, over);
@@ -225,45 +230,42 @@ impl Dav {
             CONTENT_TYPE,
             HeaderValue::from_static("application/octet-stream"),
         )];
-        let sent = self.send(b"PUT", temporary, &headers, load, "write to")?;
-        // Servers say that the directory is missing in any of these ways.
-        let is_missing = matches!(
-            sent.status,
-            StatusCode::NOT_FOUND
-                | StatusCode::CONFLICT
-                | StatusCode::FORBIDDEN
-                | StatusCode::METHOD_NOT_ALLOWED
-        );
-        if sent.status.is_success() {
-            return Ok(());
-        }
-        if !is_missing || !self.make_dirs(&super::joined(&self.prefix, dir))? {
-            return Err(self.refused(&sent, "write to"));
-        }
-        let sent = self.send(b"PUT", temporary, &headers, load, "write to")?;
-        if !sent.status.is_success() {
-            return Err(self.refused(&sent, "write to"));
+        for tries in 1..=TRIES {
+            let sent = self.send(b"PUT", temporary, &headers, load, "write to")?;
+            if sent.status.is_success() {
+                return Ok(());
+            }
+            // Servers say that the directory is missing in any of these ways.
+            let is_missing = matches!(
+                sent.status,
+                StatusCode::NOT_FOUND
+                    | StatusCode::CONFLICT
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::METHOD_NOT_ALLOWED
+            );
+            if !is_missing || tries == TRIES {
+                return Err(self.refused(&sent, "write to"));
+            }
+            self.engine.pause(PAUSE * (tries - 1))?;
+            self.make_dirs(&super::joined(&self.prefix, dir))?;
         }
         Ok(())
     }
 
-    /// Makes the directory at `path` and those it is in; whether any was made, by this run or another one just now. That
-    /// the last is there, the next request tells.
-    fn make_dirs(&self, path: &str) -> Result<bool> {
-        let mut made = false;
+    /// Makes the directory at `path` and those it is in. Whether it is there then, the next request tells: servers refuse in
+    /// many ways to make what is there.
+    fn make_dirs(&self, path: &str) -> Result<()> {
         let ends = path.match_indices('/').map(|(end, _)| end);
         for end in ends.chain([path.len()]).filter(|end| *end > 0) {
-            let answer = self.send(
+            self.send(
                 b"MKCOL",
                 &self.url(&path[..end], true),
                 &[],
                 &Load::none(),
                 "make a directory on",
             )?;
-            // 405 says that it is there: so it may be new.
-            made |= answer.status.is_success() || answer.status == StatusCode::METHOD_NOT_ALLOWED;
         }
-        Ok(made)
+        Ok(())
     }
 
     /// Moves what was sent into its place.
@@ -278,20 +280,36 @@ impl Dav {
                 HeaderValue::from_static(if over { "T" } else { "F" }),
             ),
         ];
-        for tries in 1..=TRIES {
-            let moved = self.send(b"MOVE", temporary, &headers, &Load::none(), "write to")?;
-            match moved.status {
-                status if status.is_success() => return Ok(Stood::Written),
-                StatusCode::PRECONDITION_FAILED if !over => return Ok(Stood::WasThere),
-                // The answer to a first one was lost: what it moved is there now.
-                StatusCode::NOT_FOUND if moved.tries > 1 && self.size(key)? == Some(length) => {
+        let (verb, none) = (method(b"MOVE"), Load::none());
+        let mut pause = PAUSE;
+        for tries in 1..=MOVES {
+            let moved = self.sender.once(&verb, temporary, &headers, &none);
+            match self.engine.wait(moved)? {
+                Ok(moved) if moved.status.is_success() => return Ok(Stood::Written),
+                Ok(moved) if moved.status == StatusCode::PRECONDITION_FAILED && !over => {
+                    return Ok(Stood::WasThere);
+                }
+                // Another one is writing there, or it is busy.
+                Ok(moved)
+                    if tries < MOVES
+                        && (moved.refusal().may_pass()
+                            || matches!(
+                                moved.status,
+                                StatusCode::LOCKED | StatusCode::CONFLICT | StatusCode::FORBIDDEN
+                            )) => {}
+                Ok(moved) => return Err(self.refused(&moved, "write to")),
+                Err(cause) if tries < MOVES && cause.is_of_the_way() => {}
+                Err(cause) => return Err(cause.told(&self.address, "write to")),
+            }
+            self.engine.pause(pause)?;
+            pause *= 2;
+            // The answer to one that was heeded may have been lost. Sent again it would make some servers remove what it
+            // put there.
+            if self.size(temporary)?.is_none() {
+                if self.size(&target)? == Some(length) {
                     return Ok(Stood::Written);
                 }
-                // Another one is writing there.
-                StatusCode::LOCKED | StatusCode::CONFLICT if tries < TRIES => {
-                    self.engine.pause(PAUSE * tries)?;
-                }
-                _ => return Err(self.refused(&moved, "write to")),
+                break;
             }
         }
         let why = format!("`{key}` is being written by others");
@@ -304,8 +322,8 @@ impl Dav {
     }
 
     /// How long the object is, if it is there.
-    fn size(&self, key: &str) -> Result<Option<u64>> {
-        let answer = self.send(b"HEAD", &self.key_url(key), &[], &Load::none(), "look at")?;
+    fn size(&self, url: &Url) -> Result<Option<u64>> {
+        let answer = self.send(b"HEAD", url, &[], &Load::none(), "look at")?;
         match answer.status {
             status if status.is_success() => Ok(length_of(&answer)),
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
@@ -315,7 +333,7 @@ impl Dav {
 
     /// Whether the object is there with these bytes.
     fn holds(&self, key: &str, bytes: &Bytes) -> Result<bool> {
-        if self.size(key)? != Some(bytes.len() as u64) {
+        if self.size(&self.key_url(key))? != Some(bytes.len() as u64) {
             return Ok(false);
         }
         let Some(mut opened) = self.open(key, 0, None)? else {
@@ -351,17 +369,22 @@ impl Dav {
         }
     }
 
-    /// Removes what killed runs left in `dir` long ago, once.
-    fn sweep(&self, dir: &str) -> Result<()> {
-        let is_new = {
-            let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-            swept.insert(dir.to_owned())
-        };
-        if !is_new {
+    /// Makes `dir` where it is missing, and removes what killed runs left in it long ago; once, before it is written to.
+    /// A server that finds no place for what is sent may hang up before all of it has come.
+    fn prepare(&self, dir: &str) -> Result<()> {
+        // The others wait until it is done.
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.contains(dir) {
             return Ok(());
         }
-        let (members, now) = self.members(dir)?;
-        let Some(now) = now else { return Ok(()) };
+        let found = self.members(dir)?;
+        if found.is_none() {
+            self.make_dirs(&super::joined(&self.prefix, dir))?;
+        }
+        prepared.insert(dir.to_owned());
+        let Some((members, Some(now))) = found else {
+            return Ok(());
+        };
         for (name, member) in members {
             let is_left = fsutil::is_temporary(&name)
                 && !name.contains('/')
@@ -414,7 +437,7 @@ impl Ranges for Dav {
         }
         let size = match size {
             Some(size) => size,
-            None => self.size(key)?.ok_or_else(|| {
+            None => self.size(&self.key_url(key))?.ok_or_else(|| {
                 self.told(&Cause::Unreadable(
                     "it does not say how long the object is".to_owned(),
                 ))
@@ -440,6 +463,10 @@ impl Ranges for Dav {
     fn lost(&self, why: &str) -> Error {
         failure(&self.address, "read from", why, "run the command again")
     }
+}
+
+fn method(name: &[u8]) -> Method {
+    Method::from_bytes(name).unwrap_or_default()
 }
 
 fn length_of(answer: &Answer) -> Option<u64> {

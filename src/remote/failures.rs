@@ -17,6 +17,8 @@ pub(super) enum Cause {
     NoCredentials,
     /// The server could not be reached; why.
     Unreachable(String),
+    /// The same for the moment.
+    Away(String),
     /// It is not trusted to be the server it says it is.
     Untrusted,
     /// It said nothing for too long.
@@ -63,8 +65,8 @@ impl Cause {
             .find_map(|cause| cause.downcast_ref::<reqwest::Error>())
             .is_some_and(reqwest::Error::is_connect);
         match kind {
+            Some(HttpErrorKind::Connect) => Self::Away(system_words(system, &chain)),
             _ if connects => Self::Unreachable(system_words(system, &chain)),
-            Some(HttpErrorKind::Connect) => Self::Unreachable(system_words(system, &chain)),
             Some(HttpErrorKind::Timeout) => Self::Silent,
             Some(HttpErrorKind::Request | HttpErrorKind::Interrupted) => Self::Broken,
             _ if text.contains("redirect without LOCATION") => Self::Refused(301, None),
@@ -72,10 +74,15 @@ impl Cause {
         }
     }
 
+    /// Whether it went wrong on the way, where it may go better the next time.
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::Silent | Self::Broken | Self::Away(_))
+    }
+
     /// Whether doing it again may help.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Silent | Self::Broken => true,
+            Self::Silent | Self::Broken | Self::Away(_) => true,
             Self::Refused(status, _) => *status >= 500 || *status == 429 || *status == 408,
             _ => false,
         }
@@ -86,7 +93,7 @@ impl Cause {
         let credentials = address.credentials();
         let (why, hint) = match self {
             Self::NoCredentials => ("there are no credentials for it".to_owned(), credentials.to_owned()),
-            Self::Unreachable(why) => (
+            Self::Unreachable(why) | Self::Away(why) => (
                 format!("the store cannot be reached: {why}"),
                 "check the network, the address and, for an S3 store that is not Amazon's, `sync.endpoint`; then run the \
                  command again"

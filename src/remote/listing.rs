@@ -52,11 +52,12 @@ fn next_name(text: &str) -> Option<(&str, &'static str, &str, &str)> {
 
 /// A name as the document writes it, with the parts that no path has spelled out.
 fn mended(name: &str) -> Cow<'_, str> {
-    let plain = quick_xml::escape::unescape(name);
-    let plain = match &plain {
-        Ok(plain) => plain.as_ref(),
-        Err(_) => name,
+    let plain = match quick_xml::escape::unescape(name) {
+        Ok(plain) => plain,
+        // What no document may hold is shown as it stands there.
+        Err(_) => return Cow::Owned(escaped(&parts_of(name))),
     };
+    let plain = plain.as_ref();
     // One slash at either end the library takes away.
     let body = plain.strip_prefix('/').unwrap_or(plain);
     let body = body.strip_suffix('/').unwrap_or(body);
@@ -67,10 +68,17 @@ fn mended(name: &str) -> Cow<'_, str> {
     if is_harmless {
         return Cow::Borrowed(name);
     }
-    let parts: Vec<String> = body.split('/').map(spelled).collect();
     let slash = if plain.ends_with('/') { "/" } else { "" };
-    let text = parts.join("/") + slash;
-    Cow::Owned(quick_xml::escape::escape(text.as_str()).into_owned())
+    Cow::Owned(escaped(&(parts_of(body) + slash)))
+}
+
+fn parts_of(name: &str) -> String {
+    let parts: Vec<String> = name.split('/').map(spelled).collect();
+    parts.join("/")
+}
+
+fn escaped(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
 }
 
 fn spelled(part: &str) -> String {
@@ -117,6 +125,10 @@ mod tests {
         assert_eq!(
             listed("<Key>s/&#x1;&#10;&lt;b&gt;</Key>"),
             "<Key>s/%01%0A&lt;b&gt;</Key>"
+        );
+        assert_eq!(
+            listed("<Key>s/&#0;&nope;</Key>"),
+            "<Key>s/&amp;#0;&amp;nope;</Key>"
         );
     }
 

@@ -55,6 +55,8 @@ mod readme;
 mod real_codex;
 mod recommend;
 mod recovery;
+#[cfg(unix)]
+mod remote;
 mod restore;
 mod rollout;
 #[cfg(unix)]
@@ -63,6 +65,8 @@ mod rotation;
 mod running;
 #[cfg(unix)]
 mod scripted;
+#[cfg(unix)]
+mod servers;
 mod smoke;
 mod status;
 #[cfg(unix)]

@@ -99,6 +99,7 @@ impl Servers {
             "-s3".to_owned(),
             format!("-s3.config={}", world.join("s3.json").display()),
             "-s3.port.iceberg=0".to_owned(),
+            "-s3.port.lance=0".to_owned(),
             "-webdav".to_owned(),
         ]);
         let named = [
@@ -185,8 +186,9 @@ impl Servers {
         let mut last = String::new();
         for _ in 0..60 {
             match answer(self.rclone(address).args([
-                "--retries",
-                "1",
+                "--retries=1",
+                "--low-level-retries=1",
+                "--timeout=5s",
                 "mkdir",
                 &format!("store:{bucket}"),
             ])) {
@@ -429,7 +431,8 @@ fn relay(client: &TcpStream, server: &str, rules: &Mutex<Rules>) -> io::Result<(
         .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
     let head: String = others.map(|line| format!("{line}\r\n")).collect();
     upstream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
-    upstream.write_all(&body)?;
+    // A server may answer before it has all, and hang up.
+    let _ = upstream.write_all(&body);
     let mut reply = Vec::new();
     upstream.read_to_end(&mut reply)?;
     match fault {

@@ -86,23 +86,18 @@ impl Sender {
         let mut tries = 0;
         loop {
             tries += 1;
-            let parts = self.parts(method, url, headers)?;
-            let cause = match self.link.send(parts, load.outgoing()).await {
-                Ok(response) => {
-                    let status = response.status();
-                    let answer = Answer {
-                        status,
-                        response,
-                        tries,
-                    };
+            let cause = match self.once(method, url, headers, load).await {
+                Ok(mut answer) => {
+                    answer.tries = tries;
                     // A full store does not empty itself.
-                    if !answer.refusal().may_pass() || status == StatusCode::INSUFFICIENT_STORAGE {
+                    let is_full = answer.status == StatusCode::INSUFFICIENT_STORAGE;
+                    if !answer.refusal().may_pass() || is_full {
                         return Ok(answer);
                     }
                     answer.refusal()
                 }
-                Err(error) if is_worth_it(error.kind()) => Cause::of(&error),
-                Err(error) => return Err(Cause::of(&error)),
+                Err(cause) if cause.is_of_the_way() => cause,
+                Err(cause) => return Err(cause),
             };
             // Without a clock: the time is up when this one has ended.
             let is_over = futures_util::poll!(patience.as_mut()).is_ready();
@@ -112,6 +107,24 @@ impl Sender {
             sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST);
         }
+    }
+
+    /// Sends a request that may do harm when it is sent again.
+    pub async fn once(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &[(HeaderName, HeaderValue)],
+        load: &Load,
+    ) -> Result<Answer, Cause> {
+        let parts = self.parts(method, url, headers)?;
+        let response = self.link.send(parts, load.outgoing()).await;
+        let response = response.map_err(|error| Cause::of(&error))?;
+        Ok(Answer {
+            status: response.status(),
+            response,
+            tries: 1,
+        })
     }
 
     fn parts(
@@ -131,12 +144,6 @@ impl Sender {
         parts.headers = all;
         Ok(parts)
     }
-}
-
-/// Whether the failure to send is one that may pass.
-fn is_worth_it(kind: object_store::client::HttpErrorKind) -> bool {
-    use object_store::client::HttpErrorKind::{Connect, Interrupted, Request, Timeout};
-    matches!(kind, Connect | Interrupted | Request | Timeout)
 }
 
 /// A half to one and a half times as long, so that many do not come back at once.
