@@ -101,11 +101,6 @@ impl Address {
         ))
     }
 
-    /// Whether it is a folder of this machine.
-    pub fn is_folder(&self) -> bool {
-        matches!(self, Self::Folder(_))
-    }
-
     /// Where the credentials for it belong.
     pub(super) fn credentials(&self) -> &'static str {
         match self {

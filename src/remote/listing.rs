@@ -52,10 +52,9 @@ fn next_name(text: &str) -> Option<(&str, &'static str, &str, &str)> {
 
 /// A name as the document writes it, with the parts that no path has spelled out.
 fn mended(name: &str) -> Cow<'_, str> {
-    let plain = match quick_xml::escape::unescape(name) {
-        Ok(plain) => plain,
+    let Ok(plain) = quick_xml::escape::unescape(name) else {
         // What no document may hold is shown as it stands there.
-        Err(_) => return Cow::Owned(escaped(&parts_of(name))),
+        return Cow::Owned(escaped(&parts_of(name)));
     };
     let plain = plain.as_ref();
     // One slash at either end the library takes away.

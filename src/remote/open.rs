@@ -54,16 +54,16 @@ fn dav(
     engine: Arc<Engine>,
 ) -> Result<Store> {
     let named = access.variable(&["CODEX_MANAGER_WEBDAV_USER"]);
-    let login = match named.zip(access.variable(&["CODEX_MANAGER_WEBDAV_PASSWORD"])) {
-        Some((user, password)) => Some((user.to_owned(), password.to_owned())),
-        None => {
-            let file = access.file("NETRC", ".netrc");
-            let text = file.map(|file| text_of(&file)).transpose()?.flatten();
-            netrc::login(
-                &text.unwrap_or_default(),
-                server.host_str().unwrap_or_default(),
-            )
-        }
+    let pair = named.zip(access.variable(&["CODEX_MANAGER_WEBDAV_PASSWORD"]));
+    let login = if let Some((user, password)) = pair {
+        Some((user.to_owned(), password.to_owned()))
+    } else {
+        let file = access.file("NETRC", ".netrc");
+        let text = file.map(|file| text_of(&file)).transpose()?.flatten();
+        netrc::login(
+            &text.unwrap_or_default(),
+            server.host_str().unwrap_or_default(),
+        )
     };
     let link = Links::default().link(server.scheme() == "http");
     let link = link.map_err(|_| {

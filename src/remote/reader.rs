@@ -90,11 +90,6 @@ impl Reader {
         }))
     }
 
-    /// How long the object is.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// The next bytes of an object in a bucket; none at its end.
     fn next(&mut self) -> Result<Bytes> {
         let Source::Object {

@@ -202,12 +202,11 @@ impl Spool {
             file.write_all(&self.buffer.split())?;
             self.file = Some(file);
         }
-        let taken = match &mut self.file {
-            Some(file) => file.write(bytes)?,
-            None => {
-                self.buffer.extend_from_slice(bytes);
-                bytes.len()
-            }
+        let taken = if let Some(file) = &mut self.file {
+            file.write(bytes)?
+        } else {
+            self.buffer.extend_from_slice(bytes);
+            bytes.len()
         };
         self.length += taken as u64;
         Ok(taken)

