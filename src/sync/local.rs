@@ -69,6 +69,7 @@ impl Locals {
                         is_superseded,
                     }),
                     Err(error) => {
+                        tell(&error.to_string());
                         locals.unreadable.push(error.to_string());
                         locals.left.push((snapshot.archive, error.to_string()));
                     }

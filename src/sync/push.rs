@@ -41,7 +41,7 @@ pub fn push(ctx: &Ctx, how: &How) -> Result<Answer> {
     let mut answer = Answer::new("push", how.dry_run, remote.to_string());
     for (archive, reason) in &locals.left {
         ctx.ui
-            .warn(&format!("`{}` is not carried: {reason}", archive.display()));
+            .detail(&format!("`{}` is not carried: {reason}", archive.display()));
     }
     answer.skipped = skipped(ctx, &locals, &difference);
     let is_encrypted = recipients.is_some();
