@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::keys::{Id, Stem};
-use crate::error::{Error, Result};
-use crate::snapshots::{self, Depth, SUPERSEDED, Snapshot};
+use crate::error::{Error, Kind, Result};
+use crate::snapshots::{self, Depth, Lengths, SUPERSEDED, Snapshot};
 use crate::timeutil::Zone;
 
 /// One snapshot of this machine.
@@ -48,7 +48,13 @@ impl Locals {
             if listing.unreadable > 0 {
                 locals.unreadable.extend(listing.problems);
             }
-            for snapshot in listing.snapshots {
+            let mut lengths = Lengths::default();
+            let is_cut = |snapshot| {
+                let told = |snapshot: &Snapshot| snapshot.sidecar.archive_size_bytes;
+                told(snapshot).is_some_and(|told| lengths.of(snapshot) != Some(told))
+            };
+            let cut: Vec<bool> = listing.snapshots.iter().map(is_cut).collect();
+            for (snapshot, is_cut) in listing.snapshots.into_iter().zip(cut) {
                 if stop() {
                     return Err(Error::interrupted());
                 }
@@ -62,7 +68,13 @@ impl Locals {
                     locals.left.push((snapshot.archive, reason.to_owned()));
                     continue;
                 }
-                match id_of(&snapshot) {
+                // So a sound one is fetched for it, where there is one.
+                let id = if is_cut {
+                    Err(cut_short(&snapshot.archive))
+                } else {
+                    id_of(&snapshot)
+                };
+                match id {
                     Ok(id) => locals.all.push(Local {
                         stem: Stem::new(snapshot.sidecar.content_time(), id),
                         snapshot,
@@ -78,6 +90,17 @@ impl Locals {
         }
         Ok(locals)
     }
+}
+
+fn cut_short(archive: &Path) -> Error {
+    Error::new(
+        Kind::ArchiveDamaged,
+        format!(
+            "`{}` is not as long as its sidecar tells",
+            archive.display()
+        ),
+        "`codex-manager sync pull` fetches it anew, where the remote has it",
+    )
 }
 
 /// As its sidecar says; older ones do not say, then as its bytes are.

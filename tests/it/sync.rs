@@ -419,6 +419,26 @@ fn an_archive_that_is_damaged_here_does_not_go() {
 }
 
 #[test]
+fn an_archive_that_was_cut_short_here_is_fetched_anew() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    snapshot(&mut desk, "alice", 2, "desk");
+    desk.run(&["sync", "push"]).code(0);
+    let before = snapshots(&desk);
+    let (name, bytes) = &before[1];
+    let path = desk.path(BACKUPS).join(name);
+    fs::write(&path, &bytes[..bytes.len() / 2]).expect("writes");
+    let told = format!("warning: `~/{BACKUPS}/{name}` is not as long as its sidecar tells\n");
+    desk.run(&["sync", "push"]).code(0).stderr(&told);
+    desk.run(&["sync", "push", "--delete", "--yes"]).code(1);
+    assert_eq!(folder.sidecars().len(), 1);
+    desk.run(&["sync", "pull"]).code(0);
+    let current = |(name, _): &(String, Vec<u8>)| !name.starts_with("superseded/");
+    let after: Vec<_> = snapshots(&desk).into_iter().filter(current).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
 fn it_goes_as_it_is_only_where_that_is_said() {
     let folder = Folder::new();
     let mut desk = Env::at(NOW);
