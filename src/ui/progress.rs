@@ -36,7 +36,7 @@ impl Ui {
         let bar = ProgressBar::with_draw_target(Some(total), target);
         // A form that does not parse would only look plain.
         if let Ok(style) = ProgressStyle::with_template(
-            "{prefix} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta}",
+            "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta}",
         ) {
             bar.set_style(style);
         }
