@@ -144,6 +144,20 @@ fn all_of_it_is_in_a_tar_archive_encrypted_to_the_keys_of_this_machine() {
         json!({"mode": "exported", "file": "out.age", "bytes": length, "encryption": "recipients", "accounts": 2,
             "profiles": 2, "logins": 2, "inventory_records": 0, "snapshots": 3, "left_out": []})
     );
+    let dry = [
+        "profile",
+        "export",
+        "dry.age",
+        "--with-backups",
+        "--dry-run",
+    ];
+    let before = env.tree("");
+    let ran = env.run(&dry).code(0);
+    assert_eq!(
+        ran.stdout,
+        format!("dry-run    dry.age\n{}\n", lines[1..].join("\n"))
+    );
+    assert_eq!(env.tree(""), before);
     assert!(env.files("").iter().all(|file| !file.contains("-tmp-")));
 }
 

@@ -105,9 +105,10 @@ fn perform(
     // Refused before anything is written: settings or an inventory here that cannot be read.
     bundle::plan(&home, &parcel.bundle, &mut Vec::new())?;
     let mut here = Here::read(backup_dir, &ctx.zone)?;
-    let snapshots = parcel.snapshots.iter();
-    let placed = snapshots.map(|spread| place(ctx, &mut here, spread));
-    let placed = placed.collect::<Result<Vec<Item>>>()?;
+    let mut come = Vec::new();
+    for spread in &parcel.snapshots {
+        come.push(place(ctx, &mut here, spread)?);
+    }
     let mut warnings = Vec::new();
     let plan = ctx.keeping(lock, |keeper| {
         // One that is signed in here may be newer than the one that is kept.
@@ -119,7 +120,7 @@ fn perform(
         ctx.ui.warn(warning);
     }
     let mut items = plan.items;
-    items.extend(placed);
+    items.extend(come);
     Ok(items)
 }
 
