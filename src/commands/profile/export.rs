@@ -90,6 +90,8 @@ fn write(
     sound: &[&Snapshot],
 ) -> Result<u64> {
     let file = args.file.as_path();
+    // What a killed run left of one: it may hold logins.
+    fsutil::sweep(fsutil::parent_of(file));
     let mut target = AtomicFile::create(file)?;
     let _in_hand = ctx.in_hand();
     let now = ctx.now.unix();

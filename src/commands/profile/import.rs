@@ -15,6 +15,7 @@ use crate::fsutil::{self, TemporaryDir};
 use crate::live;
 use crate::lock::Lock;
 use crate::parcel::{self, Form, Parcel, Reading, Spread};
+use crate::snapshots;
 use crate::snapshots::place::{Fate, Here, Incoming, Placed};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count, lines};
@@ -104,6 +105,7 @@ fn perform(
     let home = ctx.bundle_home(&places);
     // Refused before anything is written: settings or an inventory here that cannot be read.
     bundle::plan(&home, &parcel.bundle, &mut Vec::new())?;
+    snapshots::tidy(backup_dir);
     let mut here = Here::read(backup_dir, &ctx.zone)?;
     let mut come = Vec::new();
     for spread in &parcel.snapshots {
