@@ -449,7 +449,7 @@ snapshot   2026-04-14-155500-bob@example.com-codex.tar.gz    add   there is none
     let ran = env.run(&["profile", "import", "old.tar.gz"]).code(0);
     assert_eq!(
         ran.stdout,
-        "unchanged  old.tar.gz\nkept       3 things as here\n"
+        "unchanged  old.tar.gz\nkept       3 things, as here\n"
     );
     assert_eq!(env.tree(".codex-manager"), stands);
     // What the tool cannot have packed.

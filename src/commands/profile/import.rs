@@ -229,7 +229,7 @@ impl Report for Answer {
         let (kept, told): (Vec<&Item>, Vec<&Item>) =
             self.items.iter().partition(|item| item.deed == Deed::Keep);
         if !kept.is_empty() {
-            pairs.push(("kept", format!("{} as here", count(kept.len(), "thing"))));
+            pairs.push(("kept", format!("{}, as here", count(kept.len(), "thing"))));
         }
         let mut text = lines(&pairs);
         if !told.is_empty() {
