@@ -10,6 +10,7 @@
 //! A failure tells target and round; `CODEX_MANAGER_FUZZ_FROM=ROUND` begins there.
 
 mod archives;
+mod bundles;
 mod mutate;
 mod texts;
 

@@ -371,8 +371,9 @@ pub fn note_signed_in(
 ) {
     let sightings: Vec<_> = sightings.into_iter().collect();
     for (account, _) in &sightings {
-        let names = credentials::names_of(&ctx.paths.profiles(), account);
-        names.iter().for_each(|name| note_use(ctx, lock, name));
+        for name in credentials::names_of(&ctx.paths.profiles(), account) {
+            note_use(ctx, lock, &name);
+        }
     }
     let noted = update(ctx, lock, |registry| {
         for (account, at) in &sightings {

@@ -262,6 +262,8 @@ pub fn sweep(dir: &Path) {
             let _ = clear(&entry.path());
         } else {
             fsutil::sweep(&entry.path());
+            // One that was made and not filled: only what is empty can be removed like this.
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of everything in a document, by what is here. Pure but for [`Here::read`] and [`Step::take`].
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use toml_edit::Value;
 
@@ -98,8 +99,12 @@ impl Step {
     ) -> Result<()> {
         let dir = &home.places.profiles;
         if let Some(text) = &self.text {
-            let path = dir.join(&self.name).join(PROFILE_TOML);
-            fsutil::write_atomically(&fsutil::real(&path), text.as_bytes())?;
+            let place = dir.join(&self.name);
+            let path = fsutil::real(&place.join(PROFILE_TOML));
+            fsutil::write_atomically(&path, text.as_bytes()).inspect_err(|_| {
+                // Where it was made in vain.
+                let _ = fs::remove_dir(&place);
+            })?;
             fsutil::sync_dir(dir)?;
         }
         let Some((bytes, login)) = self.told.and_then(|told| told.login) else {

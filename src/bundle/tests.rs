@@ -403,6 +403,7 @@ fn document() -> Value {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // one list
 fn what_no_machine_wrote_is_refused_as_a_whole() {
     let refused = |document: &str| {
         let error = Bundle::parse("the file", document.as_bytes()).expect_err(document);
@@ -524,8 +525,11 @@ fn what_no_machine_wrote_is_refused_as_a_whole() {
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
+/// Who renewed a login when; who was seen when in which window.
+type Past = (Vec<(usize, i64)>, Vec<(usize, i64, i64)>);
+
 /// Logins and sightings of one machine, each later than the one before.
-fn any_machine() -> impl Strategy<Value = (Vec<(usize, i64)>, Vec<(usize, i64, i64)>)> {
+fn any_machine() -> impl Strategy<Value = Past> {
     let logins = prop::collection::vec((0..3_usize, 1..4_i64), 0..4);
     let sightings = prop::collection::vec((0..3_usize, 1..4_i64, 0..3_i64), 0..5);
     (logins, sightings).prop_map(|(logins, sightings)| {

@@ -113,6 +113,9 @@ pub struct ProfileExport {
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
+    /// Show what would be in it, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Where snapshots are kept
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,

@@ -113,13 +113,11 @@ struct Limited<R> {
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        match self.left.checked_sub(read as u64) {
-            Some(left) => self.left = left,
-            None => {
-                let why = format!("it holds more than {MAX_RATIO} times its own length");
-                return Err(damaged(&self.what, &why).into());
-            }
-        }
+        let Some(left) = self.left.checked_sub(read as u64) else {
+            let why = format!("it holds more than {MAX_RATIO} times its own length");
+            return Err(damaged(&self.what, &why).into());
+        };
+        self.left = left;
         Ok(read)
     }
 }

@@ -224,7 +224,7 @@ impl<'a> Found<'a> {
                 }
                 python::Verdict::Nothing => return Ok(()),
                 python::Verdict::Left => {
-                    self.left.push(shown);
+                    self.left.push(format!("`{shown}`"));
                     return Ok(());
                 }
                 python::Verdict::Hostile => None,

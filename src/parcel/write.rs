@@ -1,4 +1,4 @@
-//! Writing one.
+//! Writing one: what the manager knows, then snapshot after snapshot, none of them changed meanwhile.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,6 +8,7 @@ use super::name::{BUNDLE, Stem};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::snapshots::{MOST_BYTES, SUPERSEDED, Snapshot, sidecar_path};
+use crate::timeutil::Stamp;
 
 /// Writes what the manager knows and the snapshots to `out`, which `path` names in failures. What changes meanwhile is no
 /// snapshot any more: then it fails.
@@ -28,7 +29,7 @@ pub fn write<W: Write>(
         };
         let archive = &snapshot.archive;
         let sidecar = fsutil::read_limited(&sidecar_path(archive), MOST_BYTES)?;
-        let made = snapshot.sidecar.created_at.map_or(now, |made| made.unix());
+        let made = snapshot.sidecar.created_at.map_or(now, Stamp::unix);
         let bytes = sidecar.as_slice();
         add(&mut tar, &stem.sidecar(), bytes.len() as u64, made, bytes).map_err(failed)?;
         let file = fsutil::open_regular(archive);

@@ -36,15 +36,12 @@ impl Registry {
         let merged = others
             .iter()
             .map(|other| {
-                let outcome = match self.position(&other.account) {
-                    Some(place) => {
-                        let entry = self.entries.get_mut(place);
-                        entry.map_or(Outcome::Nothing, |entry| entry.merge(other, latest))
-                    }
-                    None => {
-                        self.entries.push(other.clone());
-                        Outcome::New
-                    }
+                let place = self.position(&other.account);
+                let outcome = if let Some(entry) = place.and_then(|at| self.entries.get_mut(at)) {
+                    entry.merge(other, latest)
+                } else {
+                    self.entries.push(other.clone());
+                    Outcome::New
                 };
                 Merged {
                     account: other.account.clone(),

@@ -48,6 +48,8 @@ pub(super) fn earlier(
         description.commit()
     });
     if let Err(error) = placed {
+        // Nothing of that name stood there before.
+        let _ = fs::remove_file(sidecar_path(&archive));
         let _ = fs::remove_file(&archive);
         let _ = fs::remove_dir(&target);
         let _ = fs::remove_dir(&superseded);

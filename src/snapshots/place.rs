@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::make::owners_of;
-use super::{Depth, Lengths, SUPERSEDED, Snapshot, commit, list, list_kept, tidy};
+use super::{Depth, Lengths, SUPERSEDED, commit, list, list_kept, tidy};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::metadata::{Account, BackupName, Sidecar};
@@ -20,8 +20,8 @@ use crate::timeutil::{Stamp, Zone};
 #[derive(Debug)]
 pub struct Here<'a> {
     dir: &'a Path,
-    /// Every sound one, by the SHA-256 of its archive.
-    held: BTreeMap<String, Snapshot>,
+    /// The archive of every sound one, current and below `superseded/`, by its SHA-256.
+    held: BTreeMap<String, PathBuf>,
     /// The current ones, by their names.
     current: HashMap<BackupName, Standing>,
     /// Whose the names of each owner are.
@@ -112,7 +112,7 @@ impl<'a> Here<'a> {
                 here.stands(&name, &snapshot.sidecar, &sha256);
             }
             if is_whole && !sha256.is_empty() {
-                sound.push((sha256, snapshot.clone()));
+                sound.push((sha256, snapshot.archive.clone()));
             }
         }
         // A current one is told rather than its double below `superseded/`.
@@ -120,16 +120,9 @@ impl<'a> Here<'a> {
         Ok(here)
     }
 
-    /// The snapshots that are here, by the SHA-256 of their archives: the current ones and those below `superseded/`.
-    pub fn held(&self) -> impl Iterator<Item = (&str, &Snapshot)> {
-        self.held
-            .iter()
-            .map(|(sha256, snapshot)| (sha256.as_str(), snapshot))
-    }
-
     /// Where the archive of that SHA-256 stands.
     pub fn holds(&self, sha256: &str) -> Option<&Path> {
-        self.held.get(sha256).map(|one| one.archive.as_path())
+        self.held.get(sha256).map(PathBuf::as_path)
     }
 
     /// What becomes of the snapshot that comes next, which counts as here from now on: for a plan.
@@ -226,13 +219,7 @@ impl<'a> Here<'a> {
         if let Fate::Free(name) | Fate::Newer(name) = fate {
             self.stands(name, sidecar, sha256);
         }
-        let snapshot = Snapshot {
-            archive,
-            sidecar: Box::new(sidecar.clone()),
-            depth: Depth::Whole,
-            is_complete: true,
-        };
-        self.held.insert(sha256.to_owned(), snapshot);
+        self.held.insert(sha256.to_owned(), archive);
     }
 
     fn stands(&mut self, name: &BackupName, sidecar: &Sidecar, sha256: &str) {
@@ -262,7 +249,9 @@ fn is_bare(archive: &Path, incoming: &Incoming) -> Result<bool> {
 }
 
 fn on_disk(archive: &Path) -> Result<()> {
-    let synced = File::open(archive).and_then(|file| file.sync_all());
+    // Windows syncs only what is open for writing.
+    let opened = File::options().write(true).open(archive);
+    let synced = opened.and_then(|file| file.sync_all());
     synced.map_err(|error| Error::io("write", archive, error))
 }
 

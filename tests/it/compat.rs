@@ -1072,3 +1072,40 @@ fn a_window_that_the_split_release_made_up_is_no_evidence() {
         );
     }
 }
+
+/// The flat release's exported file, its manager home under a name of its own.
+#[test]
+fn what_the_flat_release_exported_is_taken_in() {
+    let Some(peer) = flat() else { return };
+    let env = Env::new();
+    for name in ["alice", "bob"] {
+        let person = Person::named(name);
+        env.codex_home(&person);
+        env.write("status.txt", &person.panel(66, "15:55 on 21 Apr"));
+        let backup = [
+            "backup",
+            "--status-file",
+            "status.txt",
+            "--reference-year",
+            "2026",
+        ];
+        peer.run(&env, "Asia/Kolkata", &backup);
+    }
+    peer.run(&env, "Asia/Kolkata", &["profile", "export", "old.tar.gz"]);
+    let other = Env::new();
+    fs::copy(env.path("old.tar.gz"), other.path("old.tar.gz")).expect("copies");
+    other
+        .run(&["profile", "import", "old.tar.gz"])
+        .code(0)
+        .stderr("");
+    let theirs = env.tree(".codexmgr/backups").into_iter();
+    let theirs: Vec<_> = theirs
+        .filter(|(name, _)| !name.contains("-latest-"))
+        .collect();
+    assert_eq!(other.tree(".codex-manager/backups"), theirs);
+    other.run(&["use", "alice@example.com"]).code(0);
+    assert_eq!(
+        other.read(".codex/auth.json"),
+        Person::named("alice").auth_json()
+    );
+}

@@ -65,6 +65,7 @@ pub const RESTORE: &[&str] = &["restore", BOBS, "--yes"];
 
 const USE: &[&str] = &["use", "bob@example.com"];
 const SET: &[&str] = &["profile", "set", "bob", "alias=work", "paused=true"];
+const IMPORT: &[&str] = &["profile", "import", "moved.age"];
 const NORMALIZE: &[&str] = &["normalize", "--source-dir", "legacy", "--write-metadata"];
 
 const PRUNE: &[&str] = &["prune", "--keep-last", "1"];
@@ -233,6 +234,26 @@ const SCENARIOS: &[Scenario] = &[
         name: "profile rename",
         arrange: World::switched,
         args: &["profile", "rename", "bob", "robert"],
+        home: ".codex",
+        is_between: false,
+        captured: None,
+        removes: Removes::Nothing,
+        next: &[OFFLINE],
+    },
+    Scenario {
+        name: "profile import",
+        arrange: World::moved,
+        args: IMPORT,
+        home: ".codex",
+        is_between: false,
+        captured: Some("bob's history"),
+        removes: Removes::Nothing,
+        next: &[Next::Keeping(IMPORT), OFFLINE],
+    },
+    Scenario {
+        name: "profile export",
+        arrange: World::moved,
+        args: &["profile", "export", "again.age", "--with-backups"],
         home: ".codex",
         is_between: false,
         captured: None,

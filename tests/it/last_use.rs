@@ -43,14 +43,14 @@ fn who_uses_an_account_of_another_machine_is_warned_once() {
         let (env, ..) = world();
         used_elsewhere(&env, "alice");
         let before = env.tree(".codex-manager");
-        if args[0] != "recommend" {
+        if args[0] == "recommend" {
+            // Else the one that is signed in is the better one.
+            env.run(&["profile", "set", "bob", "paused=true"]).code(0);
+        } else {
             let dry = [args, &["--dry-run"]].concat();
             let ran = env.run(&dry).code(0);
             assert!(ran.stderr.starts_with(WARNING), "{}", ran.stderr);
             assert_eq!(env.tree(".codex-manager"), before);
-        } else {
-            // Else the one that is signed in is the better one.
-            env.run(&["profile", "set", "bob", "paused=true"]).code(0);
         }
         let ran = env.run(args).code(0);
         assert!(ran.stderr.contains(WARNING), "{args:?}: {}", ran.stderr);

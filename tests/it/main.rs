@@ -21,10 +21,12 @@ mod crash;
 mod credentials;
 mod databases;
 mod engine;
+mod export;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod faults;
 mod help;
 mod hostile;
+mod import;
 mod last_use;
 mod layers;
 #[cfg(unix)]

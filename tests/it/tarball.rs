@@ -26,7 +26,12 @@ impl Tarball {
     }
 
     /// With an entry whose name and type nobody checks.
-    pub fn entry(mut self, name: &str, kind: EntryType, target: &str, content: &str) -> Self {
+    pub fn entry(self, name: &str, kind: EntryType, target: &str, content: &str) -> Self {
+        self.bytes(name, kind, target, content.as_bytes())
+    }
+
+    /// The same of any bytes.
+    pub fn bytes(mut self, name: &str, kind: EntryType, target: &str, content: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(0o600);
@@ -37,17 +42,23 @@ impl Tarball {
         gnu.linkname[..target.len()].copy_from_slice(target.as_bytes());
         header.set_cksum();
         self.raw.extend_from_slice(header.as_bytes());
-        self.raw.extend_from_slice(content.as_bytes());
+        self.raw.extend_from_slice(content);
         self.raw.resize(self.raw.len().next_multiple_of(512), 0);
         self
     }
 
-    /// Ends it and writes it compressed.
-    pub fn write(mut self, path: &Path) {
+    /// Ends it: what it is without compression.
+    pub fn ended(mut self) -> Vec<u8> {
         self.raw.resize(self.raw.len() + 1024, 0);
+        self.raw
+    }
+
+    /// Ends it and writes it compressed.
+    pub fn write(self, path: &Path) {
+        let raw = self.ended();
         let file = fs::File::create(path).expect("creates");
         let mut gzip = GzEncoder::new(file, Compression::fast());
-        gzip.write_all(&self.raw).expect("writes");
+        gzip.write_all(&raw).expect("writes");
         gzip.finish().expect("writes");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::bundle::{self, Bundle, Include};
+use crate::bundle::{self, Bundle, Include, Machine};
 use crate::cli::ProfileExport;
 use crate::context::Ctx;
 use crate::encryption::Recipients;
@@ -31,46 +31,37 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileExport) -> Result<Outcome> {
             "run `codex-manager backup` first, or name another home with `--manager-home`",
         ));
     }
-    let (recipients, encryption) = recipients(ctx, args)?;
-    let bundle = gather(ctx, args, recipients.is_some())?;
-    let bytes = bundle.bytes()?;
+    let encryption = match (args.no_encrypt, args.passphrase) {
+        (true, _) => "none",
+        (_, true) => "passphrase",
+        _ => "recipients",
+    };
+    let recipients = if args.dry_run {
+        None
+    } else {
+        recipients(ctx, args)?
+    };
+    let bundle = gather(ctx, args)?;
     let (listing, mut left_out) = snapshots_of(ctx, args)?;
     let sound = sound(ctx, &listing, &mut left_out)?;
-    let mut target = AtomicFile::create(file)?;
-    let _in_hand = ctx.in_hand();
-    let now = ctx.now.unix();
-    let write = |out: &mut dyn Write| -> Result<()> {
-        parcel::write(out, file, &bytes, &sound, now, &ctx.stop()).map(|_| ())
+    let length = if args.dry_run {
+        None
+    } else {
+        Some(write(
+            ctx,
+            args,
+            recipients.as_ref(),
+            &bundle.bytes()?,
+            &sound,
+        )?)
     };
-    let failed = |error| Error::carried("write", file, error);
-    match &recipients {
-        Some(recipients) => {
-            let mut out = recipients.encrypting(target.file())?;
-            write(&mut out)?;
-            out.finish().map_err(failed)?;
-        }
-        None => {
-            let mut out = BufWriter::new(target.file());
-            write(&mut out)?;
-            out.flush().map_err(failed)?;
-        }
-    }
-    let length = target
-        .file()
-        .metadata()
-        .map(|meta| meta.len())
-        .map_err(failed)?;
-    ctx.check_stop()?;
-    // Whatever came there meanwhile.
-    check(ctx, file, args.force)?;
-    target.commit()?;
     let outcome = if left_out.is_empty() {
         Outcome::Done
     } else {
         Outcome::Partial
     };
     ctx.ui.done(&Answer {
-        mode: "exported",
+        mode: if args.dry_run { "dry-run" } else { "exported" },
         file: file.display().to_string(),
         bytes: length,
         encryption,
@@ -88,6 +79,41 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileExport) -> Result<Outcome> {
         shown: ctx.paths.short(file),
     })?;
     Ok(outcome)
+}
+
+/// Writes the file; how long it is.
+fn write(
+    ctx: &Ctx,
+    args: &ProfileExport,
+    recipients: Option<&Recipients>,
+    bytes: &[u8],
+    sound: &[&Snapshot],
+) -> Result<u64> {
+    let file = args.file.as_path();
+    // What a killed run left of one: it may hold logins.
+    fsutil::sweep(fsutil::parent_of(file));
+    let mut target = AtomicFile::create(file)?;
+    let _in_hand = ctx.in_hand();
+    let now = ctx.now.unix();
+    let write = |out: &mut dyn Write| -> Result<()> {
+        parcel::write(out, file, bytes, sound, now, &ctx.stop()).map(|_| ())
+    };
+    let failed = |error| Error::carried("write", file, error);
+    if let Some(recipients) = recipients {
+        let mut out = recipients.encrypting(target.file())?;
+        write(&mut out)?;
+        out.finish().map_err(failed)?;
+    } else {
+        let mut out = BufWriter::new(target.file());
+        write(&mut out)?;
+        out.flush().map_err(failed)?;
+    }
+    let meta = target.file().metadata().map_err(failed)?;
+    ctx.check_stop()?;
+    // Whatever came there meanwhile.
+    check(ctx, file, args.force)?;
+    target.commit()?;
+    Ok(meta.len())
 }
 
 /// Fails where the file must not be written.
@@ -116,15 +142,15 @@ fn check(ctx: &Ctx, file: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// To whom it is encrypted, and the word for it.
-fn recipients(ctx: &Ctx, args: &ProfileExport) -> Result<(Option<Recipients>, &'static str)> {
+/// To whom it is encrypted; None where it is not.
+fn recipients(ctx: &Ctx, args: &ProfileExport) -> Result<Option<Recipients>> {
     if args.no_encrypt {
-        return Ok((None, "none"));
+        return Ok(None);
     }
     if args.passphrase {
         let name = ctx.paths.short(&args.file);
         let passphrase = ctx.passphrase(Purpose::Make(&name))?;
-        return Ok((Some(Recipients::passphrase(passphrase)), "passphrase"));
+        return Ok(Some(Recipients::passphrase(passphrase)));
     }
     let recipients = ctx.recipients().map_err(|error| match error.kind() {
         Kind::Undecryptable => error.with_hint(
@@ -132,20 +158,27 @@ fn recipients(ctx: &Ctx, args: &ProfileExport) -> Result<(Option<Recipients>, &'
         ),
         _ => error,
     })?;
-    Ok((Some(recipients), "recipients"))
+    Ok(Some(recipients))
 }
 
 /// What is known, the login that is signed in among it.
-fn gather(ctx: &Ctx, args: &ProfileExport, credentials: bool) -> Result<Bundle> {
-    let home = &ctx.paths.codex_home;
-    ctx.mend_home(home)?;
-    let (lock, _in_hand) = ctx.lock("profile export")?;
-    ctx.keeping(&lock, |keeper| {
-        live::keep_login(ctx, &lock, home, keeper.known)
-    });
-    let machine = ctx.machine(&lock)?;
+fn gather(ctx: &Ctx, args: &ProfileExport) -> Result<Bundle> {
+    let machine = if args.dry_run {
+        Machine {
+            id: ctx.machine_id().unwrap_or_else(|| "0".repeat(16)),
+            hostname: ctx.hostname(),
+        }
+    } else {
+        let home = &ctx.paths.codex_home;
+        ctx.mend_home(home)?;
+        let (lock, _in_hand) = ctx.lock("profile export")?;
+        ctx.keeping(&lock, |keeper| {
+            live::keep_login(ctx, &lock, home, keeper.known)
+        });
+        ctx.machine(&lock)?
+    };
     let include = Include {
-        credentials,
+        credentials: !args.no_encrypt,
         settings: true,
     };
     let mut warnings = Vec::new();
@@ -219,7 +252,8 @@ fn sound<'a>(
 struct Answer {
     mode: &'static str,
     file: String,
-    bytes: u64,
+    /// None in a dry run.
+    bytes: Option<u64>,
     /// `recipients`, `passphrase` or `none`.
     encryption: &'static str,
     accounts: usize,
@@ -243,10 +277,11 @@ impl Report for Answer {
             "passphrase" => "encrypted by the passphrase",
             _ => "none: the logins are not in it",
         };
+        let length = self.bytes.map(|bytes| format!(", {}", size_words(bytes)));
         let mut pairs = vec![
             (
                 self.mode,
-                format!("{}, {}", self.shown, size_words(self.bytes)),
+                format!("{}{}", self.shown, length.unwrap_or_default()),
             ),
             ("secret", encryption.to_owned()),
             ("accounts", self.accounts.to_string()),

@@ -15,6 +15,7 @@ use crate::fsutil::{self, TemporaryDir};
 use crate::live;
 use crate::lock::Lock;
 use crate::parcel::{self, Form, Parcel, Reading, Spread};
+use crate::snapshots;
 use crate::snapshots::place::{Fate, Here, Incoming, Placed};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count, lines};
@@ -104,10 +105,12 @@ fn perform(
     let home = ctx.bundle_home(&places);
     // Refused before anything is written: settings or an inventory here that cannot be read.
     bundle::plan(&home, &parcel.bundle, &mut Vec::new())?;
+    snapshots::tidy(backup_dir);
     let mut here = Here::read(backup_dir, &ctx.zone)?;
-    let snapshots = parcel.snapshots.iter();
-    let placed = snapshots.map(|spread| place(ctx, &mut here, spread));
-    let placed = placed.collect::<Result<Vec<Item>>>()?;
+    let mut come = Vec::new();
+    for spread in &parcel.snapshots {
+        come.push(place(ctx, &mut here, spread)?);
+    }
     let mut warnings = Vec::new();
     let plan = ctx.keeping(lock, |keeper| {
         // One that is signed in here may be newer than the one that is kept.
@@ -119,7 +122,7 @@ fn perform(
         ctx.ui.warn(warning);
     }
     let mut items = plan.items;
-    items.extend(placed);
+    items.extend(come);
     Ok(items)
 }
 
@@ -226,7 +229,7 @@ impl Report for Answer {
         let (kept, told): (Vec<&Item>, Vec<&Item>) =
             self.items.iter().partition(|item| item.deed == Deed::Keep);
         if !kept.is_empty() {
-            pairs.push(("kept", format!("{} as here", count(kept.len(), "thing"))));
+            pairs.push(("kept", format!("{}, as here", count(kept.len(), "thing"))));
         }
         let mut text = lines(&pairs);
         if !told.is_empty() {

@@ -116,7 +116,7 @@ fn one_that_is_new_takes_its_name_and_stands_there_the_next_time() {
         assert_eq!(given.come(&mut here).expect("places"), wanted);
         let again = given.come(&mut here).expect("places");
         assert_eq!(again, Placed::WasHere(place.clone()));
-        assert_eq!(here.held().count(), 1);
+        assert_eq!(here.holds(&given.sha256()), Some(place.as_path()));
         let stands = tree(dir.path());
         assert_eq!(names(dir.path()), pair(ALICE));
         assert_eq!(stands[&pair(ALICE)[0]], given.bytes());
@@ -195,7 +195,7 @@ fn a_kill_before_the_last_step_is_made_good() {
     let archive = dir.path().join(format!("{ALICE}.tar.gz"));
     fs::write(&archive, b"one").expect("writes");
     let mut here = Here::read(dir.path(), &zone).expect("reads");
-    assert_eq!(here.held().count(), 0);
+    assert_eq!(here.holds(&given.sha256()), None);
     assert_eq!(
         given.come(&mut here).expect("places"),
         Placed::Current(archive.clone())

@@ -20,6 +20,10 @@ use crate::scripted::Script;
 /// What every refresh token begins with.
 const TOKEN: &str = "rt-made-up-secret-";
 
+/// A key of nobody's.
+const IDENTITY: &str =
+    "AGE-SECRET-KEY-1L6UPZ0CQGZX3T8TDA3USWPTMFDH8SU6YUH8F6WXMUEPH52AK0RRSHEYMMM\n";
+
 /// A world and a copy of how it was before it was struck.
 pub struct World {
     pub env: Env,
@@ -147,6 +151,21 @@ impl World {
         self.back_up();
         self.sign_in("alice", "2");
         self.file(".codex-manager/profiles/bob/auth.json", &login("bob", "2"));
+    }
+
+    /// What both have was exported. Alice began anew since, with a fresher login and another snapshot of that window.
+    pub fn moved(&self) {
+        self.file(".codex-manager/identity.txt", IDENTITY);
+        self.switched();
+        self.env
+            .run(&["profile", "export", "moved.age", "--with-backups"])
+            .code(0);
+        for what in ["backups", "profiles"] {
+            fs::remove_dir_all(self.env.path(&format!(".codex-manager/{what}"))).expect("removes");
+        }
+        fs::remove_file(self.env.path(".codex-manager/cooldown.json")).expect("removes");
+        self.sign_in("alice", "3");
+        self.back_up();
     }
 
     /// Bob has a login in his profile, and what is in the home is none.
