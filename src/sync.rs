@@ -27,6 +27,7 @@ use crate::remote::{Address, Remote};
 
 /// How a run goes about it.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct How<'a> {
     /// The remote that was named.
     pub remote: Option<&'a str>,

@@ -310,8 +310,8 @@ mod tests {
         assert_eq!(listing.whole.len(), 1);
         let carried = &listing.whole[&stem().id];
         assert_eq!(
-            carried.archive.key.ends_with(".age"),
-            carried.sidecar.key.ends_with(".age")
+            is_encrypted(&carried.archive.key),
+            is_encrypted(&carried.sidecar.key)
         );
         assert!(listing.halves.is_empty() && listing.empty.is_empty());
     }

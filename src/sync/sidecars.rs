@@ -22,6 +22,9 @@ pub struct Told<'a> {
     pub sidecar: Sidecar,
 }
 
+/// One whose sidecar cannot be used, and why.
+pub type Unusable<'a> = (&'a Carried, Error);
+
 /// Reads the sidecars of `wanted`, `size` of them at once. With them come those that cannot be used, each with the reason.
 /// One that is gone meanwhile is left out. Fails where the remote does, and where none of several can be decrypted.
 pub fn read<'a>(
@@ -29,7 +32,7 @@ pub fn read<'a>(
     identities: Option<&Identities>,
     wanted: Vec<&'a Carried>,
     size: usize,
-) -> Result<(Vec<Told<'a>>, Vec<(&'a Carried, Error)>)> {
+) -> Result<(Vec<Told<'a>>, Vec<Unusable<'a>>)> {
     let (mut told, mut unusable) = (Vec::new(), Vec::new());
     let get = |carried: &'a Carried| (carried, get(remote, identities, carried));
     let take = |(carried, got): (&'a Carried, _)| match got {
@@ -50,10 +53,11 @@ pub fn read<'a>(
     };
     crew::each(wanted, size, get, take, || {})?;
     let is_locked = |(_, error): &(_, Error)| error.kind() == Kind::Undecryptable;
-    if told.is_empty() && unusable.iter().all(is_locked) {
-        if let Some((_, error)) = unusable.pop() {
-            return Err(error);
-        }
+    if told.is_empty()
+        && unusable.iter().all(is_locked)
+        && let Some((_, error)) = unusable.pop()
+    {
+        return Err(error);
     }
     told.sort_by(|a, b| a.carried.stem.cmp(&b.carried.stem));
     Ok((told, unusable))

@@ -134,15 +134,15 @@ fn hostile_names_are_text_and_keep_no_other_from_being_seen() {
         "%2E%2E/x",
         "c:\\x",
     ];
-    let contents: String = names
-        .iter()
-        .map(|name| {
-            format!(
-                "<Contents><Key>p/s/{name}</Key><LastModified>2026-04-14T15:55:00.000Z</LastModified><ETag>\"e\"</ETag>\
-                 <Size>1</Size></Contents>"
-            )
-        })
-        .collect();
+    let entry = |name: &&str| {
+        [
+            "<Contents><Key>p/s/",
+            name,
+            "</Key><LastModified>2026-04-14T15:55:00.000Z</LastModified><ETag>\"e\"</ETag><Size>1</Size></Contents>",
+        ]
+        .concat()
+    };
+    let contents: String = names.iter().map(entry).collect();
     let document = format!(
         "<?xml version=\"1.0\"?><ListBucketResult><Name>{BUCKET}</Name><Prefix>p/s/</Prefix><IsTruncated>false</IsTruncated>\
          {contents}<CommonPrefixes><Prefix>p/s/../</Prefix></CommonPrefixes></ListBucketResult>"
