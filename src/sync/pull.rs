@@ -15,7 +15,7 @@ use super::local::{Local, Locals};
 use super::plan::Difference;
 use super::report::{Answer, Conflict, Entry, THERE_ALREADY};
 use super::sidecars::{self, Told};
-use super::{How, Store, crew, is_of_all, machines};
+use super::{How, Store, crew, is_of_all, machines, not_encrypted};
 use crate::archive::limits::Limits;
 use crate::context::Ctx;
 use crate::encryption::Identities;
@@ -39,9 +39,10 @@ const TURN: usize = 64;
 /// Pulls.
 pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     let backup_dir = ctx.backup_dir(how.backup_dir)?;
-    let store = Store::open(ctx, &ctx.remote(how.remote)?)?;
+    let takes_plain = ctx.takes_plain(how.no_encrypt);
+    let store = Store::open(ctx, &ctx.remote(how.remote)?, takes_plain)?;
     let remote = &store.remote;
-    let machines = machines::others(ctx, remote)?;
+    let (machines, plain) = machines::others(ctx, remote, takes_plain)?;
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
         ctx.ui.warn(text);
     })?;
@@ -66,6 +67,15 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
             .failed
             .push(Entry::of_key(carried).because(error.to_string()));
     }
+    let is_new = |carried: &&Carried| {
+        let (id, whole) = (&carried.stem.id, &store.listing.whole);
+        !whole.contains_key(id) && !locals.all.iter().any(|local| local.stem.id == *id)
+    };
+    let archives = store.listing.plain.iter().filter(is_new);
+    for placed in archives.map(|carried| &carried.archive).chain(&plain) {
+        let why = not_encrypted(&placed.key, remote);
+        answer.failed.push(Entry::of_object(placed).because(why));
+    }
     answer.skipped = difference
         .both
         .iter()
@@ -74,13 +84,14 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
             Entry::of_local(local, key, &ctx.zone).because(THERE_ALREADY)
         })
         .collect();
+    let fits = told.iter().any(|one| is_locked(&&one.carried));
     // The newest first: whoever needs one needs that.
     told.reverse();
     let expected = expect(ctx, &backup_dir, &told)?;
     if how.dry_run {
         answer.transferred = expected;
         answer.deleted = surplus.into_iter().map(|local| gone(ctx, local)).collect();
-        let told = (machines.as_slice(), &mut answer);
+        let told = (machines.as_slice(), fits, &mut answer);
         machines::learn(ctx, how, remote, identities.as_ref(), told)?;
         return Ok(answer);
     }
@@ -107,8 +118,8 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     );
     let outcome = outcome
         .and_then(|()| {
-            let (machines, answer) = (machines.as_slice(), &mut answer);
-            machines::learn(ctx, how, remote, identities.as_ref(), (machines, answer))
+            let told = (machines.as_slice(), fits, &mut answer);
+            machines::learn(ctx, how, remote, identities.as_ref(), told)
         })
         .and_then(|()| remove(ctx, surplus, &mut answer));
     answer.ended_by = outcome.err();
