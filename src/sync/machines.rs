@@ -109,7 +109,8 @@ fn learn_one(
     };
     let bundle = match identities {
         Some(identities) if is_encrypted(key) => {
-            let bytes = identities.open(&what, &bytes, bundle::MOST_BYTES)?;
+            let bytes =
+                identities.open(&format!("{key} on {remote}"), &bytes, bundle::MOST_BYTES)?;
             Bundle::parse(&what, &bytes)?
         }
         _ => Bundle::parse(&what, &bytes)?,

@@ -33,6 +33,9 @@ use crate::ui::table::{count, size_words};
 /// How much of an archive is read at once.
 const PART: usize = 1 << 17;
 
+/// What helps where one there is damaged.
+const PUSH_AGAIN: &str = "push that snapshot again from a machine that has it";
+
 /// How many snapshots are put in their places before other runs get their turn.
 const TURN: usize = 64;
 
@@ -230,13 +233,7 @@ pub fn fetch(
 ) -> Result<Fetched> {
     let key = &told.carried.archive.key;
     let what = format!("`{key}` on {}", fetching.remote);
-    let damaged = |why: &str| {
-        Error::new(
-            Kind::ArchiveDamaged,
-            format!("{what} {why}"),
-            "push that snapshot again from a machine that has it",
-        )
-    };
+    let damaged = |why: &str| Error::new(Kind::ArchiveDamaged, format!("{what} {why}"), PUSH_AGAIN);
     let name = told.sidecar.archive_name.as_deref();
     let name = name.and_then(BackupName::of_file);
     let name = name.map_or_else(|| "fetched.tar.gz".to_owned(), |name| name.archive());
@@ -252,7 +249,7 @@ pub fn fetch(
     let mut file = create(&path)?;
     let sha256 = match fetching.identities {
         Some(identities) if is_encrypted(key) => {
-            let reader = identities.opening(&what, counted)?;
+            let reader = identities.opening(&format!("{key} on {}", fetching.remote), counted)?;
             copy(reader, &mut file, &path)?
         }
         _ => copy(counted, &mut file, &path)?,
@@ -267,7 +264,16 @@ pub fn fetch(
         depth: Depth::Whole,
         is_complete: true,
     };
-    snapshot.check(&fetching.limits, stop)?;
+    let checked = snapshot.check(&fetching.limits, stop);
+    checked.map_err(|error| match (error.kind(), error.io_kind()) {
+        (Kind::Interrupted, _) | (_, Some(_)) => error,
+        // The copy that was checked is gone again: it is told by its key.
+        (kind, None) => {
+            let copy = format!("`{}`", snapshot.archive.display());
+            let why = error.to_string().replace(&copy, &what);
+            Error::new(kind, why, PUSH_AGAIN)
+        }
+    })?;
     Ok(Fetched { dir, name, sha256 })
 }
 

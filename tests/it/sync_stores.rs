@@ -2,6 +2,7 @@
 //! objects may, and what a store that refuses, or is busy, comes to.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::Command;
 
 use base64::Engine as _;
@@ -225,31 +226,30 @@ fn two_machines_push_at_once_to_stores_without_conditions() {
 fn multiply(env: &Env, number: u32) {
     let dir = env.path(BACKUPS);
     let all = snapshots(env);
-    let (name, archive) = all
-        .iter()
-        .find(|(name, _)| name.ends_with(".tar.gz"))
-        .expect("one");
-    let sidecar = env.read(&format!(
-        "{BACKUPS}/{}",
-        name.replace(".tar.gz", ".metadata.json")
-    ));
+    let is_archive = |(name, _): &&(String, Vec<u8>)| name.ends_with(".tar.gz");
+    let (name, archive) = all.iter().find(is_archive).expect("one");
+    let sidecar_of = |name: &str| name.replace(".tar.gz", ".metadata.json");
+    let sidecar = env.read(&format!("{BACKUPS}/{}", sidecar_of(name)));
     let sidecar: Value = serde_json::from_str(&sidecar).expect("a sidecar");
+    let mut raw = Vec::new();
+    let mut unpacking = flate2::read::MultiGzDecoder::new(archive.as_slice());
+    unpacking.read_to_end(&mut raw).expect("unpacks");
     for one in 1..number {
-        let mut archive = archive.clone();
-        archive[4..8].copy_from_slice(&one.to_le_bytes());
-        let start = format!(
-            "2026-04-01-{:02}{:02}{:02}",
-            11 + one / 3600,
-            one / 60 % 60,
-            one % 60
-        );
+        let mut packing = flate2::GzBuilder::new()
+            .mtime(one)
+            .write(Vec::new(), flate2::Compression::fast());
+        packing.write_all(&raw).expect("packs");
+        let archive = packing.finish().expect("packs");
+        let (hours, minutes, seconds) = (11 + one / 3600, one / 60 % 60, one % 60);
+        let start = format!("2026-04-01-{hours:02}{minutes:02}{seconds:02}");
         let name = name.replace("2026-04-01-100000", &start);
         let mut sidecar = sidecar.clone();
         sidecar["archive_name"] = json!(name);
+        sidecar["archive_size_bytes"] = json!(archive.len());
         sidecar["archive_sha256"] = json!(hex(&Sha256::digest(&archive)));
         fs::write(dir.join(&name), archive).expect("writes");
         let sidecar = serde_json::to_vec_pretty(&sidecar).expect("writes");
-        fs::write(dir.join(name.replace(".tar.gz", ".metadata.json")), sidecar).expect("writes");
+        fs::write(dir.join(sidecar_of(&name)), sidecar).expect("writes");
     }
 }
 
@@ -326,6 +326,8 @@ fn wrong_credentials_end_every_command_and_change_nothing() {
         snapshot(&mut desk, "alice", 2, "desk");
         place.run(&desk, &["sync", "push"]).code(0);
         snapshot(&mut desk, "alice", 3, "desk");
+        desk.set_now("2026-04-04T12:00:00+05:30");
+        desk.write(".codex/config.toml", "model = \"new\"\n");
         let before = desk.tree(".codex-manager");
         for args in [
             &["sync", "init"][..],
