@@ -236,6 +236,7 @@ pub fn fetch(
     let damaged = |why: &str| Error::new(Kind::ArchiveDamaged, format!("{what} {why}"), PUSH_AGAIN);
     let name = told.sidecar.archive_name.as_deref();
     let name = name.and_then(BackupName::of_file);
+    let name = name.filter(BackupName::is_safe);
     let name = name.map_or_else(|| "fetched.tar.gz".to_owned(), |name| name.archive());
     let dir = TemporaryDir::make(fetching.backup_dir)?;
     let path = dir.path().join(&name);
@@ -271,6 +272,7 @@ pub fn fetch(
         (kind, None) => {
             let copy = format!("`{}`", snapshot.archive.display());
             let why = error.to_string().replace(&copy, &what);
+            let why = why.replace(char::is_control, "\u{fffd}");
             Error::new(kind, why, PUSH_AGAIN)
         }
     })?;

@@ -2,7 +2,6 @@
 //! objects may, and what a store that refuses, or is busy, comes to.
 
 use std::fs;
-use std::io::{Read, Write};
 use std::process::Command;
 
 use base64::Engine as _;
@@ -13,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::common::{Env, Ran};
 use crate::servers::{BUCKET, Fault, KEY, Proxy, SECRET, Servers, servers};
 use crate::sync::{give_key, snapshot, snapshots};
+use crate::sync_strangers::{hex, repacked};
 
 const NOW: &str = "2026-04-19T15:30:00+05:30";
 const BACKUPS: &str = ".codex-manager/backups";
@@ -231,15 +231,8 @@ fn multiply(env: &Env, number: u32) {
     let sidecar_of = |name: &str| name.replace(".tar.gz", ".metadata.json");
     let sidecar = env.read(&format!("{BACKUPS}/{}", sidecar_of(name)));
     let sidecar: Value = serde_json::from_str(&sidecar).expect("a sidecar");
-    let mut raw = Vec::new();
-    let mut unpacking = flate2::read::MultiGzDecoder::new(archive.as_slice());
-    unpacking.read_to_end(&mut raw).expect("unpacks");
     for one in 1..number {
-        let mut packing = flate2::GzBuilder::new()
-            .mtime(one)
-            .write(Vec::new(), flate2::Compression::fast());
-        packing.write_all(&raw).expect("packs");
-        let archive = packing.finish().expect("packs");
+        let archive = repacked(archive, one);
         let (hours, minutes, seconds) = (11 + one / 3600, one / 60 % 60, one % 60);
         let start = format!("2026-04-01-{hours:02}{minutes:02}{seconds:02}");
         let name = name.replace("2026-04-01-100000", &start);
@@ -251,10 +244,6 @@ fn multiply(env: &Env, number: u32) {
         let sidecar = serde_json::to_vec_pretty(&sidecar).expect("writes");
         fs::write(dir.join(sidecar_of(&name)), sidecar).expect("writes");
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -2,17 +2,36 @@
 //! may be anybody's, and what only looks writes nothing.
 
 use std::fs;
+use std::io::{Read, Write};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::common::Env;
 use crate::sync::{Folder, give_key, machine, snapshot, snapshots};
 
 const NOW: &str = "2026-04-19T15:30:00+05:30";
+const BACKUPS: &str = ".codex-manager/backups";
 const CONFIG: &str = "model = \"desk\"\n";
 
 fn document(text: &str) -> Value {
     serde_json::from_str(text).expect("a document")
+}
+
+/// The archive as another file: the time in its head, which says nothing, is another.
+pub fn repacked(archive: &[u8], time: u32) -> Vec<u8> {
+    let mut raw = Vec::new();
+    let mut unpacking = flate2::read::MultiGzDecoder::new(archive);
+    unpacking.read_to_end(&mut raw).expect("unpacks");
+    let mut packing = flate2::GzBuilder::new()
+        .mtime(time)
+        .write(Vec::new(), flate2::Compression::fast());
+    packing.write_all(&raw).expect("packs");
+    packing.finish().expect("packs")
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -166,5 +185,145 @@ fn another_key_is_told_where_there_is_no_snapshot_to_tell_by() {
         let pull = ["sync", "pull", "--remote", &folder.url()];
         let ran = other.run(&[&pull[..], more].concat()).code(15);
         assert!(ran.stderr.contains("machines/"), "{}", ran.stderr);
+    }
+}
+
+/// Has `env`, whose key opens what is on the remote, push its only snapshot once for each of these sidecars, as somebody
+/// would who knows the recipient: each archive another, and its hash as it is.
+fn push_forged(env: &Env, forgeries: &[Value]) {
+    let is_archive = |(name, _): &&(String, Vec<u8>)| name.ends_with(".tar.gz");
+    let all = snapshots(env);
+    let (name, archive) = all.iter().find(is_archive).expect("one");
+    let sidecar_of = |name: &str| name.replace(".tar.gz", ".metadata.json");
+    let sidecar = env.read(&format!("{BACKUPS}/{}", sidecar_of(name)));
+    let sidecar: Value = serde_json::from_str(&sidecar).expect("a sidecar");
+    for (number, forged) in forgeries.iter().enumerate() {
+        let archive = repacked(archive, u32::try_from(number + 1).expect("few"));
+        let mut sidecar = sidecar.clone();
+        sidecar["archive_size_bytes"] = json!(archive.len());
+        sidecar["archive_sha256"] = json!(hex(&Sha256::digest(&archive)));
+        for (key, value) in forged.as_object().expect("fields") {
+            sidecar[key] = value.clone();
+        }
+        let name = name.replace("-100000-", &format!("-1101{number:02}-"));
+        fs::write(env.path(BACKUPS).join(&name), archive).expect("writes");
+        let sidecar = sidecar.to_string();
+        fs::write(env.path(BACKUPS).join(sidecar_of(&name)), sidecar).expect("writes");
+    }
+    env.run(&["sync", "push"]).code(0);
+}
+
+#[test]
+fn a_sidecar_that_lies_leads_nowhere_and_the_rest_arrives() {
+    let folder = Folder::new();
+    let mut mallory = machine(&folder, None);
+    let laptop = machine(&folder, Some(&mallory));
+    snapshot(&mut mallory, "alice", 2, "desk");
+    let long = format!("2026-04-01-100000-{}-codex.tar.gz", "a".repeat(300));
+    let names = [
+        "2026-04-01-100000-../../../../x@example.com-codex.tar.gz",
+        "2026-04-01-100000-..\\..\\x@example.com-codex.tar.gz",
+        "2026-04-01-100000-/../a:b@example.com-codex.tar.gz",
+        "/2026-04-01-100000-x@example.com-codex.tar.gz",
+        "../../x",
+        &long,
+        "",
+    ];
+    let mut forgeries: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"archive_name": name}))
+        .collect();
+    // Another's, and one that would steer the terminal.
+    forgeries.push(json!({"email": "bob@example.com"}));
+    forgeries.push(json!({"email": "\u{1b}[2Jbob\nwarning: @example.com"}));
+    forgeries.push(json!({"total_bytes": 1_u64 << 62}));
+    push_forged(&mallory, &forgeries);
+    // What each place holds but the backups: nothing comes or goes there.
+    let around = |env: &Env| {
+        let tree = env.tree("..").into_iter().map(|(path, _)| path);
+        let is_around = |path: &String| !path.contains("/backups/") && !path.contains("tmp/");
+        tree.filter(is_around).collect::<Vec<String>>()
+    };
+    laptop.run(&["sync", "pull", "--dry-run"]);
+    let before = around(&laptop);
+    let pulled = laptop.run(&["sync", "pull", "--json"]).code(3);
+    let told = document(&pulled.stdout);
+    assert_eq!(told["failed"].as_array().map(Vec::len), Some(3), "{told}");
+    assert_eq!(told["transferred"].as_array().map(Vec::len), Some(8));
+    for entry in told["transferred"].as_array().expect("a list") {
+        let name = entry["archive_name"].as_str().unwrap_or_default();
+        assert!(!name.contains(['/', '\\']), "{name}");
+    }
+    for entry in told["failed"].as_array().expect("a list") {
+        let (why, key) = (&entry["reason"], &entry["key"]);
+        let (why, key) = (why.as_str().expect("why"), key.as_str().expect("a key"));
+        assert!(
+            why.contains(key) && !why.contains(['\u{1b}', '\n']),
+            "{why}"
+        );
+    }
+    let new: Vec<String> = around(&laptop)
+        .into_iter()
+        .filter(|path| !before.contains(path))
+        .collect();
+    let is_known = |path: &String| path.contains("profiles") || path.ends_with(".json");
+    assert!(new.iter().all(is_known), "{new:?}");
+    for (path, _) in snapshots(&laptop) {
+        assert!(
+            path.ends_with("alice@example.com-codex.tar.gz")
+                || path.ends_with("alice@example.com-codex.metadata.json"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn objects_that_were_swapped_cut_or_replaced_are_told_by_name_and_the_rest_arrives() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    let laptop = machine(&folder, Some(&desk));
+    for (name, day) in [
+        ("alice", 2),
+        ("bob", 3),
+        ("carol", 4),
+        ("dave", 5),
+        ("erin", 6),
+    ] {
+        snapshot(&mut desk, name, day, name);
+    }
+    desk.run(&["sync", "push"]).code(0);
+    let names: Vec<String> = folder.objects().into_iter().map(|(name, _)| name).collect();
+    let of = |day: u8, end: &str| {
+        let stem = format!("snapshots/2026-04-0{day}T");
+        let is_it = |name: &&String| name.starts_with(&stem) && name.ends_with(end);
+        folder.path().join(names.iter().find(is_it).expect("there"))
+    };
+    let swap = |one: &std::path::Path, other: &std::path::Path| {
+        let bytes = fs::read(one).expect("reads");
+        fs::copy(other, one).expect("copies");
+        fs::write(other, bytes).expect("writes");
+    };
+    // Alice's and Bob's archives change places, Carol's and Dave's sidecars.
+    swap(&of(2, ".tar.gz.age"), &of(3, ".tar.gz.age"));
+    swap(&of(4, ".metadata.json.age"), &of(5, ".metadata.json.age"));
+    // What her machine tells is cut.
+    let machine = names.iter().find(|name| name.starts_with("machines/"));
+    let machine = folder.path().join(machine.expect("one"));
+    let bytes = fs::read(&machine).expect("reads");
+    fs::write(&machine, &bytes[..bytes.len() - 7]).expect("writes");
+
+    let pulled = laptop.run(&["sync", "pull", "--json"]).code(3);
+    let told = document(&pulled.stdout);
+    assert_eq!(told["failed"].as_array().map(Vec::len), Some(5), "{told}");
+    assert_eq!(told["transferred"][0]["email"], "erin@example.com");
+    assert_eq!(snapshots(&laptop).len(), 2);
+    for entry in told["failed"].as_array().expect("a list") {
+        let key = entry["key"].as_str().expect("a key");
+        assert!(
+            entry["reason"]
+                .as_str()
+                .is_some_and(|why| why.contains(key)),
+            "{entry}"
+        );
     }
 }
