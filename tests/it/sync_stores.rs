@@ -79,22 +79,12 @@ impl Place {
     fn objects(&self, servers: &Servers, env: &Env) -> Vec<(String, Vec<u8>)> {
         let into = env.beside_home("objects");
         let rest = |scheme: &str| self.remote.strip_prefix(scheme).map(str::to_owned);
-        let mut rclone = match rest("s3://") {
-            Some(path) => {
-                let server = self.endpoint.trim_start_matches("http://");
-                let mut rclone = servers.rclone(server);
-                rclone.args(["copy", &format!("store:{path}")]);
-                rclone
-            }
-            None => {
-                let mut rclone = servers.rclone("");
-                rclone
-                    .env("RCLONE_CONFIG_DAV_TYPE", "webdav")
-                    .env("RCLONE_CONFIG_DAV_URL", &self.remote)
-                    .args(["copy", "dav:"]);
-                rclone
-            }
-        };
+        let mut rclone = servers.rclone(self.endpoint.trim_start_matches("http://"));
+        let path = rest("s3://").map_or("dav:".to_owned(), |path| format!("store:{path}"));
+        rclone
+            .env("RCLONE_CONFIG_DAV_TYPE", "webdav")
+            .env("RCLONE_CONFIG_DAV_URL", &self.remote)
+            .args(["copy", &path]);
         let copied = rclone.arg(&into).output().expect("runs");
         assert!(copied.status.success(), "{copied:?}");
         let mut found = Vec::new();

@@ -31,7 +31,10 @@ pub fn repacked(archive: &[u8], time: u32) -> Vec<u8> {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 #[test]
@@ -92,7 +95,7 @@ fn what_was_pushed_as_it_is_is_sent_anew_once_there_is_a_key() {
     assert_eq!(moved.as_array().map(Vec::len), Some(1));
     let plain = || {
         let names = folder.objects().into_iter().map(|(name, _)| name);
-        let is_plain = |name: &String| !name.ends_with(".age") && name.contains('/');
+        let is_plain = |name: &String| !name.contains(".age") && name.contains('/');
         names.filter(is_plain).count()
     };
     assert_eq!(plain(), 2);
@@ -266,7 +269,7 @@ fn a_sidecar_that_lies_leads_nowhere_and_the_rest_arrives() {
         .into_iter()
         .filter(|path| !before.contains(path))
         .collect();
-    let is_known = |path: &String| path.contains("profiles") || path.ends_with(".json");
+    let is_known = |path: &String| path.contains("profiles") || path.contains(".json");
     assert!(new.iter().all(is_known), "{new:?}");
     for (path, _) in snapshots(&laptop) {
         assert!(
