@@ -587,6 +587,17 @@ pub fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
+/// The same where its end is missing: what is there of it without links.
+pub fn real_as_far(path: &Path) -> PathBuf {
+    let missing = path
+        .ancestors()
+        .find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)));
+    missing.map_or_else(
+        || path.to_owned(),
+        |(real, rest)| real.components().chain(rest.components()).collect(),
+    )
+}
+
 /// The directory a file stands in; the working directory for a bare name.
 pub fn parent_of(path: &Path) -> &Path {
     match path.parent() {

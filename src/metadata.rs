@@ -486,13 +486,13 @@ impl BackupName {
         ))
     }
 
-    /// The base name of an archive or sidecar of this form.
+    /// The base name of an archive or sidecar of this form. A path is none, on no system.
     pub fn of_file(file_name: &str) -> Option<Self> {
         let base = file_name
             .strip_suffix(ARCHIVE_SUFFIX)
             .or_else(|| file_name.strip_suffix(SIDECAR_SUFFIX))?;
         Self::split(base)?;
-        Some(Self(base.to_owned()))
+        (!base.contains(['/', '\\', '\0'])).then(|| Self(base.to_owned()))
     }
 
     /// Whether `base` is of this form.

@@ -24,6 +24,7 @@ use marker::Marker;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::remote::{Address, Remote};
+use crate::ui::table::count;
 
 /// How a run goes about it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +40,7 @@ pub struct How<'a> {
     pub yes: bool,
     /// How many transfers go on at once, as it was said.
     pub concurrency: Option<u8>,
-    /// Whether it was said to send things as they are.
+    /// Whether it was said to carry things as they are.
     pub no_encrypt: bool,
     /// Whether nothing is to be written.
     pub dry_run: bool,
@@ -56,11 +57,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Looks at the remote at that address.
-    pub fn open(ctx: &Ctx, address: &Address) -> Result<Self> {
+    /// Looks at the remote at that address; `takes_plain` as for [`Listing::of`].
+    pub fn open(ctx: &Ctx, address: &Address, takes_plain: bool) -> Result<Self> {
         let remote = ctx.open_remote(address, &ctx.access())?;
         let marker = Marker::read(&remote)?;
-        let listing = Listing::of(remote.list(SNAPSHOTS)?);
+        let listing = Listing::of(remote.list(SNAPSHOTS)?, takes_plain);
         for key in &listing.foreign {
             ctx.ui.warn(&format!(
                 "`{key}` on {remote} is none of ours: it is left alone"
@@ -72,6 +73,27 @@ impl Store {
             listing,
         })
     }
+
+    /// Warns of what is not encrypted and not taken: the snapshots, and what so many machines tell.
+    pub fn tell_plain(&self, ctx: &Ctx, machines: usize) {
+        let snapshots = self.listing.plain.len();
+        for (number, what) in [(snapshots, "snapshot"), (machines, "machine")] {
+            if number > 0 {
+                ctx.ui.warn(&format!(
+                    "{} on {} not encrypted: left alone, since anybody who can write there may have put it there",
+                    count(number, what),
+                    self.remote
+                ));
+            }
+        }
+    }
+}
+
+/// What is wrong with what is not encrypted where it should be.
+fn not_encrypted(key: &str, remote: &Remote) -> String {
+    format!(
+        "`{key}` on {remote} is not encrypted, so anybody who can write there may have put it there: it is left alone"
+    )
 }
 
 /// Whether the same would happen to everything else too.

@@ -95,6 +95,7 @@ pub struct SyncPush {
 
 /// Arguments of `sync pull`.
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct SyncPull {
     /// Which remote.
     #[command(flatten)]
@@ -108,6 +109,9 @@ pub struct SyncPull {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// Take also what is not encrypted: whoever can write to the remote may have put it there
+    #[arg(long)]
+    pub no_encrypt: bool,
     /// Show what would be fetched, write nothing
     #[arg(long)]
     pub dry_run: bool,

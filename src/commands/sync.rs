@@ -38,7 +38,7 @@ fn pulling(args: &SyncPull) -> How<'_> {
         deletes: args.delete,
         yes: args.yes,
         concurrency: args.remote.concurrency,
-        no_encrypt: false,
+        no_encrypt: args.no_encrypt,
         dry_run: args.dry_run,
     }
 }

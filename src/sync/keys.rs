@@ -172,6 +172,8 @@ pub struct Carried {
 pub struct Listing {
     /// Whole snapshots.
     pub whole: BTreeMap<Id, Carried>,
+    /// Whole ones that are not encrypted, where such are not taken.
+    pub plain: Vec<Carried>,
     /// Archives without a sidecar: of a run that was cut short, or goes on still.
     pub halves: Vec<Placed>,
     /// Sidecars without an archive: somebody is removing it, or took it away.
@@ -181,8 +183,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Sorts what was listed.
-    pub fn of(objects: Vec<Object>) -> Self {
+    /// Sorts what was listed. Unless it `takes_plain`, what is not encrypted counts for nothing.
+    pub fn of(objects: Vec<Object>, takes_plain: bool) -> Self {
         let mut listing = Self::default();
         let mut archives: BTreeMap<Stem, Vec<Placed>> = BTreeMap::new();
         let mut sidecars: BTreeMap<Stem, Vec<Placed>> = BTreeMap::new();
@@ -222,6 +224,10 @@ impl Listing {
                     archive: own.remove(place),
                     sidecar,
                 };
+                if !takes_plain && !is_encrypted(&carried.sidecar.key) {
+                    listing.plain.push(carried);
+                    continue;
+                }
                 listing.whole.entry(stem.id.clone()).or_insert(carried);
             }
             listing.halves.extend(own);
@@ -295,7 +301,7 @@ mod tests {
             "snapshots/evil.tar.gz".to_owned(),
             "codex-manager.json".to_owned(),
         ];
-        let listing = Listing::of(objects(&all));
+        let listing = Listing::of(objects(&all), true);
         assert!(listing.whole.is_empty());
         assert_eq!(listing.halves[0].key, all[0]);
         assert_eq!(listing.empty[0].key, all[1]);
@@ -306,7 +312,7 @@ mod tests {
             key(Kind::Archive, true),
             key(Kind::Sidecar, false),
         ];
-        let listing = Listing::of(objects(&both));
+        let listing = Listing::of(objects(&both), true);
         assert_eq!(listing.whole.len(), 1);
         let carried = &listing.whole[&stem().id];
         assert_eq!(
@@ -323,7 +329,7 @@ mod tests {
             name in "[0-9TZ:.-]{0,20}-?[0-9a-fA-F./\\\\]{0,34}(\\.tar\\.gz|\\.metadata\\.json)?(\\.age)?|.{0,60}",
         ) {
             let key = format!("{SNAPSHOTS}/{name}");
-            let listing = Listing::of(objects(std::slice::from_ref(&key)));
+            let listing = Listing::of(objects(std::slice::from_ref(&key)), true);
             if listing.foreign.is_empty() {
                 let kind = if key.contains(ARCHIVE_SUFFIX) { Kind::Archive } else { Kind::Sidecar };
                 let plain = plain_name(&name).strip_suffix(kind.suffix()).expect("its suffix");

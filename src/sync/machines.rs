@@ -6,14 +6,14 @@ use super::report::{Answer, Entry};
 use crate::bundle::{self, Bundle, Deed, Include, machine};
 use crate::context::Ctx;
 use crate::encryption::{Identities, Recipients};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::remote::{How as Put, Remote};
 
 /// How much longer than its plain text an encrypted one may be, with many recipients.
 const ROOM: u64 = 16 << 20;
 
-/// What other machines tell, as it is listed.
-pub fn others(ctx: &Ctx, remote: &Remote) -> Result<Vec<Placed>> {
+/// What other machines tell, as it is listed; with it what is not encrypted, unless it `takes_plain`.
+pub fn others(ctx: &Ctx, remote: &Remote, takes_plain: bool) -> Result<(Vec<Placed>, Vec<Placed>)> {
     let own = machine::known(&ctx.paths.manager_home);
     let objects = remote.list(MACHINES)?.into_iter();
     let is_anothers = |key: &str| machine_of(key).is_some_and(|id| Some(id) != own.as_deref());
@@ -22,7 +22,10 @@ pub fn others(ctx: &Ctx, remote: &Remote) -> Result<Vec<Placed>> {
         size: object.size,
         modified: object.modified,
     });
-    Ok(placed.filter(|placed| is_anothers(&placed.key)).collect())
+    let is_taken = |placed: &Placed| takes_plain || is_encrypted(&placed.key);
+    Ok(placed
+        .filter(|placed| is_anothers(&placed.key))
+        .partition(is_taken))
 }
 
 /// Tells what this machine knows; the logins only under encryption.
@@ -52,26 +55,43 @@ pub fn tell(ctx: &Ctx, how: &How, remote: &Remote, recipients: Option<&Recipient
     Ok(())
 }
 
-/// Takes in what others tell; in a dry run only finds out what would be.
+/// Takes in what others tell; in a dry run only finds out what would be. Fails as `Undecryptable` where none of it can be
+/// decrypted, and nothing else was.
 pub fn learn(
     ctx: &Ctx,
     how: &How,
     remote: &Remote,
     identities: Option<&Identities>,
-    (others, answer): (&[Placed], &mut Answer),
+    (others, fits, answer): (&[Placed], bool, &mut Answer),
 ) -> Result<()> {
+    let mut fits = fits;
+    let mut locked = None;
     for placed in others {
         ctx.check_stop()?;
         match learn_one(ctx, how, remote, identities, placed, answer) {
-            Ok(()) => {}
+            Ok(()) => fits = true,
             Err(error) if super::is_of_all(&error) => return Err(error),
-            Err(error) => {
-                let entry = Entry::of_object(placed);
-                answer.failed.push(entry.because(error.to_string()));
+            Err(error) if !fits && error.kind() == Kind::Undecryptable => {
+                if let Some(earlier) = locked.replace((error, placed)) {
+                    note(answer, earlier);
+                }
             }
+            Err(error) => note(answer, (error, placed)),
         }
     }
-    Ok(())
+    match locked {
+        Some((error, _)) if !fits => Err(error),
+        Some(locked) => {
+            note(answer, locked);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn note(answer: &mut Answer, (error, placed): (Error, &Placed)) {
+    let entry = Entry::of_object(placed);
+    answer.failed.push(entry.because(error.to_string()));
 }
 
 fn learn_one(
@@ -89,7 +109,8 @@ fn learn_one(
     };
     let bundle = match identities {
         Some(identities) if is_encrypted(key) => {
-            let bytes = identities.open(&what, &bytes, bundle::MOST_BYTES)?;
+            let bytes =
+                identities.open(&format!("{key} on {remote}"), &bytes, bundle::MOST_BYTES)?;
             Bundle::parse(&what, &bytes)?
         }
         _ => Bundle::parse(&what, &bytes)?,

@@ -15,7 +15,7 @@ use super::local::{Local, Locals};
 use super::plan::Difference;
 use super::report::{Answer, Conflict, Entry, THERE_ALREADY};
 use super::sidecars::{self, Told};
-use super::{How, Store, crew, is_of_all, machines};
+use super::{How, Store, crew, is_of_all, machines, not_encrypted};
 use crate::archive::limits::Limits;
 use crate::context::Ctx;
 use crate::encryption::Identities;
@@ -33,15 +33,19 @@ use crate::ui::table::{count, size_words};
 /// How much of an archive is read at once.
 const PART: usize = 1 << 17;
 
+/// What helps where one there is damaged.
+const PUSH_AGAIN: &str = "push that snapshot again from a machine that has it";
+
 /// How many snapshots are put in their places before other runs get their turn.
 const TURN: usize = 64;
 
 /// Pulls.
 pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     let backup_dir = ctx.backup_dir(how.backup_dir)?;
-    let store = Store::open(ctx, &ctx.remote(how.remote)?)?;
+    let takes_plain = ctx.takes_plain(how.no_encrypt);
+    let store = Store::open(ctx, &ctx.remote(how.remote)?, takes_plain)?;
     let remote = &store.remote;
-    let machines = machines::others(ctx, remote)?;
+    let (machines, plain) = machines::others(ctx, remote, takes_plain)?;
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
         ctx.ui.warn(text);
     })?;
@@ -66,6 +70,15 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
             .failed
             .push(Entry::of_key(carried).because(error.to_string()));
     }
+    let is_new = |carried: &&Carried| {
+        let (id, whole) = (&carried.stem.id, &store.listing.whole);
+        !whole.contains_key(id) && !locals.all.iter().any(|local| local.stem.id == *id)
+    };
+    let archives = store.listing.plain.iter().filter(is_new);
+    for placed in archives.map(|carried| &carried.archive).chain(&plain) {
+        let why = not_encrypted(&placed.key, remote);
+        answer.failed.push(Entry::of_object(placed).because(why));
+    }
     answer.skipped = difference
         .both
         .iter()
@@ -74,13 +87,14 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
             Entry::of_local(local, key, &ctx.zone).because(THERE_ALREADY)
         })
         .collect();
+    let fits = told.iter().any(|one| is_locked(&&one.carried));
     // The newest first: whoever needs one needs that.
     told.reverse();
     let expected = expect(ctx, &backup_dir, &told)?;
     if how.dry_run {
         answer.transferred = expected;
         answer.deleted = surplus.into_iter().map(|local| gone(ctx, local)).collect();
-        let told = (machines.as_slice(), &mut answer);
+        let told = (machines.as_slice(), fits, &mut answer);
         machines::learn(ctx, how, remote, identities.as_ref(), told)?;
         return Ok(answer);
     }
@@ -107,8 +121,8 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     );
     let outcome = outcome
         .and_then(|()| {
-            let (machines, answer) = (machines.as_slice(), &mut answer);
-            machines::learn(ctx, how, remote, identities.as_ref(), (machines, answer))
+            let told = (machines.as_slice(), fits, &mut answer);
+            machines::learn(ctx, how, remote, identities.as_ref(), told)
         })
         .and_then(|()| remove(ctx, surplus, &mut answer));
     answer.ended_by = outcome.err();
@@ -219,15 +233,10 @@ pub fn fetch(
 ) -> Result<Fetched> {
     let key = &told.carried.archive.key;
     let what = format!("`{key}` on {}", fetching.remote);
-    let damaged = |why: &str| {
-        Error::new(
-            Kind::ArchiveDamaged,
-            format!("{what} {why}"),
-            "push that snapshot again from a machine that has it",
-        )
-    };
+    let damaged = |why: &str| Error::new(Kind::ArchiveDamaged, format!("{what} {why}"), PUSH_AGAIN);
     let name = told.sidecar.archive_name.as_deref();
     let name = name.and_then(BackupName::of_file);
+    let name = name.filter(BackupName::is_safe);
     let name = name.map_or_else(|| "fetched.tar.gz".to_owned(), |name| name.archive());
     let dir = TemporaryDir::make(fetching.backup_dir)?;
     let path = dir.path().join(&name);
@@ -241,7 +250,7 @@ pub fn fetch(
     let mut file = create(&path)?;
     let sha256 = match fetching.identities {
         Some(identities) if is_encrypted(key) => {
-            let reader = identities.opening(&what, counted)?;
+            let reader = identities.opening(&format!("{key} on {}", fetching.remote), counted)?;
             copy(reader, &mut file, &path)?
         }
         _ => copy(counted, &mut file, &path)?,
@@ -256,7 +265,17 @@ pub fn fetch(
         depth: Depth::Whole,
         is_complete: true,
     };
-    snapshot.check(&fetching.limits, stop)?;
+    let checked = snapshot.check(&fetching.limits, stop);
+    checked.map_err(|error| match (error.kind(), error.io_kind()) {
+        (Kind::Interrupted, _) | (_, Some(_)) => error,
+        // The copy that was checked is gone again: it is told by its key.
+        (kind, None) => {
+            let copy = format!("`{}`", snapshot.archive.display());
+            let why = error.to_string().replace(&copy, &what);
+            let why = why.replace(char::is_control, "\u{fffd}");
+            Error::new(kind, why, PUSH_AGAIN)
+        }
+    })?;
     Ok(Fetched { dir, name, sha256 })
 }
 

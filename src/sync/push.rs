@@ -29,7 +29,7 @@ pub fn push(ctx: &Ctx, how: &How) -> Result<Answer> {
     let address = ctx.remote(how.remote)?;
     let recipients = recipients(ctx, how)?;
     let key_ids = recipients.as_ref().map(Recipients::key_ids);
-    let store = Store::open(ctx, &address)?;
+    let store = Store::open(ctx, &address, recipients.is_none())?;
     let remote = &store.remote;
     if let (Some(marker), Some(ids)) = (&store.marker, &key_ids) {
         marker.check(ids, remote)?;
@@ -50,7 +50,9 @@ pub fn push(ctx: &Ctx, how: &How) -> Result<Answer> {
     let going: Vec<Entry> = difference.here.iter().map(|local| entry(local)).collect();
     let bytes = going.iter().map(|entry| entry.size_bytes).sum();
     let extra: Vec<&Carried> = if how.deletes {
-        surplus(&locals, difference.there)?
+        // What is not encrypted there has been sent anew.
+        let plain = store.listing.plain.iter();
+        surplus(&locals, difference.there.into_iter().chain(plain).collect())?
     } else {
         Vec::new()
     };

@@ -77,7 +77,7 @@ fn get(
         Some(identities) if is_encrypted(key) => {
             // No login is in it.
             identities
-                .open(&what, &bytes, snapshots::MOST_BYTES)?
+                .open(&format!("{key} on {remote}"), &bytes, snapshots::MOST_BYTES)?
                 .to_vec()
         }
         _ => bytes,

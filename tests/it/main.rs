@@ -75,6 +75,8 @@ mod status;
 #[cfg(unix)]
 mod switching;
 mod sync;
+mod sync_stores;
+mod sync_strangers;
 #[cfg(unix)]
 mod tables_live;
 mod tarball;

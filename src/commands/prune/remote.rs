@@ -1,7 +1,8 @@
 //! The same on the remote. What is sound there is found out by fetching it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::answer::{Answer, Entry};
 use super::choice::{self, Item};
@@ -23,7 +24,8 @@ const UNFINISHED: i64 = 24 * 60 * 60;
 pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
     let rules = choice::rules_of(args)?;
     let address = ctx.remote(Some(remote).filter(|name| !name.is_empty()))?;
-    let store = Store::open(ctx, &address)?;
+    let store = Store::open(ctx, &address, ctx.takes_plain(false))?;
+    store.tell_plain(ctx, 0);
     let all: Vec<&Carried> = store.listing.whole.values().collect();
     let is_locked = all.iter().any(|one| is_encrypted(&one.sidecar.key));
     let identities = is_locked.then(|| ctx.identities()).transpose()?;
@@ -62,7 +64,7 @@ pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
         .collect();
     choice::only_of_account(args, &known, &mut items)?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    fsutil::create_private_dir(&backup_dir)?;
+    let _scratch = Scratch::make(&backup_dir)?;
     let fetching = Fetching {
         remote: &store.remote,
         identities: identities.as_ref(),
@@ -110,6 +112,28 @@ pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
     })
 }
 
+/// A directory to fetch into. Dropped, it is gone again where it was not there before.
+struct Scratch(Vec<PathBuf>);
+
+impl Scratch {
+    fn make(dir: &Path) -> Result<Self> {
+        let is_missing = |dir: &&Path| matches!(fsutil::exists_behind(dir), Ok(false));
+        let missing = dir.ancestors().take_while(is_missing);
+        let made = Self(missing.map(Path::to_owned).collect());
+        fsutil::create_private_dir(dir)?;
+        Ok(made)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        for dir in &self.0 {
+            // What is in use by now stays.
+            let _ = fs::remove_dir(dir);
+        }
+    }
+}
+
 fn entry(ctx: &Ctx, item: &Item, carried: &Carried) -> Entry {
     let key = carried.archive.key.clone();
     let name = item.snapshot.sidecar.archive_name.clone();
@@ -139,7 +163,7 @@ fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
         return Ok(());
     }
     // Where this machine's clock is wrong, one of them may have been completed meanwhile.
-    let still = old(&Listing::of(store.remote.list(SNAPSHOTS)?));
+    let still = old(&Listing::of(store.remote.list(SNAPSHOTS)?, true));
     gone.retain(|key| still.contains(key));
     for key in gone {
         ctx.check_stop()?;

@@ -18,7 +18,11 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &SyncStatus) -> Result<Outcome> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
-    let store = Store::open(ctx, &ctx.remote(args.remote.remote.as_deref())?)?;
+    let takes_plain = ctx.takes_plain(false);
+    let address = ctx.remote(args.remote.remote.as_deref())?;
+    let store = Store::open(ctx, &address, takes_plain)?;
+    let (machines, plain) = machines::others(ctx, &store.remote, takes_plain)?;
+    store.tell_plain(ctx, plain.len());
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
         ctx.ui.warn(text);
     })?;
@@ -30,7 +34,7 @@ pub fn run(ctx: &Ctx, args: &SyncStatus) -> Result<Outcome> {
         here: locals.all.len(),
         there: store.listing.whole.len(),
         in_both: difference.both.len(),
-        machines: machines::others(ctx, &store.remote)?.len(),
+        machines: machines.len(),
         unfinished: Vec::new(),
         to_push: Vec::new(),
         to_pull: Vec::new(),
