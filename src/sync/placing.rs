@@ -125,17 +125,16 @@ impl<'a> Placing<'a> {
     /// What is here, with nobody else writing while so many are placed.
     fn here(&mut self, count: usize) -> Result<&mut Here<'a>> {
         self.turn = self.turn.take().filter(|turn| turn.left > 0);
-        let mut turn = match self.turn.take() {
-            Some(turn) => turn,
-            None => {
-                let held = self.ctx.lock_patiently("sync pull")?;
-                // What a killed run fetched in vain, and a sidecar that only lacks its last step.
-                snapshots::tidy(self.backup_dir);
-                Turn {
-                    _held: held,
-                    here: Here::read(self.backup_dir, &self.ctx.zone)?,
-                    left: TURN,
-                }
+        let mut turn = if let Some(turn) = self.turn.take() {
+            turn
+        } else {
+            let held = self.ctx.lock_patiently("sync pull")?;
+            // What a killed run fetched in vain, and a sidecar that only lacks its last step.
+            snapshots::tidy(self.backup_dir);
+            Turn {
+                _held: held,
+                here: Here::read(self.backup_dir, &self.ctx.zone)?,
+                left: TURN,
             }
         };
         turn.left = turn.left.saturating_sub(count);
