@@ -71,14 +71,21 @@ impl AtomicFile {
     /// Syncs it to the disk and puts it in the target's place in one step.
     pub fn commit(self) -> Result<()> {
         self.sync()?;
-        let Self { temporary, target } = self;
-        temporary
-            .persist(&target)
-            .map_err(|error| Error::io("write", &target, error.error))?;
+        let target = self.target.clone();
+        self.commit_synced()?;
         sync_dir(parent_of(&target))
     }
 
-    /// The same where nothing stands; false, with nothing changed, where something does. In a file system that has no such
+    /// Puts it in the target's place in one step. That both last is the caller's to see to: it syncs the file before and
+    /// the directory after, once for many.
+    pub fn commit_synced(self) -> Result<()> {
+        let Self { temporary, target } = self;
+        let placed = temporary.persist(&target);
+        placed.map_err(|error| Error::io("write", &target, error.error))?;
+        Ok(())
+    }
+
+    /// The same as [`AtomicFile::commit`] where nothing stands; false, with nothing changed, where something does. In a file system that has no such
     /// step it is looked first.
     pub fn commit_new(self) -> Result<bool> {
         self.sync()?;
@@ -112,9 +119,7 @@ pub fn write_unsynced(target: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(target)?;
     let written = file.file().write_all(bytes);
     written.map_err(|error| Error::io("write", target, error))?;
-    let placed = file.temporary.persist(target);
-    placed.map_err(|error| Error::io("write", target, error.error))?;
-    Ok(())
+    file.commit_synced()
 }
 
 /// Has the system begin to send `length` bytes of what was written to the disk, from `offset` on, without waiting for it:

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod local;
 pub mod machines;
 pub mod marker;
+mod placing;
 pub mod plan;
 pub mod pull;
 pub mod push;

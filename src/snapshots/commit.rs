@@ -1,7 +1,7 @@
 //! Putting a snapshot in its place: both files whole on the disk before, the archive first, the sidecar last. What stands
 //! there goes below `superseded/`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -58,15 +58,63 @@ pub(super) fn earlier(
     Ok(archive)
 }
 
+/// A snapshot that goes where nothing stands.
+pub(super) struct New<'a> {
+    /// Its archive, on the disk already, which is moved from here.
+    pub from: &'a Path,
+    /// Where that is to stand.
+    pub archive: PathBuf,
+    /// Its sidecar.
+    pub sidecar: &'a [u8],
+}
+
+/// Puts several in place in `dir`, where nothing stands under their names: what is synced of all at once costs what that of
+/// one would. All of them, or a failure that puts the archives back.
+pub(super) fn together(dir: &Path, all: &[New]) -> Result<()> {
+    let failed = |error| Error::io("sync", dir, error);
+    // What fails to be written from here on is told.
+    let held = File::open(dir).map_err(failed)?;
+    let staged = all.iter().map(|new| staged(&new.archive, new.sidecar));
+    let staged = staged.collect::<Result<Vec<_>>>()?;
+    if !fsutil::sync_file_system(&held).map_err(failed)? {
+        staged.iter().try_for_each(AtomicFile::sync)?;
+    }
+    let moved = all.iter().try_for_each(|new| {
+        let moved = fs::rename(new.from, &new.archive);
+        moved.map_err(|error| Error::io("move here", &new.archive, error))
+    });
+    let placed = moved.and_then(|()| fsutil::sync_dir(dir)).and_then(|()| {
+        let mut staged = staged.into_iter();
+        staged.try_for_each(AtomicFile::commit_synced)
+    });
+    if let Err(error) = placed.and_then(|()| fsutil::sync_dir(dir)) {
+        for new in all {
+            // The sidecar first: an archive without one is no snapshot.
+            let _ = fs::remove_file(sidecar_path(&new.archive));
+            if matches!(fsutil::exists(new.from), Ok(false)) {
+                let _ = fs::rename(&new.archive, new.from);
+            }
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
 /// The sidecar of `archive`, whole on the disk and not yet in its place.
 fn described(archive: &Path, sidecar: &[u8]) -> Result<AtomicFile> {
+    let description = staged(archive, sidecar)?;
+    description.sync()?;
+    Ok(description)
+}
+
+/// The same, maybe not on the disk yet.
+fn staged(archive: &Path, sidecar: &[u8]) -> Result<AtomicFile> {
     let place = sidecar_path(archive);
     let mut description = AtomicFile::create(&place)?;
     description
         .file()
         .write_all(sidecar)
         .map_err(|error| Error::io("write", &place, error))?;
-    description.sync()?;
     Ok(description)
 }
 

@@ -176,6 +176,76 @@ impl<'a> Here<'a> {
         Ok(placed)
     }
 
+    /// [`Here::place`] for each, in this order. Their archives are on the disk. Those whose names are free are put there
+    /// together, which is far sooner done.
+    pub fn place_all(&mut self, all: &[Incoming]) -> Vec<Result<Placed>> {
+        let mut placed = Vec::with_capacity(all.len());
+        let mut rest = all;
+        while !rest.is_empty() {
+            let free = self.free(rest);
+            let (now, later) = rest.split_at(free.len().max(1));
+            rest = later;
+            if free.len() > 1 && self.place_free(now, &free).is_ok() {
+                let archives = free.iter().map(|(name, _)| self.dir.join(name.archive()));
+                placed.extend(archives.map(|archive| Ok(Placed::Current(archive))));
+            } else {
+                // Where all together failed, each tells by itself what is wrong with it.
+                placed.extend(now.iter().map(|incoming| self.place(incoming)));
+            }
+        }
+        placed
+    }
+
+    /// The names of the first ones of `all`, as many as have free ones and do not bear on each other's.
+    fn free(&self, all: &[Incoming]) -> Vec<(BackupName, Sidecar)> {
+        let mut free: Vec<(BackupName, Sidecar)> = Vec::new();
+        for (index, incoming) in all.iter().enumerate() {
+            let Ok(sidecar) = Sidecar::parse(incoming.sidecar) else {
+                break;
+            };
+            let Ok(Fate::Free(name)) = self.fate_of(&sidecar, incoming.sha256) else {
+                break;
+            };
+            let bears = |(other, told): &(BackupName, Sidecar)| {
+                *other == name
+                    || other.email() == name.email() && told.account() != sidecar.account()
+            };
+            let is_double = |other: &Incoming| other.sha256 == incoming.sha256;
+            let archive = self.dir.join(name.archive());
+            let is_there = |path: &Path| !matches!(fsutil::exists(path), Ok(false));
+            if free.iter().any(bears)
+                || all[..index].iter().any(is_double)
+                || is_there(&archive)
+                || is_there(&super::sidecar_path(&archive))
+            {
+                break;
+            }
+            free.push((name, sidecar));
+        }
+        free
+    }
+
+    fn place_free(&mut self, all: &[Incoming], free: &[(BackupName, Sidecar)]) -> Result<()> {
+        let dir = self.dir;
+        let new = all.iter().zip(free);
+        let new = new.map(|(incoming, (name, _))| commit::New {
+            from: incoming.archive,
+            archive: dir.join(name.archive()),
+            sidecar: incoming.sidecar,
+        });
+        let new: Vec<_> = new.collect();
+        commit::together(dir, &new)?;
+        for ((incoming, new), (name, sidecar)) in all.iter().zip(new).zip(free) {
+            self.take(
+                &Fate::Free(name.clone()),
+                new.archive,
+                sidecar,
+                incoming.sha256,
+            );
+        }
+        Ok(())
+    }
+
     fn fate_of(&self, sidecar: &Sidecar, sha256: &str) -> Result<Fate> {
         if let Some(archive) = self.holds(sha256) {
             return Ok(Fate::WasHere(archive.to_owned()));

@@ -3,30 +3,30 @@
 //! Whoever knows the recipient could put something on the remote: so an archive is read, checked and placed as one that
 //! comes from a stranger, and nothing stands in the backup directory before all of it has passed.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::keys::{Carried, Id, is_encrypted};
 use super::local::{Local, Locals};
+use super::placing::Placing;
 use super::plan::Difference;
-use super::report::{Answer, Conflict, Entry, THERE_ALREADY};
+use super::report::{Answer, Entry, THERE_ALREADY};
 use super::sidecars::{self, Told};
-use super::{How, Store, crew, is_of_all, machines, not_encrypted};
+use super::{How, Store, crew, machines, not_encrypted};
 use crate::archive::limits::Limits;
 use crate::context::Ctx;
 use crate::encryption::Identities;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, TemporaryDir};
-use crate::lock::Lock;
 use crate::metadata::BackupName;
 use crate::remote::Remote;
-use crate::snapshots::place::{Fate, Here, Incoming, Placed};
+use crate::snapshots::place::{Fate, Here};
 use crate::snapshots::{self, Depth, Snapshot};
-use crate::stop::InHand;
 use crate::ui::progress::Progress;
 use crate::ui::table::{count, size_words};
 
@@ -35,9 +35,6 @@ const PART: usize = 1 << 17;
 
 /// What helps where one there is damaged.
 const PUSH_AGAIN: &str = "push that snapshot again from a machine that has it";
-
-/// How many snapshots are put in their places before other runs get their turn.
-const TURN: usize = 64;
 
 /// Pulls.
 pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
@@ -190,38 +187,31 @@ fn fetch_all(
         let fetched = fetch(fetching, told, &progress, &stop);
         (told, entry, fetched)
     };
-    let turn = std::cell::RefCell::new(None);
-    let take = |(told, entry, fetched): (_, Entry, Result<Fetched>)| {
-        let placed = fetched.and_then(|fetched| {
-            let mut turn = turn.borrow_mut();
-            place(ctx, fetching.backup_dir, &mut turn, &fetched, told)
-        });
-        match placed {
-            Ok(placed) => {
-                note(ctx, &placed, entry, known, answer);
-                Ok(())
-            }
-            Err(error) if is_of_all(&error) => Err(error),
-            Err(error) => {
-                answer.failed.push(entry.because(error.to_string()));
-                Ok(())
-            }
-        }
-    };
-    let outcome = crew::each(jobs, size, work, take, || _ = turn.borrow_mut().take());
-    drop(turn);
+    let dir = fetching.backup_dir;
+    let placing = RefCell::new(Placing::new(ctx, dir, known, answer));
+    let take = |(told, entry, fetched): (_, _, _)| placing.borrow_mut().take(told, entry, fetched);
+    let outcome = crew::each(jobs, size, work, take, || placing.borrow_mut().pause());
+    let outcome = placing.into_inner().finish(outcome);
     let newest_first = |a: &Entry, b: &Entry| b.key.cmp(&a.key);
     answer.transferred.sort_by(newest_first);
     answer.failed.sort_by(newest_first);
     outcome
 }
 
-/// A snapshot that was fetched and checked.
+/// A snapshot that was fetched and checked, and is on the disk.
 pub struct Fetched {
     /// What it lies in.
     dir: TemporaryDir,
     name: String,
-    sha256: String,
+    /// The archive's SHA-256.
+    pub sha256: String,
+}
+
+impl Fetched {
+    /// Its archive.
+    pub fn archive(&self) -> PathBuf {
+        self.dir.path().join(&self.name)
+    }
 }
 
 /// Fetches one and checks all of it.
@@ -258,6 +248,9 @@ pub fn fetch(
     if !told.carried.stem.id.is_of(&sha256) {
         return Err(damaged("does not have the hash it is called by"));
     }
+    // Here, where several go on at once, rather than one after another under the lock.
+    file.sync_all()
+        .map_err(|error| Error::io("write", &path, error))?;
     drop(file);
     let snapshot = Snapshot {
         archive: path,
@@ -318,84 +311,6 @@ impl<R: Read> Read for Counted<'_, R> {
         self.progress.add(length as u64);
         Ok(length)
     }
-}
-
-/// A while in which nobody else writes, and what is here meanwhile.
-struct Turn<'a> {
-    _held: (Lock, InHand),
-    here: Here<'a>,
-    left: usize,
-}
-
-fn place<'a>(
-    ctx: &Ctx,
-    backup_dir: &'a Path,
-    turn: &mut Option<Turn<'a>>,
-    fetched: &Fetched,
-    told: &Told,
-) -> Result<Placed> {
-    if turn.as_ref().is_some_and(|turn| turn.left == 0) {
-        *turn = None;
-    }
-    if turn.is_none() {
-        let held = ctx.lock_patiently("sync pull")?;
-        // What a killed run fetched in vain, and a sidecar that only lacks its last step.
-        snapshots::tidy(backup_dir);
-        *turn = Some(Turn {
-            _held: held,
-            here: Here::read(backup_dir, &ctx.zone)?,
-            left: TURN,
-        });
-    }
-    let Some(turn) = turn else {
-        return Err(Error::interrupted());
-    };
-    turn.left -= 1;
-    turn.here.place(&Incoming {
-        archive: &fetched.dir.path().join(&fetched.name),
-        sha256: &fetched.sha256,
-        sidecar: &told.bytes,
-    })
-}
-
-fn note(ctx: &Ctx, placed: &Placed, entry: Entry, known: &BTreeSet<&Id>, answer: &mut Answer) {
-    let name = entry.archive_name.clone().unwrap_or_default();
-    let kind = match placed {
-        Placed::WasHere(_) => {
-            answer.skipped.push(entry.because(THERE_ALREADY));
-            return;
-        }
-        Placed::Current(_) | Placed::Superseding { .. } => "current",
-        Placed::Superseded(_) => "superseded",
-    };
-    let was_here = |archive: &Path| {
-        let sidecar = snapshots::read_sidecar(&snapshots::sidecar_path(archive)).ok();
-        let hash = sidecar.and_then(|sidecar| sidecar.archive_sha256);
-        hash.as_deref()
-            .and_then(Id::of)
-            .is_some_and(|id| known.contains(&id))
-    };
-    // Two of one name that both come from there are no conflict: there was none but theirs.
-    let conflict = match placed {
-        Placed::Superseding { earlier, .. } if was_here(earlier) => Some(("there", earlier)),
-        Placed::Superseded(archive) => {
-            let dir = archive.ancestors().nth(3).unwrap_or(archive);
-            let standing = dir.join(archive.file_name().unwrap_or_default());
-            was_here(&standing).then_some(("here", archive))
-        }
-        _ => None,
-    };
-    if let Some((current, superseded)) = conflict {
-        answer.conflicts.push(Conflict {
-            archive_name: name,
-            current,
-            superseded: ctx.paths.short(superseded),
-        });
-    }
-    answer.transferred.push(Entry {
-        kind: Some(kind),
-        ..entry
-    });
 }
 
 /// What is to go since the remote does not have it.

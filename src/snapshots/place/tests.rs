@@ -125,6 +125,88 @@ fn one_that_is_new_takes_its_name_and_stands_there_the_next_time() {
 }
 
 #[test]
+fn all_at_once_end_as_one_after_another() {
+    let bob = "2026-04-14-155500-bob@example.com-codex";
+    let later = "2026-04-21-155500-alice@example.com-codex";
+    let given = [
+        Given::new(bob, "2026-04-14T16:00:00Z", "bob's"),
+        Given::new(ALICE, "2026-04-14T16:00:00Z", "one"),
+        // Named for the workspace, since the one before is another's.
+        Given::new(later, "2026-04-21T16:00:00Z", "two").in_workspace("workspace-two"),
+        Given::new(ALICE, "2026-04-14T17:00:00Z", "newer"),
+        Given::new(bob, "2026-04-14T15:00:00Z", "older"),
+        Given::new(bob, "2026-04-14T16:00:00Z", "bob's"),
+        Given::new(later, "2026-04-21T16:00:00Z", "three"),
+    ];
+    let zone = utc();
+    let (one, all) = (tempfile::tempdir(), tempfile::tempdir());
+    let (one, all) = (one.expect("a directory"), all.expect("a directory"));
+    let mut here = Here::read(one.path(), &zone).expect("reads");
+    let relative =
+        |dir: &Path, placed: Placed| format!("{placed:?}").replace(&dir.display().to_string(), "");
+    let wanted: Vec<String> = given
+        .iter()
+        .map(|given| relative(one.path(), given.come(&mut here).expect("places")))
+        .collect();
+    let mut here = Here::read(all.path(), &zone).expect("reads");
+    let parts: Vec<_> = (given.iter().enumerate())
+        .map(|(number, given)| {
+            let archive = all.path().join(format!("came-{number}"));
+            fs::write(&archive, &given.content).expect("writes");
+            (archive, given.sha256(), given.bytes())
+        })
+        .collect();
+    let incoming = parts.iter().map(|(archive, sha256, sidecar)| Incoming {
+        archive,
+        sha256,
+        sidecar,
+    });
+    let incoming: Vec<Incoming> = incoming.collect();
+    assert_eq!(here.free(&incoming).len(), 2);
+    let placed = here.place_all(&incoming).into_iter();
+    let placed: Vec<String> = placed
+        .map(|placed| relative(all.path(), placed.expect("places")))
+        .collect();
+    assert_eq!(placed, wanted);
+    // The double is not needed.
+    fs::remove_file(all.path().join("came-5")).expect("removes");
+    assert_eq!(tree(all.path()), tree(one.path()));
+}
+
+#[test]
+fn what_cannot_be_placed_with_others_is_told_by_itself_and_keeps_none_from_its_place() {
+    let given = ["alice", "bob", "carol"].map(|name| {
+        let base = format!("2026-04-14-155500-{name}@example.com-codex");
+        Given::new(&base, "2026-04-14T16:00:00Z", name)
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let zone = utc();
+    let mut here = Here::read(dir.path(), &zone).expect("reads");
+    let parts = given.each_ref().map(|given| {
+        let archive = dir.path().join(format!("came-{}", given.sha256()));
+        fs::write(&archive, &given.content).expect("writes");
+        (archive, given.sha256(), given.bytes())
+    });
+    fs::remove_file(&parts[2].0).expect("removes");
+    let incoming = parts.each_ref().map(|(archive, sha256, sidecar)| Incoming {
+        archive,
+        sha256,
+        sidecar,
+    });
+    assert_eq!(here.free(&incoming).len(), 3);
+    let placed = here.place_all(&incoming);
+    assert!(matches!(placed[0], Ok(Placed::Current(_))));
+    assert!(matches!(placed[1], Ok(Placed::Current(_))));
+    assert!(placed[2].is_err());
+    let stands: Vec<String> = ["alice", "bob"]
+        .iter()
+        .flat_map(|name| pair(&format!("2026-04-14-155500-{name}@example.com-codex")))
+        .collect();
+    assert_eq!(names(dir.path()), stands);
+    assert_eq!(here.held.len(), 2);
+}
+
+#[test]
 fn the_newer_of_a_name_is_current_and_the_other_is_kept_by_when_it_was_made() {
     let older = Given::new(ALICE, "2026-04-14T16:00:00+02:00", "older");
     let newer = Given::new(ALICE, "2026-04-14T14:00:01Z", "newer");
