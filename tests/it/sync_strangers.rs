@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::common::Env;
+use crate::common::{Env, Person};
 use crate::sync::{Folder, give_key, machine, snapshot, snapshots};
 
 const NOW: &str = "2026-04-19T15:30:00+05:30";
@@ -329,4 +329,67 @@ fn objects_that_were_swapped_cut_or_replaced_are_told_by_name_and_the_rest_arriv
             "{entry}"
         );
     }
+}
+
+#[test]
+fn no_new_key_is_made_where_the_marker_was_lost() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    snapshot(&mut desk, "alice", 2, "desk");
+    desk.run(&["sync", "push"]).code(0);
+    fs::remove_file(folder.path().join("codex-manager.json")).expect("removes");
+    let other = Env::at(NOW);
+    let before = folder.objects();
+    let init = ["sync", "init", "--remote", &folder.url()];
+    let ran = other.run(&init).code(15).stdout("");
+    assert!(
+        ran.stderr.contains("is encrypted already"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!other.path(".codex-manager/identity.txt").exists());
+    assert_eq!(folder.objects(), before);
+    // Who has the key puts it back.
+    desk.run(&["sync", "push"]).code(0);
+    assert!(folder.path().join("codex-manager.json").exists());
+}
+
+#[test]
+fn a_clock_that_is_a_year_ahead_loses_nothing_that_others_saw() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    let mut laptop = machine(&folder, Some(&desk));
+    snapshot(&mut laptop, "alice", 9, "laptop");
+    let seen = |env: &Env| {
+        let document = env.run(&["cooldown", "--json"]).code(0).json();
+        let account = &document["accounts"][0];
+        [
+            "status",
+            "session_start_at",
+            "next_available_at",
+            "quota_percent_left",
+        ]
+        .map(|key| account[key].clone())
+    };
+    let before = seen(&laptop);
+    assert_eq!(before[3], 66);
+    let login = laptop.read(".codex-manager/profiles/alice/auth.json");
+    // The same account, seen on the desk a year later than it can be.
+    let alice = Person::named("alice");
+    desk.codex_home(&alice);
+    desk.set_now("2037-04-10T12:00:00+05:30");
+    desk.write("status.txt", &alice.panel(3, "10:00 on 15 Apr"));
+    desk.run(&["backup", "--status-file", "status.txt"]).code(0);
+    desk.run(&["sync", "push"]).code(0);
+
+    laptop.run(&["sync", "pull"]).code(0);
+    assert_eq!(seen(&laptop), before);
+    assert_eq!(
+        laptop.read(".codex-manager/profiles/alice/auth.json"),
+        login
+    );
+    assert_eq!(snapshots(&laptop).len(), 4, "both of them");
+    laptop.run(&["sync", "push"]).code(0);
+    desk.run(&["sync", "pull"]).code(0);
+    assert_eq!(snapshots(&desk), snapshots(&laptop));
 }

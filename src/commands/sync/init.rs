@@ -9,7 +9,7 @@ use crate::encryption::{IdentityFile, Protection, Recipients};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::remote::{How, Remote};
 use crate::settings::{Settings, find_key};
-use crate::sync::keys::IDENTITY;
+use crate::sync::keys::{IDENTITY, MACHINES, SNAPSHOTS, is_encrypted};
 use crate::sync::marker::Marker;
 use crate::ui::table::lines;
 use crate::ui::{Page, Report};
@@ -122,7 +122,11 @@ fn key(
             ids,
         ));
     }
-    if marker.is_some_and(Marker::is_encrypted) {
+    let is_encrypted = match marker {
+        Some(marker) => marker.is_encrypted(),
+        None => holds_encrypted(remote)?,
+    };
+    if is_encrypted {
         let Some(sealed) = remote.get(IDENTITY, MOST_BYTES)? else {
             return Err(Error::new(
                 Kind::Undecryptable,
@@ -171,6 +175,17 @@ fn key(
         },
         ids,
     ))
+}
+
+/// Whether anything there is encrypted, where no marker tells: it was lost, and another key would shut out who has that.
+fn holds_encrypted(remote: &Remote) -> Result<bool> {
+    for dir in [SNAPSHOTS, MACHINES] {
+        let mut objects = remote.list(dir)?.into_iter();
+        if objects.any(|object| is_encrypted(&object.key)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn ids_of(file: &IdentityFile) -> Result<Vec<String>> {
