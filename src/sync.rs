@@ -63,11 +63,7 @@ impl Store {
         let remote = ctx.open_remote(address, &ctx.access())?;
         let marker = Marker::read(&remote)?;
         let listing = Listing::of(remote.list(SNAPSHOTS)?, takes_plain);
-        for key in &listing.foreign {
-            ctx.ui.warn(&format!(
-                "`{key}` on {remote} is none of ours: it is left alone"
-            ));
-        }
+        tell_foreign(ctx, &remote, &listing.foreign);
         Ok(Self {
             remote,
             marker,
@@ -87,6 +83,21 @@ impl Store {
                 ));
             }
         }
+    }
+}
+
+/// Warns of keys that are none of ours, of the first ones each.
+fn tell_foreign(ctx: &Ctx, remote: &Remote, foreign: &[String]) {
+    const MOST: usize = 5;
+    for key in foreign.iter().take(MOST) {
+        ctx.ui.warn(&format!(
+            "`{key}` on {remote} is none of ours: it is left alone"
+        ));
+    }
+    if foreign.len() > MOST {
+        let more = count(foreign.len() - MOST, "more object");
+        ctx.ui
+            .warn(&format!("{more} on {remote}, none of ours: left alone"));
     }
 }
 

@@ -92,7 +92,7 @@ impl Address {
         }
         let path = Path::new(text);
         if text == "~" || path.is_absolute() || path.starts_with("~") {
-            return Ok(Self::Folder(tidy(&absolute(path)?)));
+            return of_folder(text, tidy(&absolute(path)?));
         }
         Err(unusable(
             text,
@@ -109,6 +109,18 @@ impl Address {
             Self::Dav { .. } => DAV_CREDENTIALS,
         }
     }
+}
+
+/// A folder; the root of a file system is nobody's to fill.
+fn of_folder(text: &str, path: PathBuf) -> Result<Address> {
+    if path.parent().is_none() {
+        return Err(unusable(
+            text,
+            "it is the root of the file system",
+            "name a folder of its own",
+        ));
+    }
+    Ok(Address::Folder(path))
 }
 
 fn unusable(text: &str, why: &str, hint: &str) -> Error {
@@ -246,7 +258,7 @@ fn folder(rest: &str, absolute: &dyn Fn(&Path) -> Result<PathBuf>) -> Result<Add
     }
     #[cfg(windows)]
     let path = path.trim_start_matches('/');
-    Ok(Address::Folder(tidy(&absolute(Path::new(&*path))?)))
+    of_folder(&text, tidy(&absolute(Path::new(&*path))?))
 }
 
 /// The path without `.`, doubled slashes and the one at its end.

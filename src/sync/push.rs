@@ -158,8 +158,8 @@ fn surplus<'a>(locals: &Locals, there: Vec<&'a Carried>) -> Result<Vec<&'a Carri
     };
     if locals.all.is_empty() {
         return Err(refused(format!(
-            "there is no snapshot here: `--delete` would remove all {} of the remote",
-            there.len()
+            "there is no snapshot here: `--delete` would remove every one of the remote, {}",
+            count(there.len(), "snapshot")
         )));
     }
     match locals.unreadable.first() {

@@ -52,7 +52,6 @@ fn a_folder_is_a_path_or_an_address_of_one() {
         ("~/backups", "/home/me/backups"),
         ("file:///media/a%20b%25", "/media/a b%"),
         ("FILE://localhost/x y", "/x y"),
-        ("file:///", "/"),
     ] {
         let address = parsed(typed).unwrap();
         assert_eq!(address, Address::Folder(PathBuf::from(path)), "{typed}");
@@ -70,6 +69,10 @@ fn what_is_no_address_is_refused_with_the_reason() {
         (
             "backups",
             "the remote `backups` cannot be used: it is neither a store's address nor a whole path",
+        ),
+        (
+            "file:///",
+            "the remote `file:///` cannot be used: it is the root of the file system",
         ),
         (
             "ftp://host/x",
