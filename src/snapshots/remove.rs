@@ -31,7 +31,12 @@ pub fn remove(snapshot: &Snapshot, is_alone: bool) -> Result<u64> {
     if is_alone && fs::remove_dir(dir).is_ok() {
         let above = fsutil::parent_of(dir);
         // Only where nothing else is in it.
-        let _ = fs::remove_dir(above);
+        let is_last = fs::remove_dir(above).is_ok();
+        fsutil::sync_dir(if is_last {
+            fsutil::parent_of(above)
+        } else {
+            above
+        })?;
         return Ok(freed);
     }
     fsutil::sync_dir(dir)?;
