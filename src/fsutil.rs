@@ -43,6 +43,11 @@ impl AtomicFile {
         })
     }
 
+    /// What it is to become.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The open file.
     pub fn file(&mut self) -> &mut File {
         self.temporary.as_file_mut()

@@ -163,7 +163,7 @@ impl IdentityFile {
                 self.path.display(),
                 beside.display()
             );
-            let hint = "run `codex-manager sync pull`: it asks for the passphrase once, and notes the public key";
+            let hint = "run `codex-manager sync init`: it asks for the passphrase once, and notes the public key";
             return Err(Error::other(message, hint));
         }
         Ok(&self.recipients)

@@ -83,7 +83,12 @@ impl Upload {
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Target::File(file) => file.file().write(bytes),
+            Target::File(file) => match file.file().write(bytes) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    Err(wrapped(refusal(Error::io("write", file.target(), error))))
+                }
+                written => written,
+            },
             Target::Object(parts) => parts.take(bytes).map_err(wrapped),
             Target::Server(spool) => spool.take(bytes),
         }

@@ -42,6 +42,9 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
     let takes_plain = ctx.takes_plain(how.no_encrypt);
     let store = Store::open(ctx, &ctx.remote(how.remote)?, takes_plain)?;
     let remote = &store.remote;
+    if !how.dry_run {
+        tidy(ctx, &backup_dir, "sync pull");
+    }
     let (machines, plain) = machines::others(ctx, remote, takes_plain)?;
     let locals = Locals::load(&backup_dir, &ctx.zone, &ctx.stop(), &|text| {
         ctx.ui.warn(text);
@@ -121,7 +124,12 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
             let told = (machines.as_slice(), fits, &mut answer);
             machines::learn(ctx, how, remote, identities.as_ref(), told)
         })
-        .and_then(|()| remove(ctx, surplus, &mut answer));
+        .and_then(|()| {
+            if answer.may_remove(&ctx.ui, surplus.len()) {
+                remove(ctx, &backup_dir, &surplus, &mut answer)?;
+            }
+            Ok(())
+        });
     answer.ended_by = outcome.err();
     Ok(answer)
 }
@@ -272,6 +280,15 @@ pub fn fetch(
     Ok(Fetched { dir, name, sha256 })
 }
 
+/// Removes what killed runs left in the backup directory, and finishes what they had all but done. Best effort.
+pub fn tidy(ctx: &Ctx, backup_dir: &Path, command: &str) {
+    if backup_dir.exists()
+        && let Ok(_held) = ctx.try_lock(command)
+    {
+        snapshots::tidy(backup_dir);
+    }
+}
+
 fn create(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -333,12 +350,16 @@ fn gone(ctx: &Ctx, local: &Local) -> Entry {
     Entry::of_local(local, key, &ctx.zone)
 }
 
-fn remove(ctx: &Ctx, surplus: Vec<&Local>, answer: &mut Answer) -> Result<()> {
+/// Removes what the remote does not have. It is looked anew where each of it stands: what was fetched may have taken its
+/// name, or what another run made meanwhile.
+fn remove(ctx: &Ctx, backup_dir: &Path, surplus: &[&Local], answer: &mut Answer) -> Result<()> {
     if surplus.is_empty() {
         return Ok(());
     }
     let _held = ctx.lock_patiently("sync pull")?;
-    for local in surplus {
+    let ids: BTreeSet<&Id> = surplus.iter().map(|local| &local.stem.id).collect();
+    let standing = Locals::load(backup_dir, &ctx.zone, &ctx.stop(), &|_| {})?.all;
+    for local in standing.iter().filter(|one| ids.contains(&one.stem.id)) {
         ctx.check_stop()?;
         let entry = gone(ctx, local);
         match snapshots::remove(&local.snapshot, local.is_superseded) {

@@ -106,7 +106,12 @@ pub fn push(ctx: &Ctx, how: &How) -> Result<Answer> {
     answer.failed.sort_by_key(key_of);
     let outcome = outcome
         .and_then(|()| machines::tell(ctx, how, remote, recipients.as_ref()))
-        .and_then(|()| remove(ctx, remote, extra, &mut answer));
+        .and_then(|()| {
+            if answer.may_remove(&ctx.ui, extra.len()) {
+                remove(ctx, remote, extra, &mut answer)?;
+            }
+            Ok(())
+        });
     answer.ended_by = outcome.err();
     Ok(answer)
 }

@@ -188,6 +188,16 @@ impl Answer {
         }
     }
 
+    /// Whether what the other side lacks may go: not where some of what it has did not come, which may be what takes its
+    /// place. Where any would have gone, that is told.
+    pub fn may_remove(&self, ui: &Ui, surplus: usize) -> bool {
+        let may = self.failed.is_empty();
+        if !may && surplus > 0 {
+            ui.warn("nothing was removed, since not everything could be carried");
+        }
+        may
+    }
+
     fn is_dry(&self) -> bool {
         self.mode == "dry-run"
     }

@@ -3,7 +3,10 @@
 //!
 //! Each scenario is a world, a command in it, and the commands that may come next.
 
+mod carrying;
 mod power;
+mod scenarios;
+mod state;
 mod tracer;
 mod world;
 
@@ -18,299 +21,9 @@ use nix::unistd::Pid;
 
 use crate::common::SECRET;
 use power::Loss;
+use scenarios::{BOBS, Next, Removes, SCENARIOS, Scenario};
 use tracer::{Call, Kind, Strike, Traced};
 use world::{Tree, World};
-
-/// A command that is struck.
-struct Scenario {
-    name: &'static str,
-    /// Makes the world as it is before.
-    arrange: fn(&World),
-    args: &'static [&'static str],
-    /// The home that it is about, below the person's.
-    home: &'static str,
-    /// Whether the home is in between when it begins: a restore was cut short.
-    is_between: bool,
-    /// A text that is in some snapshot once the command has succeeded.
-    captured: Option<&'static str>,
-    /// What is to go.
-    removes: Removes,
-    /// What may come next; taken in turns.
-    next: &'static [Next],
-}
-
-/// What a command is there to remove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Removes {
-    Nothing,
-    /// So many snapshots.
-    Snapshots(usize),
-    /// What stands in the home, each of it by itself: what is struck may have removed some of it.
-    OfTheHome,
-}
-
-/// The next command.
-#[derive(Clone, Copy, Debug)]
-enum Next {
-    /// One that leaves the home as it is, but for what was cut short.
-    Keeping(&'static [&'static str]),
-    /// A restore, which is undone after it: then the home is as the restore found it.
-    Restore(&'static [&'static str]),
-}
-
-const OFFLINE: Next = Next::Keeping(&["backup", "--offline"]);
-const FROM_FILE: &[&str] = &["backup", "--status-file", "status.txt"];
-const BOBS: &str = "2026-04-14-155500-bob@example.com-codex";
-pub const RESTORE: &[&str] = &["restore", BOBS, "--yes"];
-
-const USE: &[&str] = &["use", "bob@example.com"];
-const SET: &[&str] = &["profile", "set", "bob", "alias=work", "paused=true"];
-const IMPORT: &[&str] = &["profile", "import", "moved.age"];
-const NORMALIZE: &[&str] = &["normalize", "--source-dir", "legacy", "--write-metadata"];
-
-const PRUNE: &[&str] = &["prune", "--keep-last", "1"];
-const CLEAN: &[&str] = &["prune", "--codex-state"];
-
-const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "restore of a whole home, with a login that is fresher than the archive's",
-        arrange: World::switched,
-        args: RESTORE,
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE, OFFLINE, Next::Restore(RESTORE)],
-    },
-    Scenario {
-        name: "restore without a safety copy",
-        arrange: World::switched,
-        args: &["restore", BOBS, "--yes", "--no-safety-backup"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "restore of a login",
-        arrange: World::switched,
-        args: &["restore", "bob@example.com", "--auth-only", "--yes"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "restore of parts",
-        arrange: World::switched,
-        args: &["restore", BOBS, "--only", "sessions,databases", "--yes"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "restore --undo",
-        arrange: World::restored,
-        args: &["restore", "--undo", "--yes"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "first restore into a home",
-        arrange: World::switched,
-        args: &["restore", BOBS, "--yes", "--dest-dir", "below/fresh"],
-        home: "below/fresh",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[Next::Restore(&[
-            "restore",
-            BOBS,
-            "--yes",
-            "--dest-dir",
-            "below/fresh",
-        ])],
-    },
-    Scenario {
-        name: "recovery of a restore that was cut short while the old home left",
-        arrange: |world| {
-            world.cut_short("rename home/.codex/.codex-manager-restore/old/history.jsonl");
-        },
-        args: &["backup", "--offline"],
-        home: ".codex",
-        is_between: true,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "recovery of a restore that was cut short while the new home came",
-        arrange: |world| world.cut_short("rename home/.codex/sessions"),
-        args: &["backup", "--offline"],
-        home: ".codex",
-        is_between: true,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "first backup",
-        arrange: World::of_alice,
-        args: FROM_FILE,
-        home: ".codex",
-        is_between: false,
-        captured: Some("alice's history"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(FROM_FILE)],
-    },
-    Scenario {
-        name: "backup of the next window",
-        arrange: World::in_the_next_window,
-        args: FROM_FILE,
-        home: ".codex",
-        is_between: false,
-        captured: Some("more of alice's history"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(FROM_FILE), OFFLINE],
-    },
-    Scenario {
-        name: "backup that supersedes one",
-        arrange: World::worked_on,
-        args: FROM_FILE,
-        home: ".codex",
-        is_between: false,
-        captured: Some("more of alice's history"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(FROM_FILE), OFFLINE],
-    },
-    Scenario {
-        name: "backup of what is kept already",
-        arrange: World::backed_up,
-        args: FROM_FILE,
-        home: ".codex",
-        is_between: false,
-        captured: Some("alice's history"),
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "use of another account",
-        arrange: World::switched,
-        args: USE,
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE, Next::Keeping(USE)],
-    },
-    Scenario {
-        name: "use where nobody can tell whose login is there",
-        arrange: World::of_nobody,
-        args: USE,
-        home: ".codex",
-        is_between: false,
-        captured: Some("nobody's login"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(USE)],
-    },
-    Scenario {
-        name: "profile set",
-        arrange: World::switched,
-        args: SET,
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(SET), OFFLINE],
-    },
-    Scenario {
-        name: "profile rename",
-        arrange: World::switched,
-        args: &["profile", "rename", "bob", "robert"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "profile import",
-        arrange: World::moved,
-        args: IMPORT,
-        home: ".codex",
-        is_between: false,
-        captured: Some("bob's history"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(IMPORT), OFFLINE],
-    },
-    Scenario {
-        name: "profile export",
-        arrange: World::moved,
-        args: &["profile", "export", "again.age", "--with-backups"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "profile remove",
-        arrange: World::switched,
-        args: &["profile", "remove", "alice", "--yes"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[OFFLINE],
-    },
-    Scenario {
-        name: "normalize --write-metadata",
-        arrange: World::with_legacy_files,
-        args: NORMALIZE,
-        home: "legacy",
-        is_between: false,
-        captured: Some("user-carol-1"),
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(NORMALIZE)],
-    },
-    Scenario {
-        name: "status, which keeps the login",
-        arrange: World::with_codex,
-        args: &["status"],
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Nothing,
-        next: &[Next::Keeping(&["status"])],
-    },
-    Scenario {
-        name: "prune",
-        arrange: World::of_three_windows,
-        args: PRUNE,
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::Snapshots(3),
-        next: &[Next::Keeping(PRUNE)],
-    },
-    Scenario {
-        name: "prune --codex-state",
-        arrange: World::with_state,
-        args: CLEAN,
-        home: ".codex",
-        is_between: false,
-        captured: None,
-        removes: Removes::OfTheHome,
-        next: &[Next::Keeping(CLEAN)],
-    },
-];
 
 /// What was tried.
 #[derive(Default)]
@@ -331,27 +44,10 @@ fn no_strike_leaves_a_home_in_between_or_loses_anything() {
                 .is_none_or(|only| scenario.name.contains(only))
         })
         .collect();
-    let (next, count, violations) = (
-        AtomicUsize::new(0),
-        Count::default(),
-        Mutex::new(Vec::new()),
-    );
-    let all = sched_getaffinity(Pid::from_raw(0)).expect("asks");
-    let cores = (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or_default());
-    std::thread::scope(|scope| {
-        for core in cores.take(4) {
-            let (next, count, violations, scenarios) = (&next, &count, &violations, &scenarios);
-            scope.spawn(move || {
-                // On one core the program has one thread where it can, and nearly the same calls in each run.
-                let mut one = CpuSet::new();
-                one.set(core).expect("a core");
-                sched_setaffinity(Pid::from_raw(0), &one).expect("keeps to it");
-                while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = scenario.try_all(is_long, count);
-                    violations.lock().expect("whole").extend(found);
-                }
-            });
-        }
+    let (count, violations) = (Count::default(), Mutex::new(Vec::new()));
+    on_each_core(&scenarios, |scenario| {
+        let found = scenario.try_all(is_long, &count);
+        violations.lock().expect("whole").extend(found);
     });
     let violations = violations.into_inner().expect("whole");
     let of = |starts: &[&str]| {
@@ -373,6 +69,38 @@ fn no_strike_leaves_a_home_in_between_or_loses_anything() {
     );
     let violations: Vec<String> = violations.into_iter().map(|(_, words)| words).collect();
     assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+/// Does `work` for each of `jobs`, on every core one of them at once.
+fn on_each_core<T: Sync>(jobs: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let all = sched_getaffinity(Pid::from_raw(0)).expect("asks");
+    let cores = (0..CpuSet::count()).filter(|core| all.is_set(*core).unwrap_or_default());
+    std::thread::scope(|scope| {
+        for core in cores.take(4) {
+            let (next, work) = (&next, &work);
+            scope.spawn(move || {
+                // On one core the program has one thread where it can, and nearly the same calls in each run.
+                let mut one = CpuSet::new();
+                one.set(core).expect("a core");
+                sched_setaffinity(Pid::from_raw(0), &one).expect("keeps to it");
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(job);
+                }
+            });
+        }
+    });
+}
+
+impl Count {
+    fn add(&self, strike: Strike) {
+        let counter = match strike {
+            Strike::KillBefore(_) | Strike::KillAfter(_) => &self.kills,
+            Strike::Cut(..) => &self.cuts,
+            _ => &self.faults,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Scenario {
@@ -498,12 +226,7 @@ impl Trial<'_> {
             return;
         }
         self.tried += 1;
-        let counter = match strike {
-            Strike::KillBefore(_) | Strike::KillAfter(_) => &count.kills,
-            Strike::Cut(..) => &count.cuts,
-            _ => &count.faults,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        count.add(strike);
         let mut wrong = Vec::new();
         if [&traced.stdout, &traced.stderr]
             .iter()
@@ -512,26 +235,14 @@ impl Trial<'_> {
             wrong.push("it prints a token".to_owned());
         }
         // Told of nothing where it was killed.
-        let is_killed = matches!(
-            strike,
-            Strike::KillBefore(_) | Strike::KillAfter(_) | Strike::Cut(..)
-        );
-        if traced.code.is_some() || !is_killed {
+        if traced.code.is_some() || !strike.is_deadly() {
             self.judge_failure(strike, &traced, &mut wrong);
         }
         if self.scenario.removes == Removes::OfTheHome {
             self.judge_steps(strike, &traced, &mut wrong);
         }
         self.go_on(&before, &traced.stderr, &mut wrong);
-        let call = match strike {
-            Strike::Nowhere => None,
-            Strike::KillBefore(at)
-            | Strike::KillAfter(at)
-            | Strike::Fail(at, _)
-            | Strike::Full(at)
-            | Strike::ReadOnly(at)
-            | Strike::Cut(at, _) => traced.calls.get(at),
-        };
+        let call = strike.place().and_then(|at| traced.calls.get(at));
         for what in wrong {
             let words = call.map_or("", |call| call.words.as_str());
             let said = traced.stderr.lines().collect::<Vec<_>>().join(" | ");

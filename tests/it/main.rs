@@ -75,6 +75,9 @@ mod status;
 #[cfg(unix)]
 mod switching;
 mod sync;
+mod sync_at_once;
+#[cfg(unix)]
+mod sync_full;
 mod sync_stores;
 mod sync_strangers;
 #[cfg(unix)]

@@ -14,7 +14,7 @@ use crate::fsutil;
 use crate::metadata::BackupName;
 use crate::snapshots::{Depth, Snapshot};
 use crate::sync::keys::{Carried, Listing, Placed, SNAPSHOTS, is_encrypted};
-use crate::sync::pull::{Fetching, fetch};
+use crate::sync::pull::{Fetching, fetch, tidy};
 use crate::sync::{Store, push, sidecars};
 
 /// How long what has no sidecar is left alone, seconds: somebody may be about to push it.
@@ -64,6 +64,9 @@ pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
         .collect();
     choice::only_of_account(args, &known, &mut items)?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    if !args.dry_run {
+        tidy(ctx, &backup_dir, "prune");
+    }
     let _scratch = Scratch::make(&backup_dir)?;
     let fetching = Fetching {
         remote: &store.remote,

@@ -112,6 +112,11 @@ fn key(
                 "leave out `--passphrase` to use it; or move it away to make another, which does not open what is encrypted to this one",
             ));
         }
+        let file = if args.dry_run {
+            file
+        } else {
+            noted(ctx, file)?
+        };
         let ids = ids_of(&file)?;
         let is = "there already";
         return Ok((
@@ -186,6 +191,16 @@ fn holds_encrypted(remote: &Remote) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The same file with its public keys beside it, which a run that was killed as it made it may not have noted.
+fn noted(ctx: &Ctx, file: IdentityFile) -> Result<IdentityFile> {
+    if file.recipients().is_ok() {
+        return Ok(file);
+    }
+    let name = ctx.paths.short(file.path());
+    file.unlock(&|| ctx.passphrase(Purpose::Open(&name)))?;
+    Ok(IdentityFile::read(file.path())?.unwrap_or(file))
 }
 
 fn ids_of(file: &IdentityFile) -> Result<Vec<String>> {

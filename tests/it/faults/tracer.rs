@@ -87,6 +87,29 @@ pub enum Strike {
     Cut(usize, Loss),
 }
 
+impl Strike {
+    /// The call that it is about.
+    pub fn place(self) -> Option<usize> {
+        match self {
+            Self::Nowhere => None,
+            Self::KillBefore(at)
+            | Self::KillAfter(at)
+            | Self::Fail(at, _)
+            | Self::Full(at)
+            | Self::ReadOnly(at)
+            | Self::Cut(at, _) => Some(at),
+        }
+    }
+
+    /// Whether the process does not outlive it.
+    pub fn is_deadly(self) -> bool {
+        matches!(
+            self,
+            Self::KillBefore(_) | Self::KillAfter(_) | Self::Cut(..)
+        )
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Traced {

@@ -12,7 +12,7 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::RESTORE;
+use super::scenarios::RESTORE;
 use super::tracer::{self, Strike};
 use crate::common::{Env, NOW, Person, SECRET};
 use crate::scripted::Script;
@@ -219,19 +219,19 @@ impl World {
         self.sign_in("bob", "3");
     }
 
-    fn back_up(&self) {
+    pub fn back_up(&self) {
         self.env
             .run(&["backup", "--status-file", "status.txt"])
             .code(0)
             .stderr("");
     }
 
-    fn sign_in(&self, name: &str, count: &str) {
+    pub fn sign_in(&self, name: &str, count: &str) {
         self.file(".codex/auth.json", &login(name, count));
     }
 
     /// A home of this person's: shared files, files of their own, a database with a log, and what no snapshot holds.
-    fn live_in(&self, name: &str, count: &str) {
+    pub fn live_in(&self, name: &str, count: &str) {
         let _ = fs::remove_dir_all(self.env.path(".codex"));
         self.sign_in(name, count);
         let day = ".codex/sessions/2026/04/14";
@@ -283,7 +283,7 @@ impl World {
     }
 
     /// A file as a restore leaves one: private, and with a time of whole seconds.
-    fn file(&self, below: &str, text: &str) {
+    pub fn file(&self, below: &str, text: &str) {
         let path = self.env.write(below, text);
         private(&path);
         self.env.touch(below, "2026-04-19T15:00:00+05:30");
@@ -435,7 +435,7 @@ impl Holdings {
 }
 
 /// The login that this person got as the one of that number: each is fresher than the one before.
-fn login(name: &str, count: &str) -> String {
+pub fn login(name: &str, count: &str) -> String {
     let person = Person {
         last_refresh: format!("2026-04-1{count}T12:25:00.431097103Z"),
         ..Person::named(name)
@@ -446,7 +446,7 @@ fn login(name: &str, count: &str) -> String {
         .replace(&token, &format!("{token}-{count}"))
 }
 
-fn tokens(bytes: &[u8]) -> Vec<String> {
+pub fn tokens(bytes: &[u8]) -> Vec<String> {
     let starts = memchr::memmem::find_iter(bytes, TOKEN);
     let token = |start: usize| {
         let rest = &bytes[start..];
@@ -463,7 +463,7 @@ fn inflate(bytes: &[u8]) -> Vec<u8> {
     inflated
 }
 
-fn private(path: &Path) {
+pub fn private(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("sets");
 }
 
@@ -474,7 +474,7 @@ fn copy(from: &Path, into: &Path) {
 }
 
 /// The directories and the files below a directory.
-fn everything(dir: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
+pub fn everything(dir: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
     let (mut dirs, mut files) = (BTreeSet::new(), BTreeSet::new());
     let mut open = vec![PathBuf::new()];
     while let Some(below) = open.pop() {
@@ -496,7 +496,7 @@ fn everything(dir: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
 }
 
 /// A path without the letters that are others in each run.
-fn without_random(path: &str) -> String {
+pub fn without_random(path: &str) -> String {
     path.split('/')
         .map(|part| match part.strip_prefix(".codex-manager-tmp-") {
             Some(_) => ".codex-manager-tmp-*",
