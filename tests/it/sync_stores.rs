@@ -112,7 +112,7 @@ fn secrets(env: &Env) -> Vec<Vec<u8>> {
     let key = env.read(".codex-manager/identity.txt");
     let key = key.lines().last().expect("a key").to_owned();
     let mut all: Vec<Vec<u8>> = Vec::new();
-    for text in tokens.chain(["@example.com", "alice", "bob", &key]) {
+    for text in tokens.chain(["@example.com", "alice@", "bob@example", &key]) {
         all.push(text.as_bytes().to_vec());
         for shift in 0..3 {
             let shifted = [&b"\0\0\0"[..shift], text.as_bytes()].concat();
