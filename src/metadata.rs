@@ -329,6 +329,9 @@ pub struct Sidecar {
     /// Counts the safety copies of one backup directory; None for any other snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safety_sequence: Option<u64>,
+    /// How many snapshots of this name and second its machine made before; None for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
     /// Version of codex-manager that made it.
     pub manager_version: Option<String>,
 }
@@ -380,6 +383,7 @@ impl Default for Sidecar {
             codex_version: None,
             created_at: None,
             safety_sequence: None,
+            generation: None,
             manager_version: None,
         }
     }

@@ -118,6 +118,8 @@ struct Brief<'a> {
     created_at: Option<Stamp>,
     #[serde(default, rename = "safety_sequence")]
     _safety_sequence: Option<u64>,
+    #[serde(default, rename = "generation")]
+    _generation: Option<u64>,
     #[serde(default, rename = "manager_version")]
     _manager_version: Option<Unkept>,
 }

@@ -105,6 +105,7 @@ fn window_of(whole: &Sidecar) -> Sidecar {
         hostname: None,
         codex_version: None,
         safety_sequence: None,
+        generation: None,
         manager_version: None,
         ..whole
     }
@@ -128,6 +129,7 @@ fn full() -> serde_json::Map<String, serde_json::Value> {
     let sidecar = Sidecar {
         usage_refused: true,
         safety_sequence: Some(4),
+        generation: Some(2),
         limits: vec![limit],
         databases: vec![database],
         session_start_at: stamp.map(SessionStart),

@@ -9,7 +9,7 @@ use super::{SUPERSEDED, sidecar_path};
 use crate::error::{Error, Result};
 use crate::fsutil::{self, AtomicFile};
 use crate::lock::{self, HomeLock, Waiting};
-use crate::metadata::BackupName;
+use crate::metadata::{BackupName, Sidecar};
 use crate::timeutil::Stamp;
 
 /// Puts archive and sidecar in place: `place` has the archive, whole on the disk already, stand at `archive`. The standing
@@ -30,18 +30,17 @@ pub(super) fn current(
     Ok(aside.archive())
 }
 
-/// Puts archive and sidecar below `superseded/`, where those that were made at `made` go: another snapshot of its name is
-/// current. Where it stands then.
+/// Puts archive and sidecar below `superseded/`, where what `told` tells of goes: another snapshot of its name is current.
+/// Where it stands then.
 pub(super) fn earlier(
     dir: &Path,
     name: &BackupName,
-    made: Option<Stamp>,
-    sidecar: &[u8],
+    (told, sidecar): (&Sidecar, &[u8]),
     place: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
     let superseded = dir.join(SUPERSEDED);
     let _alone = alone_in(&superseded)?;
-    let target = dir_for(&superseded, made, &name.archive())?;
+    let target = dir_for(&superseded, Some(told), &name.archive())?;
     let archive = target.join(name.archive());
     let placed = described(&archive, sidecar).and_then(|description| {
         place(&archive)?;
@@ -155,13 +154,11 @@ impl Aside {
         if standing.is_empty() {
             return Ok(aside);
         }
-        let made = super::read_sidecar(&sidecar_path(archive))
-            .ok()
-            .and_then(|sidecar| sidecar.created_at);
+        let told = super::read_sidecar(&sidecar_path(archive)).ok();
         let superseded = dir.join(SUPERSEDED);
         aside.alone = Some(alone_in(&superseded)?);
         let name = archive.file_name().unwrap_or_default().to_string_lossy();
-        let target = dir_for(&superseded, made, &name)?;
+        let target = dir_for(&superseded, told.as_ref(), &name)?;
         aside.dir = Some(target.clone());
         for path in standing {
             let place = target.join(path.file_name().unwrap_or_default());
@@ -227,13 +224,17 @@ impl Aside {
 
 /// A new directory below `parent`, named by a time. A failure leaves neither, where nothing else is in `parent`.
 pub fn free_dir(parent: &Path, time: Option<Stamp>) -> Result<PathBuf> {
-    named_dir(parent, time, &|_| false)
+    named_dir(parent, time, 1, &|_| false)
 }
 
-/// The directory below `superseded/` for a snapshot that was made at `made` and whose archive is called `name`: the first
-/// named by that time that holds nothing of that name. So two machines with the same snapshots have the same directories.
-fn dir_for(superseded: &Path, made: Option<Stamp>, name: &str) -> Result<PathBuf> {
-    named_dir(superseded, made, &|dir| {
+/// The directory below `superseded/` for the snapshot that `told` tells of and whose archive is called `name`: the first
+/// named by when it was made that holds nothing of that name, for the second of that name and second from the second on.
+/// So two machines with the same snapshots have the same directories.
+fn dir_for(superseded: &Path, told: Option<&Sidecar>, name: &str) -> Result<PathBuf> {
+    const MOST: u64 = 1000; // whatever a sidecar from elsewhere tells
+    let generation = told.and_then(|told| told.generation).unwrap_or_default();
+    let made = told.and_then(|told| told.created_at);
+    named_dir(superseded, made, generation.min(MOST) + 1, &|dir| {
         let archive = dir.join(name);
         let is_free = |path: &Path| matches!(fsutil::exists(path), Ok(false));
         dir.is_dir() && is_free(&archive) && is_free(&sidecar_path(&archive))
@@ -244,9 +245,11 @@ fn dir_for(superseded: &Path, made: Option<Stamp>, name: &str) -> Result<PathBuf
 fn named_dir(
     parent: &Path,
     time: Option<Stamp>,
+    first: u64,
     serves: &dyn Fn(&Path) -> bool,
 ) -> Result<PathBuf> {
-    let made = fsutil::create_private_dir(parent).and_then(|()| named_dir_in(parent, time, serves));
+    let named = || named_dir_in(parent, time, first, serves);
+    let made = fsutil::create_private_dir(parent).and_then(|()| named());
     made.inspect_err(|_| {
         let _ = fs::remove_dir(parent);
     })
@@ -255,10 +258,11 @@ fn named_dir(
 fn named_dir_in(
     parent: &Path,
     time: Option<Stamp>,
+    first: u64,
     serves: &dyn Fn(&Path) -> bool,
 ) -> Result<PathBuf> {
     let base = time.map_or_else(|| "unknown".to_owned(), Stamp::file_name_form);
-    for count in 1.. {
+    for count in first.. {
         let name = if count == 1 {
             base.clone()
         } else {

@@ -89,12 +89,15 @@ pub fn make(
         archive_format: Some(ARCHIVE_FORMAT),
         plan_sha256: Some(plan.digest()),
         captured_files: with_names_of(others.clone(), &expected),
+        generation: generation(&archive, &sidecar),
         ..sidecar
     };
     // What is expected need not be what it becomes: a database's log is in its copy.
     let embedded = Sidecar {
         file_count: None,
         total_bytes: None,
+        // Else equal homes would not give equal bytes.
+        generation: None,
         ..sidecar.clone()
     };
     let embedded = serde_json::to_vec_pretty(&embedded).map_err(anyhow::Error::from)?;
@@ -154,6 +157,13 @@ pub fn make(
     file.sync()?;
     let superseded = commit::current(dir, &made.archive, &bytes, || file.commit())?;
     Ok(Made { superseded, ..made })
+}
+
+/// Which of several of one name and second it is, so that other machines too find the later one newer.
+fn generation(archive: &Path, sidecar: &Sidecar) -> Option<u64> {
+    let standing = super::read_sidecar(&sidecar_path(archive)).ok()?;
+    let is_of_one_time = standing.content_time() == sidecar.content_time();
+    is_of_one_time.then(|| standing.generation.unwrap_or_default().saturating_add(1))
 }
 
 /// Adds the top-level names of `entries`.

@@ -35,9 +35,9 @@ struct Standing {
     rank: Rank,
 }
 
-/// Which of two snapshots of a name is current: the newer content, else, so that every machine says the same, the greater
-/// SHA-256.
-type Rank = (Option<Stamp>, String);
+/// Which of two snapshots of a name is current: the newer content, of one second the later made, else, so that every
+/// machine says the same, the greater SHA-256.
+type Rank = (Option<Stamp>, u64, String);
 
 /// A snapshot that came: checked, and whose bytes nobody changes any more.
 #[derive(Clone, Copy, Debug)]
@@ -164,8 +164,8 @@ impl<'a> Here<'a> {
             Fate::Older(name) => {
                 on_disk(incoming.archive)?;
                 let place = |archive: &Path| fsutil::rename(incoming.archive, archive);
-                let (made, bytes) = (sidecar.created_at, incoming.sidecar);
-                Placed::Superseded(commit::earlier(dir, name, made, bytes, place)?)
+                let told = (&sidecar, incoming.sidecar);
+                Placed::Superseded(commit::earlier(dir, name, told, place)?)
             }
         };
         let (Placed::WasHere(archive)
@@ -305,7 +305,8 @@ impl<'a> Here<'a> {
 }
 
 fn rank(sidecar: &Sidecar, sha256: &str) -> Rank {
-    (sidecar.content_time(), sha256.to_owned())
+    let generation = sidecar.generation.unwrap_or_default();
+    (sidecar.content_time(), generation, sha256.to_owned())
 }
 
 /// Whether the archive stands there and only its sidecar does not, as a kill leaves it.

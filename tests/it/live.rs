@@ -219,6 +219,7 @@ fn weekly_as_secondary() {
             world.env.files(".codex-manager"),
             [
                 "lock",
+                "machine-id",
                 "profiles/alice/auth.json",
                 "profiles/alice/profile.toml"
             ]

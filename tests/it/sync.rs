@@ -307,6 +307,25 @@ fn of_two_snapshots_of_one_name_the_newer_is_current_everywhere() {
 }
 
 #[test]
+fn of_several_of_one_second_the_last_made_is_current_everywhere() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    for what in ["one", "two", "three", "four"] {
+        snapshot(&mut desk, "alice", 9, what);
+    }
+    desk.run(&["sync", "push"]).code(0);
+    for _ in 0..3 {
+        let laptop = machine(&folder, Some(&desk));
+        laptop.run(&["sync", "pull", "--concurrency", "3"]).code(0);
+        assert_eq!(snapshots(&laptop), snapshots(&desk));
+        laptop
+            .run(&["restore", "alice@example.com", "--yes"])
+            .code(0);
+        assert_eq!(laptop.read(".codex/config.toml"), "model = \"four\"\n");
+    }
+}
+
+#[test]
 fn deletions_are_carried_only_when_asked() {
     let folder = Folder::new();
     let mut desk = machine(&folder, None);
