@@ -837,3 +837,67 @@ fn a_place_that_is_somebody_elses_is_left_alone() {
         assert_eq!(folder.names(), ["codex-manager.json"]);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn an_ssh_key_serves_as_the_key() {
+    let folder = Folder::new();
+    let mut desk = Env::at(NOW);
+    let key = desk.write("my keys/id_ed25519", "");
+    fs::remove_file(&key).expect("removes");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+        .arg(&key)
+        .status();
+    if !made.is_ok_and(|made| made.success()) {
+        assert!(std::env::var_os("CI").is_none(), "there is no ssh-keygen");
+        eprintln!("not asked of SSH keys: there is no ssh-keygen");
+        return;
+    }
+    let path = key.display().to_string();
+    desk.run(&["config", "set", "sync.identity", &path]).code(0);
+    let made = desk
+        .run(&["sync", "init", "--remote", &folder.url()])
+        .code(0);
+    assert!(made.stdout.contains("ssh-ed25519 "), "{}", made.stdout);
+    assert!(!desk.path(KEY).exists());
+    snapshot(&mut desk, "alice", 2, "desk");
+    desk.run(&["sync", "push"]).code(0);
+    let laptop = Env::at(NOW);
+    let copy = laptop.write("id", &fs::read_to_string(&key).expect("reads"));
+    private(&copy);
+    laptop
+        .run(&["config", "set", "sync.identity", "../id"])
+        .code(0);
+    let pull = ["sync", "pull", "--remote", &folder.url()];
+    laptop.run(&pull).code(0);
+    assert_eq!(snapshots(&laptop), snapshots(&desk));
+    // A key that others can read is refused.
+    fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("sets");
+    laptop
+        .run(&["prune", "--remote", &folder.url(), "--keep-last", "1"])
+        .code(1)
+        .stdout("");
+}
+
+#[test]
+fn a_wrong_key_looks_at_keys_alone_and_removes_nothing() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    snapshot(&mut desk, "alice", 2, "desk");
+    snapshot(&mut desk, "alice", 9, "desk");
+    desk.run(&["sync", "push"]).code(0);
+    let elsewhere = Folder::new();
+    let other = machine(&elsewhere, None);
+    let before = folder.objects();
+    let url = folder.url();
+    other
+        .run(&["sync", "status", "--remote", &url])
+        .code(15)
+        .stdout("");
+    other
+        .run(&["prune", "--remote", &url, "--keep-last", "1"])
+        .code(15)
+        .stdout("");
+    assert_eq!(folder.objects(), before);
+}
