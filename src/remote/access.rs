@@ -13,6 +13,7 @@ pub const VARIABLES: &[&str] = &[
     "AWS_*",
     "GOOGLE_*",
     "CLOUDSDK_CONFIG",
+    "STORAGE_EMULATOR_HOST",
     "AZURE_*",
     "CODEX_MANAGER_WEBDAV_USER",
     "CODEX_MANAGER_WEBDAV_PASSWORD",

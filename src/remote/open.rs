@@ -222,7 +222,14 @@ fn gcs(address: &Address, bucket: &str, access: &Access) -> Result<Arc<dyn Objec
         .with_retry(retrying())
         .with_client_options(ClientOptions::new())
         .with_http_connector(Links::default());
-    if let Some(path) = access.variable(&["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"])
+    if let Some(emulator) = access.variable(&["STORAGE_EMULATOR_HOST"]) {
+        // As Google's own clients take it: without credentials.
+        builder = builder
+            .with_base_url(emulator.trim_end_matches('/'))
+            .with_client_options(ClientOptions::new().with_allow_http(true))
+            .with_bearer_token("emulator");
+    } else if let Some(path) =
+        access.variable(&["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"])
     {
         builder = builder.with_service_account_path(path);
     } else if let Some(key) = access.variable(&["GOOGLE_SERVICE_ACCOUNT_KEY"]) {
