@@ -216,6 +216,13 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// Removes it. False where that cannot be: then the next run that puts snapshots away does.
+    pub fn discard(self) -> bool {
+        let place = self.dir.path().to_owned();
+        drop(self.dir);
+        matches!(fsutil::exists(&place), Ok(false))
+    }
+
     /// Its archive.
     pub fn archive(&self) -> PathBuf {
         self.dir.path().join(&self.name)

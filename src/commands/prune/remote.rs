@@ -76,7 +76,12 @@ pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
     };
     let (progress, stop) = (ctx.ui.progress("checking", 0), ctx.stop());
     let check = |snapshot: &Snapshot| match of_key.get(&snapshot.archive) {
-        Some(one) => fetch(&fetching, one, &progress, &stop).map(|_| ()),
+        Some(one) => fetch(&fetching, one, &progress, &stop).map(|fetched| {
+            if !fetched.discard() {
+                ctx.ui
+                    .warn("what was fetched to be checked could not be removed: the next run does");
+            }
+        }),
         None => Ok(()),
     };
     choice::decide(ctx, args, &rules, &mut items, &check)?;
