@@ -76,6 +76,10 @@ impl Answer {
 
 impl Report for Answer {
     fn text(&self, page: &Page) -> String {
+        // Whoever runs it by the clock is not told each time that there was nothing to do.
+        if page.width.is_none() && self.deleted.is_empty() && self.mode != "dry-run" {
+            return String::new();
+        }
         let columns = [
             column("ARCHIVE", 1),
             column("ACCOUNT", 2),
