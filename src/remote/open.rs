@@ -35,7 +35,23 @@ pub(super) fn store(address: &Address, access: &Access, stop: &Stop) -> Result<S
         Address::Dav { server, prefix } => {
             return dav(address, (server, prefix), access, engine()?);
         }
-        Address::Folder(path) => return Ok(Store::Folder(Folder::new(path.clone()))),
+        Address::Folder(path) => {
+            // One that is missing may be made yet; a file stays one.
+            let is_in_the_way = match std::fs::metadata(path) {
+                Ok(meta) => !meta.is_dir(),
+                Err(error) => error.kind() == std::io::ErrorKind::NotADirectory,
+            };
+            if is_in_the_way {
+                let why = "it, or what it is in, is no folder";
+                return Err(super::failures::failure(
+                    address,
+                    "use",
+                    why,
+                    "name a folder",
+                ));
+            }
+            return Ok(Store::Folder(Folder::new(path.clone())));
+        }
     };
     let store = match provider {
         Provider::S3 => s3(address, bucket, access)?,

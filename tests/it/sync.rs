@@ -807,6 +807,27 @@ fn backup_pushes_where_it_is_told_to() {
 }
 
 #[test]
+fn a_file_is_no_remote() {
+    let desk = Env::at(NOW);
+    let file = desk.write("file", "mine");
+    for url in [
+        format!("file://{}", file.display()),
+        format!("file://{}/below", file.display()),
+    ] {
+        for command in ["init", "push", "pull", "status"] {
+            let mut args = vec!["sync", command, "--remote", &url];
+            if command == "push" {
+                args.push("--no-encrypt");
+            }
+            let ran = desk.run(&args).code(16).stdout("");
+            assert!(ran.stderr.contains("is no folder"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(desk.read("file"), "mine");
+    assert!(!desk.path(KEY).exists());
+}
+
+#[test]
 fn a_place_that_is_somebody_elses_is_left_alone() {
     let folder = Folder::new();
     let mut desk = Env::at(NOW);
