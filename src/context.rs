@@ -53,6 +53,8 @@ pub struct Ctx {
     globals: Resolved,
     stop: Stop,
     waiting: Patience,
+    /// `now` and the system's clock as the command began.
+    began: (Stamp, Stamp),
 }
 
 /// Where things are.
@@ -180,6 +182,7 @@ impl Ctx {
             },
             stop,
             waiting: Patience::new(wait),
+            began: (now, clock.unwrap_or(now)),
         })
     }
 
@@ -223,6 +226,30 @@ impl Ctx {
     /// What the system's clock says at this moment.
     fn clock_now(&self) -> Stamp {
         Stamp::from_unix(chrono::Utc::now().timestamp(), &self.zone).unwrap_or(self.clock)
+    }
+
+    /// Goes on to this very moment: `now` is later by as long as the command has been at it, an instant that was asked for
+    /// too.
+    pub fn catch_up(&mut self) {
+        self.clock = self.clock_now();
+        self.waiting.renew();
+        let (now, clock) = self.began;
+        self.now = if self.is_system_time {
+            self.clock
+        } else {
+            now.plus(self.clock.since(clock), &self.zone)
+        };
+    }
+
+    /// What ends this run, for a screen that a key may end too.
+    pub fn ending(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Waits that long, or until a signal comes: then it fails with exit code 130.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        self.stop.wait(time);
+        self.check_stop()
     }
 
     /// The same without the lock, for a child process that must not be left behind.

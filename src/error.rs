@@ -209,6 +209,8 @@ pub enum Outcome {
     Partial,
     /// No account is usable now.
     NoneUsable,
+    /// A signal ended what goes on until it is ended.
+    Left,
 }
 
 impl Outcome {
@@ -218,6 +220,7 @@ impl Outcome {
             Self::Done => 0,
             Self::Partial => 3,
             Self::NoneUsable => 4,
+            Self::Left => Kind::Interrupted.exit_code(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is left of the account that is signed in: asked as the flags and settings say, checked against its login, and
 //! kept in the registry. The same for every command that asks.
 
+pub mod looking;
 pub mod table;
 
 use std::path::Path;

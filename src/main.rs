@@ -70,11 +70,11 @@ fn main() -> ExitCode {
     // Where the settings are must be told even when they cannot be read.
     let reads_settings =
         !matches!(&cli.command, Command::Config(args) if args.action == ConfigAction::Path);
-    let ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, reads_settings) {
+    let mut ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, reads_settings) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };
-    match run(&ctx, &cli.command) {
+    match run(&mut ctx, &cli.command) {
         Ok(outcome) => outcome.into(),
         // The handler is at it, and ends the process.
         Err(error) if error.kind() == Kind::Interrupted && !told.is_first_to_tell() => loop {
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(ctx: &Ctx, command: &Command) -> Result<Outcome> {
+fn run(ctx: &mut Ctx, command: &Command) -> Result<Outcome> {
     match command {
         Command::Normalize(args) => commands::normalize::run(ctx, args),
         Command::Backup(args) => commands::backup::run(ctx, args),

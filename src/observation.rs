@@ -191,6 +191,8 @@ impl Observation {
             })
             .filter_map(|(_, limit)| self.exhausted_until(limit, zone))
             .max();
+        // The week that is over told why.
+        let was_exhausted = state == WindowState::Over && self.quota_percent_left == Some(0);
         match held {
             Some(held) if held > now => {
                 let usable_at = weekly
@@ -202,7 +204,7 @@ impl Observation {
                 }
             }
             // No window tells why, nor until when: the last of them to end is the latest.
-            None if self.is_refused && status != Status::Cooldown => {
+            None if self.is_refused && status != Status::Cooldown && !was_exhausted => {
                 let ends = self.limits.iter().filter(|limit| limit.is_of_account());
                 let last = ends.filter_map(|limit| limit.reset_at).chain(next).max();
                 match last {
@@ -437,6 +439,18 @@ mod tests {
         assert_eq!(
             judged(&refused, "2026-04-21T12:00:00Z"),
             (Status::Ready, end)
+        );
+        // The week that was exhausted is over, and the shorter window that runs on had nothing to do with it.
+        let of_the_week = Observation {
+            limits: vec![limit("5h limit", 300, 60, Some("2026-04-21T16:00:00Z"))],
+            ..Observation {
+                is_refused: true,
+                ..seen(Some(0))
+            }
+        };
+        assert_eq!(
+            judged(&of_the_week, "2026-04-21T12:00:00Z"),
+            (Status::Ready, "2026-04-21T12:00:00+00:00".to_owned())
         );
         // An exhausted window says it better.
         refused.limits[0].percent_left = Some(0);

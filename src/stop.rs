@@ -1,9 +1,8 @@
 //! Ending on a signal. With files half written or a child running the work in hand is tidied up first; with nothing
 //! in hand, as while a question waits for its answer, the process ends at once.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Signals nearer to each other are one: a window that is closed sends two, as does a system that shuts down.
@@ -20,7 +19,10 @@ struct State {
     /// When the first came.
     first: OnceLock<Instant>,
     in_hand: AtomicUsize,
+    waiting: Mutex<()>,
+    wakes: Condvar,
     is_told: AtomicBool,
+    is_left: AtomicBool,
 }
 
 impl Stop {
@@ -33,11 +35,42 @@ impl Stop {
             if first.elapsed() >= APART {
                 stop.0.is_urgent.store(true, Ordering::SeqCst);
             }
-            stop.0.is_requested.store(true, Ordering::SeqCst);
+            stop.request();
             if stop.0.in_hand.load(Ordering::SeqCst) == 0 && stop.is_first_to_tell() {
                 exit();
             }
         });
+    }
+
+    /// Ends what goes on until it is ended, as it is meant to be.
+    pub fn leave(&self) {
+        self.0.is_left.store(true, Ordering::SeqCst);
+        self.request();
+    }
+
+    /// Whether it was ended so, and not by a signal.
+    pub fn has_left(&self) -> bool {
+        self.0.is_left.load(Ordering::SeqCst)
+    }
+
+    fn request(&self) {
+        let _waiting = self.0.waiting.lock();
+        self.0.is_requested.store(true, Ordering::SeqCst);
+        self.0.wakes.notify_all();
+    }
+
+    /// Waits that long, or until a signal comes.
+    pub fn wait(&self, time: Duration) {
+        let waiting = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Which of the two it was, whoever waits asks next.
+        let _ = self
+            .0
+            .wakes
+            .wait_timeout_while(waiting, time, |()| !self.is_requested());
     }
 
     /// Whether a signal came.

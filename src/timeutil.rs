@@ -142,6 +142,14 @@ impl Stamp {
         text
     }
 
+    /// `2026-04-14 15:55:00`: for a clock.
+    pub fn clock_form(self) -> String {
+        let mut text = self.table_form();
+        text.push(':');
+        push_two(&mut text, self.wall_clock().second());
+        text
+    }
+
     /// `2026-04-14`: chrono's own formatting reads a pattern each time, which a long list would wait for.
     fn push_date(self, text: &mut String) {
         let date = self.date();

@@ -77,6 +77,12 @@ pub struct CooldownArgs {
     /// At most this many accounts
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Draw it over and over in place, until q or Ctrl-C; with --live Codex is asked every 5 minutes
+    #[arg(long, conflicts_with_all = ["wait", "json"])]
+    pub watch: bool,
+    /// Wait until an account is usable, then show those that are
+    #[arg(long)]
+    pub wait: bool,
     /// With --live or --refresh: write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -107,6 +113,9 @@ pub struct RecommendArgs {
     /// lru: least recently used; drain: the open one that resets soonest [default: lru]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<Policy>,
+    /// Wait until an account is usable
+    #[arg(long)]
+    pub wait: bool,
     /// Sign it in to the Codex home, if it is usable now
     #[arg(long = "use")]
     pub use_it: bool,

@@ -1,5 +1,7 @@
 //! `cooldown`: when each account is available. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
-//! files first.
+//! files first. Once, once somebody is usable (cooldown/watch.rs: or over and over).
+
+mod watch;
 
 use std::collections::HashMap;
 
@@ -9,14 +11,15 @@ use crate::accounts::Row;
 use crate::cli::CooldownArgs;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
-use crate::live::table::{self, Asking, Whom};
+use crate::live::looking::Looking;
+use crate::live::table::{Asking, Whom};
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
 use crate::ui::table::{Table, Tone, column, number};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
+pub fn run(ctx: &mut Ctx, args: &CooldownArgs) -> Result<Outcome> {
     let backup_dir = args.backup_dir.as_deref();
     let asking = Asking {
         whom: Whom::of(args.live, args.all),
@@ -25,21 +28,36 @@ pub fn run(ctx: &Ctx, args: &CooldownArgs) -> Result<Outcome> {
         backup_dir,
         dry_run: args.dry_run,
     };
-    let asked = table::ask(ctx, &asking)?;
-    let refresh = args.refresh.then_some(args.dry_run);
-    let mut rows = ctx.rows(&args.legacy, refresh, backup_dir, asked.seen)?;
-    rows.truncate(args.limit.unwrap_or(usize::MAX));
-    ctx.ui.data(&Answer {
-        now: ctx.now,
-        accounts: rows,
-    })?;
-    Ok(asked.outcome)
+    let mut looking = Looking::begin(ctx, asking, &args.legacy, args.refresh)?;
+    if args.watch {
+        return watch::run(ctx, args, &mut looking);
+    }
+    let rows = if args.wait {
+        let mut rows = looking.until_usable(ctx)?;
+        rows.retain(|row| row.is_usable() && !row.paused);
+        rows
+    } else {
+        looking.rows(ctx)?
+    };
+    ctx.ui.data(&Answer::of(ctx, args, rows))?;
+    Ok(looking.outcome)
 }
 
 #[derive(Serialize)]
 struct Answer {
     now: Stamp,
     accounts: Vec<Row>,
+}
+
+impl Answer {
+    /// As the flags say.
+    fn of(ctx: &Ctx, args: &CooldownArgs, mut rows: Vec<Row>) -> Self {
+        rows.truncate(args.limit.unwrap_or(usize::MAX));
+        Self {
+            now: ctx.now,
+            accounts: rows,
+        }
+    }
 }
 
 impl Report for Answer {

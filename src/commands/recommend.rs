@@ -8,14 +8,15 @@ use crate::cli::{Policy, RecommendArgs};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
-use crate::live::table::{self, Asking, Whom};
+use crate::live::looking::{self, Looking};
+use crate::live::table::{Asking, Whom};
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
-pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
+pub fn run(ctx: &mut Ctx, args: &RecommendArgs) -> Result<Outcome> {
     let backup_dir = args.backup_dir.as_deref();
     let asking = Asking {
         whom: Whom::of(args.live, args.all),
@@ -24,16 +25,15 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
         backup_dir,
         dry_run: args.dry_run,
     };
-    let asked = table::ask(ctx, &asking)?;
-    let refresh = args.refresh.then_some(args.dry_run);
-    let rows = ctx.rows(&args.legacy, refresh, backup_dir, asked.seen)?;
+    let mut looking = Looking::begin(ctx, asking, &args.legacy, args.refresh)?;
+    let rows = if args.wait {
+        looking.until_usable(ctx)?
+    } else {
+        looking.rows(ctx)?
+    };
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
-        return Err(Error::new(
-            Kind::NotFound,
-            "every known account is paused",
-            "`codex-manager profile set NAME paused=false` has one recommended again",
-        ));
+        return Err(looking::all_paused());
     };
     let (account, used) = if args.use_it && account.is_usable() {
         let (account, used) = sign_in(ctx, args, &rows, policy)?;
@@ -51,7 +51,7 @@ pub fn run(ctx: &Ctx, args: &RecommendArgs) -> Result<Outcome> {
         used,
     })?;
     Ok(if ready {
-        asked.outcome
+        looking.outcome
     } else {
         Outcome::NoneUsable
     })

@@ -41,6 +41,15 @@ impl Patience {
     }
 }
 
+impl Patience {
+    /// For the next of several turns.
+    pub(super) fn renew(&self) {
+        if !self.is_said {
+            self.left.set(lock::PATIENCE);
+        }
+    }
+}
+
 impl Ctx {
     /// Takes the lock of the manager home. Until it is dropped a signal waits for the work in hand.
     pub fn lock(&self, command: &str) -> Result<(Lock, InHand)> {

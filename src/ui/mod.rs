@@ -3,10 +3,12 @@
 //! Text and JSON are two printers of one value. Colour never carries meaning alone. A closed pipe is no error.
 
 pub mod progress;
+pub mod screen;
 pub mod table;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
@@ -33,6 +35,10 @@ pub struct Page {
 pub struct Ui {
     out: RefCell<Box<dyn Write>>,
     err: RefCell<Box<dyn Write>>,
+    /// Every warning that was told: what looks several times warns once.
+    warned: RefCell<HashSet<String>>,
+    /// What is to be said, kept while a screen is drawn.
+    held: RefCell<Option<String>>,
     page: Page,
     /// One JSON document on stdout instead of text.
     pub json: bool,
@@ -50,6 +56,8 @@ impl Ui {
         Self {
             out: RefCell::new(out),
             err: RefCell::new(err),
+            warned: RefCell::default(),
+            held: RefCell::default(),
             page,
             json: false,
             quiet: false,
@@ -118,8 +126,11 @@ impl Ui {
         }
     }
 
-    /// Warns of something a person should know though the command goes on.
+    /// Warns of something a person should know though the command goes on; once, however often it is noticed.
     pub fn warn(&self, text: &str) {
+        if !self.warned.borrow_mut().insert(text.to_owned()) {
+            return;
+        }
         if self.json {
             self.say(&format!(
                 "{}\n",
@@ -177,6 +188,10 @@ impl Ui {
     /// Nobody reads stderr when this fails; there is nobody left to tell.
     fn say(&self, text: &str) {
         let text = table::printable_lines(text);
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            held.push_str(&text);
+            return;
+        }
         let mut err = self.err.borrow_mut();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

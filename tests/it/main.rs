@@ -67,6 +67,8 @@ mod rotation;
 #[cfg(unix)]
 mod running;
 #[cfg(unix)]
+mod screens;
+#[cfg(unix)]
 mod scripted;
 #[cfg(unix)]
 mod servers;
@@ -88,4 +90,6 @@ mod terminal;
 #[cfg(unix)]
 mod unprivileged;
 mod use_account;
+#[cfg(unix)]
+mod waiting;
 mod worlds;

@@ -1,0 +1,294 @@
+//! `cooldown --wait`, `recommend --wait` and `cooldown --watch`.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
+use crate::common::{Env, Person};
+use crate::live::{window, with};
+use crate::loopback::test_name;
+use crate::real_codex::{NEWEST, codex as codex_of};
+use crate::screens::{Seen, signal};
+use crate::worlds::{json_error, six_accounts, snapshot};
+
+const BOB_IS_BACK: &str = "2026-04-20T09:00:00+05:30";
+
+/// Two accounts that are exhausted, a moment before bob is usable.
+fn both_exhausted(now: &str) -> Env {
+    let mut env = Env::new();
+    for (name, resets) in [("bob", "09:00 on 20 Apr"), ("carol", "12:00 on 22 Apr")] {
+        let person = Person::named(name);
+        let panel = person.panel(0, resets);
+        snapshot(&mut env, &person, &panel, "2026-04-19T11:00:00+05:30");
+    }
+    env.set_now(now);
+    env
+}
+
+/// A run in the background, ended when it goes out of scope.
+struct Background(Child);
+
+impl Background {
+    fn start(env: &Env, args: &[&str]) -> Self {
+        Self::of(&mut env.command(args))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("starts"))
+    }
+
+    /// What it wrote to stderr, up to that.
+    fn told(&mut self, until: &str) -> String {
+        let stderr = self.0.stderr.as_mut().expect("a pipe");
+        let (mut told, mut letter) = (Vec::new(), [0]);
+        while !told.ends_with(until.as_bytes()) {
+            stderr.read_exact(&mut letter).expect("tells");
+            told.push(letter[0]);
+        }
+        String::from_utf8(told).expect("text")
+    }
+
+    /// Waits until it ends: exit code, stdout and the rest of stderr.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
+        stdout
+            .expect("a pipe")
+            .read_to_string(&mut out)
+            .expect("text");
+        stderr
+            .expect("a pipe")
+            .read_to_string(&mut err)
+            .expect("text");
+        (self.0.wait().expect("ends").code(), out, err)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn whoever_is_usable_at_once_is_shown_at_once() {
+    let env = six_accounts();
+    let ran = env.run(&["cooldown", "--wait"]).code(0).stderr("");
+    let names: Vec<_> = ran.stdout.lines().skip(1).map(|row| &row[2..7]).collect();
+    assert_eq!(names, ["alice", "carol", "dora@"]);
+    let plain = env.run(&["recommend"]).code(0).stdout;
+    env.run(&["recommend", "--wait"])
+        .code(0)
+        .stdout(&plain)
+        .stderr("");
+}
+
+#[test]
+fn it_waits_for_the_first_that_is_usable_and_shows_it_alone() {
+    let env = both_exhausted("2026-04-20T08:59:58+05:30");
+    let told = "waiting for bob@example.com, which is the first to be usable: in 1m, at 2026-04-20 09:00\n";
+    let table = env.run(&["cooldown", "--wait"]).code(0).stderr(told).stdout;
+    let rows: Vec<_> = table.lines().skip(1).collect();
+    assert_eq!(rows.len(), 1, "{table}");
+    assert!(
+        rows[0].starts_with("  bob@example.com  ready      now"),
+        "{table}"
+    );
+    let answer = env
+        .run(&["cooldown", "--wait", "--json"])
+        .code(0)
+        .stderr("")
+        .json();
+    assert!(answer["now"].as_str().expect("a time") >= BOB_IS_BACK);
+    assert_eq!(answer["accounts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(answer["accounts"][0]["status"], "ready");
+    // Quietly.
+    let advice = env
+        .run(&["recommend", "--wait", "--quiet"])
+        .code(0)
+        .stderr("")
+        .stdout;
+    assert!(
+        advice.starts_with("account    bob@example.com\nstatus     ready\nusable     now\n"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn what_others_do_meanwhile_ends_the_wait() {
+    let env = both_exhausted("2026-04-19T12:00:00+05:30");
+    let mut waits = Background::start(&env, &["recommend", "--wait"]);
+    waits.told("2026-04-20 09:00\n");
+    let dora = Person::named("dora");
+    env.codex_home(&dora);
+    env.write("panel", &dora.panel(90, "12:00 on 26 Apr"));
+    env.run(&["backup", "--status-file", "panel"]).code(0);
+    let (code, out, err) = waits.end();
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(
+        out.starts_with("account    dora@example.com\nstatus     open\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn where_all_are_paused_nobody_is_waited_for() {
+    let env = both_exhausted("2026-04-19T12:00:00+05:30");
+    for name in ["bob@example.com", "carol@example.com"] {
+        env.run(&["profile", "set", name, "paused=true"]).code(0);
+    }
+    for command in ["cooldown", "recommend"] {
+        let ran = env.run(&[command, "--wait", "--json"]).code(10).stdout("");
+        assert_eq!(json_error(&ran).1, "every known account is paused");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_at_once() {
+    let env = both_exhausted("2026-04-19T12:00:00+05:30");
+    for name in ["INT", "TERM"] {
+        let mut waits = Background::start(&env, &["cooldown", "--wait"]);
+        waits.told("2026-04-20 09:00\n");
+        signal(waits.0.id(), name);
+        let (code, out, err) = waits.end();
+        assert_eq!((code, out.as_str()), (Some(130), ""));
+        assert!(err.starts_with("error: interrupted\n"), "{err}");
+    }
+}
+
+const SIZE: (u16, u16) = (24, 80);
+
+/// Its first line with the time left out.
+fn timeless(text: &str) -> String {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let head = "codex-manager cooldown   2026-04-20 ";
+    assert!(
+        first.starts_with(head) && first.ends_with("   q or Ctrl-C leaves"),
+        "{first}"
+    );
+    rest.to_owned()
+}
+
+#[test]
+fn watching_shows_the_table_as_it_changes_and_leaves_the_terminal_as_it_was() {
+    let env = both_exhausted("2026-04-20T08:59:55+05:30");
+    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    let first = "
+ACCOUNT              STATUS    USABLE  LEFT  AVAILABLE AT      PLAN  VALID
+  bob@example.com    cooldown      1m    0%  2026-04-20 09:00  plus  ok
+* carol@example.com  cooldown   2d 3h    0%  2026-04-22 12:00  plus  ok";
+    let shown = seen.until(|text| text.contains("carol"));
+    assert_eq!(timeless(&shown), first);
+    assert!(seen.of_screen(|screen| screen.alternate_screen() && screen.hide_cursor()));
+    // What is typed is not shown.
+    seen.keys("hello\r");
+    let then = seen.until(|text| text.contains("ready"));
+    assert_eq!(
+        timeless(&then),
+        "
+ACCOUNT              STATUS    USABLE  LEFT  AVAILABLE AT      PLAN  VALID
+  bob@example.com    ready        now    0%  2026-04-20 09:00  plus  ok
+* carol@example.com  cooldown   2d 3h    0%  2026-04-22 12:00  plus  ok"
+    );
+    seen.resize(24, 40);
+    seen.until(|text| text.contains("\nACCOUNT              STATUS    USABLE\n"));
+    seen.resize(4, 80);
+    seen.until(|text| text.ends_with("\n(2 more lines)"));
+    seen.keys("q");
+    let is_clean =
+        |seen: &Seen| seen.of_screen(|screen| !screen.alternate_screen() && !screen.hide_cursor());
+    seen.until(str::is_empty);
+    assert!(is_clean(&seen));
+    assert_eq!(seen.end(), (0, String::new()));
+}
+
+#[test]
+fn a_signal_ends_the_watching_and_leaves_nothing_behind() {
+    let env = both_exhausted("2026-04-20T08:00:00+05:30");
+    for name in ["INT", "TERM"] {
+        let seen = Seen::start(&env, &["cooldown", "--watch", "--limit", "1"], SIZE, &[]);
+        let shown = seen.until(|text| text.contains("bob"));
+        assert!(!shown.contains("carol"), "{shown}");
+        signal(seen.id(), name);
+        assert_eq!(seen.end(), (130, String::new()));
+    }
+    // As a key.
+    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    seen.until(|text| text.contains("bob"));
+    seen.keys("\x03");
+    assert_eq!(seen.end(), (130, String::new()));
+}
+
+#[test]
+fn what_is_warned_of_meanwhile_stands_below() {
+    let env = both_exhausted("2026-04-20T08:00:00+05:30");
+    let mut seen = Seen::start(&env, &["cooldown", "--watch"], (24, 200), &[]);
+    seen.until(|text| text.contains("bob"));
+    env.write(".codex-manager/inventory.json", "{");
+    let shown = seen.until(|text| text.contains("warning: "));
+    assert!(
+        shown.contains("carol@example.com") && shown.contains("inventory.json"),
+        "{shown}"
+    );
+    seen.keys("q");
+    assert_eq!(seen.end(), (0, String::new()));
+}
+
+#[test]
+fn without_a_terminal_or_as_json_nothing_is_watched() {
+    let env = six_accounts();
+    env.run(&["cooldown", "--watch"]).code(2).stdout("").stderr(
+        "error: standard output is no terminal: nothing can be drawn over there\n\
+         hint: leave out `--watch`, or run it in a terminal\n",
+    );
+    for other in ["--json", "--wait"] {
+        let ran = env.run(&["cooldown", "--watch", other]).code(2).stdout("");
+        assert!(ran.stderr.contains("--watch"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn with_live_codex_is_asked_again_before_anybody_is_called_usable() {
+    with(test_name!(), NEWEST, |world| {
+        let exhausted = window(10_080, 100, world.now + 3);
+        world.set(|alice| alice.secondary = Some(exhausted));
+        let mut waits = Background::of(&mut world.command(&["cooldown", "--live", "--wait"]));
+        waits.told("waiting for alice@example.com");
+        // The service began another one since.
+        let another = window(10_080, 40, world.now + 500_000);
+        world.set(|alice| alice.secondary = Some(another));
+        let (code, out, err) = waits.end();
+        assert_eq!(code, Some(0), "{err}");
+        assert!(
+            out.contains("\n* alice@example.com  open       now   60%  "),
+            "{out}"
+        );
+    });
+}
+
+#[test]
+fn where_codex_does_not_answer_later_what_was_known_counts() {
+    with(test_name!(), NEWEST, |world| {
+        let exhausted = window(10_080, 100, world.now + 3);
+        world.set(|alice| alice.secondary = Some(exhausted));
+        let codex = world.env.path("codex");
+        let native = codex_of(NEWEST).expect("installed").native;
+        std::os::unix::fs::symlink(native, &codex).expect("links");
+        let command = codex.display().to_string();
+        let args = ["recommend", "--live", "--wait", "--codex-command", &command];
+        let mut waits = Background::of(&mut world.command(&args));
+        waits.told("waiting for alice@example.com");
+        std::fs::remove_file(codex).expect("removes");
+        let (code, out, err) = waits.end();
+        assert_eq!(code, Some(0), "{err}");
+        assert!(
+            err.contains("warning: codex was asked again, and did not answer: "),
+            "{err}"
+        );
+        assert!(
+            out.starts_with("account    alice@example.com\nstatus     ready\n"),
+            "{out}"
+        );
+    });
+}
