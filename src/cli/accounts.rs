@@ -140,9 +140,21 @@ pub enum Policy {
 /// Arguments of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
+    /// One line for a prompt, from what is known already: who, whether usable, what is left, until when
+    #[arg(long, conflicts_with_all = ["json", "format"])]
+    pub short: bool,
+    /// The same by a pattern: text with {name}, {status}, {left}, {resets_in} … in it
+    #[arg(long, value_name = "PATTERN", conflicts_with = "json")]
+    pub format: Option<String>,
+    /// Ask nobody: what is known already, and what Codex noted in its session files since
+    #[arg(long, conflicts_with_all = ["live", "input_file", "status_command"])]
+    pub offline: bool,
+    /// With --short or --format: ask Codex all the same
+    #[arg(long, conflicts_with = "input_file")]
+    pub live: bool,
     /// How Codex is asked.
     #[command(flatten)]
-    pub live: LiveArgs,
+    pub asking: LiveArgs,
     /// Read the text of a /status panel instead, in a file (- for standard input)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "status_source"])]
     pub input_file: Option<PathBuf>,

@@ -1,10 +1,15 @@
 //! `status`: what is left of the account that is signed in, from Codex itself; or what the text of a `/status` panel
-//! says. Records nothing of it; the login itself, which Codex may have renewed, is kept in its profile.
+//! says; or, without asking anybody, what is known already, for a prompt in one line (status/line.rs, pattern.rs). Records
+//! nothing of it; the login itself, which Codex may have renewed, is kept in its profile.
+
+mod line;
+mod pattern;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::accounts;
 use crate::cli::StatusArgs;
 use crate::codex::auth::Login;
 use crate::codex::status::LiveStatus;
@@ -13,12 +18,15 @@ use crate::error::{Outcome, Result};
 use crate::evidence::{Evidence, Reach};
 use crate::fsutil;
 use crate::live::{self, Given};
-use crate::metadata::{Account, BackupName, Limit, Sidecar, StatusSource, WindowState};
-use crate::observation::settle_start;
+use crate::metadata::{
+    Account, BackupName, Limit, Sidecar, StatusSource, ValidationStatus, WindowState,
+};
+use crate::observation::{Availability, Observation, settle_start};
 use crate::profiles;
 use crate::snapshots::{Depth, make};
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
 use crate::ui::{Page, Report};
+use pattern::Pattern;
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
@@ -27,18 +35,90 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
         command: args.status_command.as_deref(),
         reference_year: args.reference_year,
     };
+    let form = Form::of(args)?;
+    let is_line = args.short || args.format.is_some();
+    let is_given = args.input_file.is_some() || args.status_command.is_some();
+    let is_offline = args.offline || (is_line && !args.live && !is_given);
     live::check_flags(
-        args.input_file.is_none(),
-        &args.live,
-        "leave them out, or leave out `--input-file`",
+        args.input_file.is_none() && !is_offline,
+        &args.asking,
+        if args.input_file.is_some() {
+            "leave them out, or leave out `--input-file`"
+        } else {
+            "say `--live` too, or leave them out"
+        },
     )?;
-    // A text stands for itself, whoever is signed in.
-    let answer = match live::of_text(ctx, &args.live, given)? {
-        Some(text) => Answer::of(text, None, ctx),
-        None => asked(ctx, args)?,
+    let answer = if is_offline {
+        remembered(ctx, &form)?
+    } else {
+        // A text stands for itself, whoever is signed in.
+        match live::of_text(ctx, &args.asking, given)? {
+            Some(text) => Answer::of(text, None, ctx),
+            None => asked(ctx, args)?,
+        }
     };
-    ctx.ui.data(&answer)?;
+    ctx.ui.data(&Shown {
+        answer: answer.judged(ctx),
+        form,
+    })?;
     Ok(Outcome::Done)
+}
+
+/// How an answer is shown.
+enum Form {
+    Whole,
+    Short,
+    Pattern(Pattern),
+}
+
+impl Form {
+    /// As the flags say.
+    fn of(args: &StatusArgs) -> Result<Self> {
+        Ok(match &args.format {
+            Some(text) => Self::Pattern(Pattern::read(text, line::NAMES)?),
+            None if args.short => Self::Short,
+            None => Self::Whole,
+        })
+    }
+}
+
+/// What is known already of the account that is signed in. Asks nobody and writes nothing, and is quick: a prompt waits.
+fn remembered(ctx: &Ctx, form: &Form) -> Result<Answer> {
+    let home = &ctx.paths.codex_home;
+    let login = live::login(home)?;
+    let latest = ctx.latest();
+    let evidence = ctx.evidence_with(None, None, Reach::Newest { latest }, false, None)?;
+    let seen = live::offline(ctx, home, &login, &evidence)?;
+    let accounts = evidence.accounts();
+    let alias = accounts::find(&accounts, &login.account).and_then(|known| known.alias.clone());
+    // Its name depends on every other snapshot's.
+    let names_archive = match form {
+        Form::Whole => true,
+        Form::Short => false,
+        Form::Pattern(pattern) => pattern.names("archive"),
+    };
+    let archive_name = match seen.session_start_at.filter(|_| names_archive) {
+        Some(start) => archive_name_at(ctx, start, &login, &self::evidence(ctx)?)?,
+        None => None,
+    };
+    Ok(Answer {
+        email: login.account.email,
+        account_id: login.account.account_id,
+        plan_type: seen.plan_type.clone().or(login.plan_type),
+        reset_at: seen.reset_at.map(|at| at.in_zone(&ctx.zone)),
+        session_start_at: seen.session_start_at,
+        window_state: seen.state_at(ctx.now, &ctx.zone),
+        quota_percent_left: seen.quota_percent_left,
+        quota_text: seen.quota_text,
+        limits: seen.limits,
+        status_source: seen.source,
+        archive_name,
+        observed_at: seen.observed_at.in_zone(&ctx.zone),
+        is_refused: seen.is_refused,
+        alias,
+        availability: None,
+        now: ctx.now,
+    })
 }
 
 /// What Codex says of the account that is signed in.
@@ -46,14 +126,18 @@ fn asked(ctx: &Ctx, args: &StatusArgs) -> Result<Answer> {
     let home = &ctx.paths.codex_home;
     ctx.mend_home(home)?;
     let login = live::login(home)?;
-    let live = live::ask(ctx, &args.live, Given::default(), home, &login)?;
+    let live = live::ask(ctx, &args.asking, Given::default(), home, &login)?;
     // Whoever signed in meanwhile is not who it spoke of.
     let login = live::login(home)?;
     live::check(ctx, &live, &login)?;
     keep_login(ctx, &login.account);
-    let archive_name = archive_name(ctx, &live, &login)?;
+    let evidence = evidence(ctx)?;
+    let archive_name = archive_name(ctx, &live, &login, &evidence)?;
+    let accounts = evidence.accounts();
+    let alias = accounts::find(&accounts, &login.account).and_then(|known| known.alias.clone());
     Ok(Answer {
         archive_name,
+        alias,
         ..Answer::of(live, Some(&login), ctx)
     })
 }
@@ -96,16 +180,33 @@ fn evidence(ctx: &Ctx) -> Result<Evidence> {
 }
 
 /// What a backup would be called now: a window that is known keeps its name.
-fn archive_name(ctx: &Ctx, live: &LiveStatus, login: &Login) -> Result<Option<String>> {
+fn archive_name(
+    ctx: &Ctx,
+    live: &LiveStatus,
+    login: &Login,
+    evidence: &Evidence,
+) -> Result<Option<String>> {
+    let Some(reset) = live.reading.reset_at else {
+        return Ok(None);
+    };
+    let state = live.reading.window_state(live.observed_at);
+    let known = live::known(evidence, &login.account);
+    let start = settle_start(reset, state, known.as_ref(), &ctx.zone);
+    archive_name_at(ctx, start, login, evidence)
+}
+
+/// The same for a window that began then.
+fn archive_name_at(
+    ctx: &Ctx,
+    start: SessionStart,
+    login: &Login,
+    evidence: &Evidence,
+) -> Result<Option<String>> {
     let account = &login.account;
-    let (Some(reset), Some(email)) = (live.reading.reset_at, &account.email) else {
+    let Some(email) = &account.email else {
         return Ok(None);
     };
     let dir = ctx.backup_dir(None)?;
-    let evidence = evidence(ctx)?;
-    let state = live.reading.window_state(live.observed_at);
-    let known = live::known(&evidence, account);
-    let start = settle_start(reset, state, known.as_ref(), &ctx.zone);
     let sidecar = Sidecar {
         email: account.email.clone(),
         user_id: account.user_id.clone(),
@@ -134,7 +235,20 @@ struct Answer {
     #[serde(skip)]
     is_refused: bool,
     #[serde(skip)]
+    alias: Option<String>,
+    #[serde(skip)]
+    availability: Option<Availability>,
+    #[serde(skip)]
     now: Stamp,
+}
+
+/// An answer in a form.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    answer: Answer,
+    #[serde(skip)]
+    form: Form,
 }
 
 impl Answer {
@@ -172,13 +286,51 @@ impl Answer {
             status_source: live.source,
             observed_at: live.observed_at,
             is_refused: reading.is_refused,
+            alias: None,
+            availability: None,
             now: ctx.now,
+        }
+    }
+
+    /// With what it means now.
+    fn judged(self, ctx: &Ctx) -> Self {
+        let seen = Observation {
+            source: self.status_source,
+            observed_at: self.observed_at,
+            session_start_at: self.session_start_at,
+            reset_at: self.reset_at,
+            window_state: self.window_state,
+            quota_percent_left: self.quota_percent_left,
+            quota_text: None,
+            limits: self.limits.clone(),
+            quota_end_detected_at: None,
+            is_guess: false,
+            is_refused: self.is_refused,
+            validation_status: ValidationStatus::Ok,
+            plan_type: None,
+        };
+        Self {
+            availability: Some(seen.judge(ctx.now, &ctx.zone)),
+            ..self
         }
     }
 }
 
-impl Report for Answer {
+impl Report for Shown {
     fn text(&self, _: &Page) -> String {
+        match &self.form {
+            Form::Whole => self.answer.text(),
+            Form::Short => format!("{}\n", line::short(&self.answer)),
+            Form::Pattern(pattern) => {
+                let value = |name: &str| line::value(&self.answer, name);
+                format!("{}\n", pattern.fill(value))
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn text(&self) -> String {
         let plan = self
             .plan_type
             .as_ref()
@@ -230,6 +382,13 @@ impl Report for Answer {
             text.push_str(
                 "refused  ChatGPT says that the account may not be used now, and not why\n",
             );
+        }
+        if !self.status_source.is_live() {
+            let age = match self.now.since(self.observed_at).num_seconds() {
+                age @ 1.. => format!("{} ago", remaining_words(age)),
+                _ => "now".to_owned(),
+            };
+            text.push_str(&format!("seen     {} ({age})\n", self.observed_at));
         }
         if let Some(name) = &self.archive_name {
             text.push_str(&format!("archive  {name}\n"));

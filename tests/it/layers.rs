@@ -47,6 +47,8 @@ const PURE: &[&str] = &[
     "archive/entry_name.rs",
     "archive/known.rs",
     "archive/limits.rs",
+    "commands/status/line.rs",
+    "commands/status/pattern.rs",
     "codex/parts.rs",
     "codex/redact.rs",
     "codex/state.rs",

@@ -228,6 +228,28 @@ fn weekly_as_secondary() {
 }
 
 #[test]
+fn a_line_for_a_prompt_asks_only_where_it_is_told_to() {
+    with(test_name!(), NEWEST, |world| {
+        world.set(|_| {});
+        let short = ["status", "--short"];
+        world.run(&short).code(14).stdout("");
+        world
+            .run(&[&short[..], &["--live"]].concat())
+            .code(0)
+            .stdout("alice open 66% 3d 11h\n")
+            .stderr("");
+        let pattern = ["status", "--format", "{5h_left} {age}", "--live"];
+        world.run(&pattern).code(0).stdout("88% now\n").stderr("");
+        world.run(&["cooldown", "--live"]).code(0);
+        world
+            .run(&short)
+            .code(0)
+            .stdout("alice open 66% 3d 11h\n")
+            .stderr("");
+    });
+}
+
+#[test]
 fn weekly_as_primary() {
     with(test_name!(), NEWEST, |world| {
         world.set(|alice| {

@@ -74,6 +74,7 @@ mod scripted;
 mod servers;
 mod smoke;
 mod status;
+mod status_line;
 #[cfg(unix)]
 mod switching;
 mod sync;
