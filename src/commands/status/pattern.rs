@@ -76,7 +76,7 @@ mod tests {
     fn filled(text: &str) -> String {
         Pattern::read(text, &["left", "email"])
             .expect(text)
-            .fill(|name| name.to_uppercase())
+            .fill(str::to_uppercase)
     }
 
     #[test]
