@@ -23,7 +23,7 @@ pub fn run(ctx: &Ctx, args: &DoctorArgs) -> Result<Outcome> {
     let facts = Facts::gather(ctx)?;
     // What takes long is asked once, whatever is repaired.
     let asked = Asked::of(&facts, args)?;
-    let mut checks = all(&facts, &asked, args.verify)?;
+    let mut checks = all(&facts, &asked);
     if args.fix && args.dry_run {
         for check in &mut checks {
             let repair = check.repair.as_ref();
@@ -31,7 +31,7 @@ pub fn run(ctx: &Ctx, args: &DoctorArgs) -> Result<Outcome> {
         }
     } else if args.fix && checks.iter().any(|check| check.repair.is_some()) {
         let fixed = fix(ctx, &checks)?;
-        checks = all(&Facts::gather(ctx)?, &asked, args.verify)?;
+        checks = all(&Facts::gather(ctx)?, &asked);
         tell(&mut checks, fixed);
     }
     let answer = Answer::of(checks, ctx.ui.quiet);
@@ -43,11 +43,13 @@ pub fn run(ctx: &Ctx, args: &DoctorArgs) -> Result<Outcome> {
     })
 }
 
-/// What others said.
+/// What others said, and what takes long to read.
 struct Asked {
     codex: Vec<Check>,
     service: Check,
     remote: Vec<Check>,
+    /// None where the snapshots were not read.
+    unsound: Option<Vec<Check>>,
 }
 
 impl Asked {
@@ -60,14 +62,15 @@ impl Asked {
                 codex::unasked()
             },
             remote: remote::remote(facts, args.live)?,
+            unsound: args.verify.then(|| snapshots::unsound(facts)).transpose()?,
         })
     }
 }
 
 /// Every check, in the order in which they matter to somebody new.
-fn all(facts: &Facts, asked: &Asked, verify: bool) -> Result<Vec<Check>> {
+fn all(facts: &Facts, asked: &Asked) -> Vec<Check> {
     let service = vec![asked.service.clone()];
-    Ok([
+    [
         asked.codex.clone(),
         codex_home::home(facts),
         codex_home::settings(facts),
@@ -85,7 +88,7 @@ fn all(facts: &Facts, asked: &Asked, verify: bool) -> Result<Vec<Check>> {
         login::profiles(facts),
         login::machines(facts),
         login::accounts(facts),
-        snapshots::snapshots(facts, verify)?,
+        snapshots::snapshots(facts, asked.unsound.as_deref()),
         snapshots::records(facts),
         snapshots::space(facts),
         left::restore(facts),
@@ -94,7 +97,7 @@ fn all(facts: &Facts, asked: &Asked, verify: bool) -> Result<Vec<Check>> {
         remote::encryption(facts),
         asked.remote.clone(),
     ]
-    .concat())
+    .concat()
 }
 
 /// Repairs what can be; what was done, by the name of the check. What cannot be is told.

@@ -606,6 +606,13 @@ fn what_is_wrong_with_the_manager_home() {
         "warn  older-home    `~/.codexmgr` is there too, and is not used: `~/.codex-manager` is\n      hint: see what is in it with \
          `codex-manager --manager-home ~/.codexmgr list-backups`; then move it away\n",
     );
+    fs::remove_dir(env.path(".codexmgr")).expect("removes");
+    fs::rename(env.path(".codex-manager"), env.path(".codexmgr")).expect("moves");
+    finds(
+        &env,
+        "older-home",
+        "ok    older-home    it is the one that is used\n",
+    );
 }
 
 #[test]
@@ -797,7 +804,9 @@ fn what_is_wrong_with_snapshots() {
     damaged[place] ^= 1;
     fs::write(env.path(&archive), &damaged).expect("writes");
     // Of the same length: only reading tells.
-    finds(&env, "snapshots", &told(&doctor(&env, &[]), "snapshots"));
+    let unread = told(&doctor(&env, &[]), "snapshots");
+    assert!(unread.starts_with("ok    snapshots     1, "), "{unread}");
+    finds(&env, "snapshots", &unread);
     let ran = doctor(&env, &["--verify"]).code(1);
     assert!(
         told(&ran, "snapshots").starts_with(&format!("fail  snapshots     `~/{archive}` ")),
@@ -1018,11 +1027,11 @@ fn what_killed_runs_left_goes_and_logins_are_kept() {
     );
     assert_eq!(
         told(&ran, "leftovers"),
-        "ok    leftovers     none\n      fixed: done by the way\n      fixed: 4 leftovers of killed runs went\n"
+        "ok    leftovers     none\n      fixed: what a killed run left is kept\n      fixed: 4 leftovers of killed runs went\n"
     );
     assert_eq!(
         told(&ran, "locks"),
-        "ok    locks         free\n      fixed: done by the way\n"
+        "ok    locks         free\n      fixed: what it left was tidied up\n"
     );
     assert_eq!(
         env.read(".codex-manager/profiles/bob/auth.json"),
@@ -1144,4 +1153,21 @@ fn what_is_wrong_with_key_and_remote() {
             && text.contains("is encrypted to another key"),
         "{text}"
     );
+}
+
+#[test]
+fn the_spec_tells_of_every_check() {
+    let env = empty();
+    let answer = doctor(&env, &["--json"]).json();
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("CODEX_MANAGER_SPEC.md");
+    let spec = fs::read_to_string(spec).expect("reads");
+    let (_, spec) = spec.split_once("\n## Doctor\n").expect("a section");
+    let (spec, _) = spec.split_once("\n## ").expect("more");
+    let rows = spec.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: Vec<&str> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .collect();
+    let checks = answer["checks"].as_array().expect("a list").iter();
+    let made: Vec<&str> = checks.filter_map(|check| check["name"].as_str()).collect();
+    assert_eq!(told, made);
 }

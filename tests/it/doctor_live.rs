@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::chatgpt::Login;
 use crate::common::Ran;
@@ -121,22 +122,41 @@ fn codex_loses_a_login_of_two_names() {
 fn codex_has_no_login_where_it_keeps_it_elsewhere() {
     with(test_name!(), NEWEST, |world| {
         let settings = world.env.read(".codex/config.toml");
-        for store in ["ephemeral", "keyring", "cloud"] {
+        for (store, judged) in [
+            ("file", "ok"),
+            ("ephemeral", "fail"),
+            ("keyring", "fail"),
+            ("cloud", "fail"),
+        ] {
             let other = settings.replace("\"file\"", &format!("\"{store}\""));
             world.env.write(".codex/config.toml", &other);
-            let ran = world.run(&["doctor", "--json"]).code(1);
-            assert_eq!(found(&ran, "login-store").0, "fail");
-            let mut status = std::process::Command::new("codex");
+            let ran = world.run(&["doctor", "--json"]);
+            assert_eq!(found(&ran, "login-store").0, judged);
+            let ours = world.command(&["doctor"]);
+            let mut status = Command::new("codex");
             status.args(["login", "status"]).env_clear();
-            let path = world.command(&["doctor"]);
-            for (name, value) in path.get_envs() {
+            for (name, value) in ours.get_envs() {
                 if let Some(value) = value {
                     status.env(name, value);
                 }
             }
             let said = status.output().expect("runs");
             let said = String::from_utf8_lossy(&said.stderr).into_owned();
-            assert!(!said.contains("Logged in using ChatGPT"), "{store}: {said}");
+            let is_signed_in = said.contains("Logged in using ChatGPT");
+            assert_eq!(is_signed_in, store == "file", "{store}: {said}");
         }
+    });
+}
+
+#[test]
+fn live_asks_nobody_about_a_key() {
+    with(test_name!(), NEWEST, |world| {
+        world.chatgpt.sign_in_with_key(&world.env);
+        let ran = world.run(&["doctor", "--live", "--json"]);
+        assert_eq!(
+            found(&ran, "service"),
+            ok("not asked: a key has no window to ask about")
+        );
+        assert!(world.chatgpt.log().is_empty(), "somebody was asked");
     });
 }

@@ -132,6 +132,22 @@ pub fn service(facts: &Facts, dry_run: bool) -> Result<Check> {
             "see `restore` below",
         ));
     }
+    match facts.signed_in() {
+        Some(login) if !login.is_api_key() => {}
+        Some(_) => {
+            return Ok(Check::ok(
+                ACCOUNT,
+                "not asked: a key has no window to ask about",
+            ));
+        }
+        None => {
+            return Ok(Check::warn(
+                ACCOUNT,
+                "not asked: nobody is signed in that could be asked about",
+                "see `login` below",
+            ));
+        }
+    }
     let asked = table::ask(
         ctx,
         &table::Asking {
@@ -158,7 +174,6 @@ pub fn service(facts: &Facts, dry_run: bool) -> Result<Check> {
     Ok(Check::ok(ACCOUNT, said.join("; ")))
 }
 
-/// A login of a kind that has no window is none that fails.
 fn of_failure(error: &Error) -> Check {
     if error.kind() == Kind::Locked {
         return Check::warn(ACCOUNT, format!("not asked: {error}"), error.hint());

@@ -56,7 +56,7 @@ pub fn leftovers(facts: &Facts) -> Vec<Check> {
                 ),
                 "`codex-manager doctor --fix` keeps it in its profile, as the next command that writes does",
             )
-            .repaired_by(Repair::Lock("keep the login that a killed run left")),
+            .repaired_by(Repair::TakeIn),
         );
     }
     // In these the lock itself sweeps.
@@ -134,7 +134,7 @@ pub fn locks(facts: &Facts) -> Vec<Check> {
                 format!("{who} was ended while it worked"),
                 "`codex-manager doctor --fix` tidies up after it, as the next command that writes does",
             )
-            .repaired_by(Repair::Lock("take the lock, and tidy up after whoever had it")),
+            .repaired_by(Repair::Unlock),
         ),
     }
     if HomeLock::is_held(&facts.home) {

@@ -130,7 +130,15 @@ pub fn older_home(facts: &Facts) -> Vec<Check> {
     let older = facts.ctx.older_home().filter(|older| older.is_dir());
     let used = facts.short(&facts.places.manager_home);
     let Some(older) = older else {
-        return vec![Check::ok(OLDER, "there is none")];
+        let is_used = facts.ctx.older_home().is_none();
+        return vec![Check::ok(
+            OLDER,
+            if is_used {
+                "it is the one that is used"
+            } else {
+                "there is none"
+            },
+        )];
     };
     let older = facts.short(&older);
     vec![Check::warn(

@@ -1,11 +1,14 @@
 //! What `--fix` does: nothing of it loses a byte, changes a login, an archive or anybody's settings.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::context::Ctx;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::lock::Lock;
+use crate::profiles::private_home;
 use crate::registry::{self, Registry};
 use crate::snapshots::{self, commit};
 use crate::ui::table::count;
@@ -22,8 +25,10 @@ pub enum Repair {
     Close(Vec<PathBuf>),
     /// A restore into this Codex home was cut short.
     Mend(PathBuf),
-    /// Killed runs left something: whoever takes the lock next takes it in.
-    Lock(&'static str),
+    /// Killed runs left logins, which whoever takes the lock keeps.
+    TakeIn,
+    /// The lock names somebody who is gone: whoever takes it takes the name out.
+    Unlock,
     /// Killed runs left these beside snapshots.
     Tidy(Vec<PathBuf>),
     /// These sidecars have no archive.
@@ -43,7 +48,8 @@ impl Repair {
                 all => format!("close {} files and directories to others", all.len()),
             },
             Self::Mend(home) => format!("finish or drop the restore into `{}`", short(home)),
-            Self::Lock(what) => (*what).to_owned(),
+            Self::TakeIn => "keep what a killed run left in its profile".to_owned(),
+            Self::Unlock => "tidy up after whoever held the lock".to_owned(),
             Self::Tidy(paths) => format!(
                 "remove {} of killed runs, or put it in place where only the last step is missing",
                 count(paths.len(), "leftover")
@@ -66,7 +72,11 @@ impl Repair {
             }
             Self::Close(paths) => {
                 for path in paths {
-                    fsutil::close(path)?;
+                    match fsutil::close(path) {
+                        // Gone meanwhile.
+                        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {}
+                        closed => closed?,
+                    }
                 }
                 Ok(match paths.as_slice() {
                     [one] => format!("`{}` was closed to others", short(one)),
@@ -77,8 +87,15 @@ impl Repair {
                 drop(ctx.enter_home(home)?);
                 Ok(format!("the restore into `{}` was dealt with", short(home)))
             }
-            // The caller took it.
-            Self::Lock(_) => Ok("done by the way".to_owned()),
+            // Done by taking the lock, where it can be.
+            Self::TakeIn => match private_home::left_in(&ctx.paths.tmp()).first() {
+                None => Ok("what a killed run left is kept".to_owned()),
+                Some(left) => Err(Error::other(
+                    format!("the login in `{}` is still there", short(left)),
+                    "the warning above says why",
+                )),
+            },
+            Self::Unlock => Ok("what it left was tidied up".to_owned()),
             Self::Tidy(paths) => tidy(ctx, paths),
             Self::SetAside(paths) => set_aside(ctx, paths),
             Self::Registry => {
@@ -126,7 +143,10 @@ fn set_aside(ctx: &Ctx, paths: &[PathBuf]) -> Result<String> {
         let name = path.file_name().unwrap_or_default();
         let dir = commit::free_dir(&orphaned, Some(ctx.now))?;
         let place = dir.join(name);
-        fsutil::rename_or_stay(path, &place)?;
+        fsutil::rename_or_stay(path, &place).inspect_err(|_| {
+            // Only what is empty can be removed like this.
+            let _ = fs::remove_dir(&dir);
+        })?;
         moved.push(place);
     }
     Ok(match moved.as_slice() {

@@ -16,24 +16,25 @@ const SNAPSHOTS: &str = "snapshots";
 const RECORDS: &str = "records";
 const SPACE: &str = "space";
 
-/// The snapshots themselves; every byte of them where that is wanted. Fails on a signal.
-pub fn snapshots(facts: &Facts, verify: bool) -> Result<Vec<Check>> {
+/// The snapshots themselves; `unsound` is what reading them all found, where they were read.
+pub fn snapshots(facts: &Facts, unsound: Option<&[Check]>) -> Vec<Check> {
     let (listing, kept) = match (&facts.listing, &facts.kept) {
         (Ok(listing), Ok(kept)) => (listing, kept),
-        (Err(error), _) | (_, Err(error)) => return Ok(vec![Check::of_error(SNAPSHOTS, error)]),
+        (Err(error), _) | (_, Err(error)) => return vec![Check::of_error(SNAPSHOTS, error)],
     };
     let mut found = Vec::new();
     for (part, is_current) in [(listing, true), (&kept.0, false), (&kept.1, false)] {
         found.extend(problems(facts, part, is_current));
     }
-    if verify {
-        found.extend(unsound(facts, &listing.snapshots)?);
-    }
+    found.extend(unsound.unwrap_or_default().iter().cloned());
     found.extend(age(facts, listing));
     if found.is_empty() {
-        found.push(Check::ok(SNAPSHOTS, in_words(listing, kept, verify)));
+        found.push(Check::ok(
+            SNAPSHOTS,
+            in_words(listing, kept, unsound.is_some()),
+        ));
     }
-    Ok(found)
+    found
 }
 
 /// The first of `all`, and how many more there are.
@@ -113,11 +114,12 @@ fn is_renamed(snapshot: &Snapshot) -> bool {
     BackupName::of_file(&name).is_some() && told.is_some_and(|told| *told != name)
 }
 
-/// Those that do not pass every check of a restore.
-fn unsound(facts: &Facts, snapshots: &[Snapshot]) -> Result<Vec<Check>> {
+/// Reads every byte of them: those that do not pass every check of a restore. Fails on a signal.
+pub fn unsound(facts: &Facts) -> Result<Vec<Check>> {
     let ctx = facts.ctx;
     let mut found = Vec::new();
-    for snapshot in snapshots {
+    let listing = facts.listing.as_ref().ok();
+    for snapshot in listing.into_iter().flat_map(|listing| &listing.snapshots) {
         ctx.check_stop()?;
         match snapshot.check(&ctx.limits(), &|| ctx.stopped()) {
             Ok(_) => {}
