@@ -17,6 +17,12 @@ pub const AUTH_JSON: &str = "auth.json";
 /// Codex's settings.
 pub const CONFIG_TOML: &str = "config.toml";
 
+/// Where Codex looks for the settings of the whole machine; on Windows that is another place, which is not looked at.
+const MACHINE_SETTINGS: &str = "/etc/codex";
+
+/// The store of logins that is `auth.json`.
+const FILE_STORE: &str = "file";
+
 /// Directories that hold what Codex makes anew: never captured, never removed by a restore.
 const PASSING_DIRS: &[&str] = &[
     "packages",
@@ -147,16 +153,30 @@ pub fn auth_path(home: &Path) -> PathBuf {
 }
 
 /// Where Codex keeps the login of `home` where that is not `auth.json`: `keyring`, `auto` or `ephemeral`, as
-/// `cli_auth_credentials_store` in its settings has it. None too where the settings cannot be read, as Codex does not start
-/// with them either.
-pub fn other_store(home: &Path) -> Option<String> {
-    store_in(&home.join(CONFIG_TOML))
+/// `cli_auth_credentials_store` has it; and the settings file that says so. None too where a file cannot be read, as Codex
+/// does not start with it either.
+///
+/// Source: Codex 0.169 with each of these files: what the machine demands goes before what the home says, and that before
+/// what the machine suggests.
+pub fn other_store(home: &Path) -> Option<(PathBuf, String)> {
+    let of_machine = |name: &str| Path::new(MACHINE_SETTINGS).join(name);
+    let files = [
+        of_machine("requirements.toml"),
+        of_machine("managed_config.toml"),
+        home.join(CONFIG_TOML),
+        of_machine(CONFIG_TOML),
+    ];
+    let said = files.into_iter().find_map(|path| {
+        let store = store_in(&path)?;
+        Some((path, store))
+    });
+    said.filter(|(_, store)| store != FILE_STORE)
 }
 
 fn store_in(path: &Path) -> Option<String> {
     let settings = settings_in(path)?;
     let store = settings.get("cli_auth_credentials_store")?.as_str()?;
-    (store != "file").then(|| store.to_owned())
+    Some(store.to_owned())
 }
 
 fn settings(home: &Path) -> Option<toml::Table> {
@@ -194,8 +214,8 @@ pub fn other_stores_of_layers(home: &Path) -> Vec<(String, String)> {
     let names = listing.filter_map(|entry| entry.file_name().into_string().ok());
     let mut found: Vec<_> = names
         .filter(|name| name.strip_suffix(ENDING).is_some_and(|own| !own.is_empty()))
-        .filter_map(|name| Some((store_in(&home.join(&name))?, name)))
-        .map(|(store, name)| (name, store))
+        .filter_map(|name| Some((name.clone(), store_in(&home.join(name))?)))
+        .filter(|(_, store)| store != FILE_STORE)
         .collect();
     found.sort();
     found

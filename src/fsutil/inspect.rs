@@ -147,6 +147,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("below")).expect("makes");
+        close(dir.path()).expect("closes");
         for (name, mode) in [("below/a", 0o644), ("below/b", 0o600), ("left", 0o666)] {
             fs::write(at(name), "x").expect("writes");
             fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).expect("sets");

@@ -1171,3 +1171,22 @@ fn the_spec_tells_of_every_check() {
     let made: Vec<&str> = checks.filter_map(|check| check["name"].as_str()).collect();
     assert_eq!(told, made);
 }
+
+#[test]
+fn codex_is_run_alone() {
+    let env = healthy();
+    let codex = env.read("bin/codex");
+    let note = "echo \"$HTTPS_PROXY $https_proxy $ALL_PROXY|$NO_PROXY|$CODEX_API_KEY\" >> \"$HOME/asked\"\n\
+                case $CODEX_HOME in \"$HOME\"/.codex*) echo theirs >> \"$HOME/asked\";; esac\n\
+                [ -e \"$CODEX_HOME/auth.json\" ] && echo a login >> \"$HOME/asked\"\n";
+    env.write("bin/codex", &codex.replacen('\n', &format!("\n{note}"), 1));
+    let mut command = command(&env, &[]);
+    command
+        .env("HTTPS_PROXY", "http://proxy.example.com")
+        .env("NO_PROXY", "example.com")
+        .env("CODEX_API_KEY", crate::common::SECRET);
+    ran(&env, &mut command).code(0);
+    let nowhere = "http://127.0.0.1:9";
+    let alone = format!("{nowhere} {nowhere} {nowhere}||\n");
+    assert_eq!(env.read("asked"), alone.repeat(2));
+}

@@ -160,3 +160,76 @@ fn live_asks_nobody_about_a_key() {
         assert!(world.chatgpt.log().is_empty(), "somebody was asked");
     });
 }
+
+/// What is set for the whole machine: what it demands beats the home's own settings, what it suggests does not.
+#[cfg(target_os = "linux")]
+#[test]
+fn settings_of_the_whole_machine_are_judged_as_codex_does() {
+    /// With an `/etc` that nobody else sees, with this one file in it.
+    const ALONE: &str = "mount -t tmpfs tmpfs /etc && mkdir /etc/codex && printf '%s' \"$1\" > \"/etc/codex/$0\" && shift && \
+                         exec \"$@\"";
+    let unshared = || {
+        let mut command = Command::new("unshare");
+        command.args(["-r", "-m", "sh", "-c", ALONE]);
+        command
+    };
+    let works = unshared().args(["config.toml", "", "true"]).output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        eprintln!("not asked: no `/etc` can be mounted here");
+        return;
+    }
+    with(test_name!(), NEWEST, |world| {
+        let settings = world.env.read(".codex/config.toml");
+        let store = |store: &str| format!("cli_auth_credentials_store = \"{store}\"\n");
+        let none = settings.replace(&store("file"), "");
+        for (file, of_machine, home, is_file) in [
+            ("requirements.toml", "ephemeral", &settings, false),
+            ("managed_config.toml", "ephemeral", &settings, false),
+            ("config.toml", "ephemeral", &settings, true),
+            ("config.toml", "ephemeral", &none, false),
+            (
+                "managed_config.toml",
+                "file",
+                &settings.replace("\"file\"", "\"ephemeral\""),
+                true,
+            ),
+        ] {
+            world.env.write(".codex/config.toml", home);
+            let ask = |program: &str, args: &[&str]| {
+                let mut command = unshared();
+                command.args([file, &store(of_machine), program]).args(args);
+                command.env_clear().current_dir(world.env.home());
+                for (name, value) in world.command(&["doctor"]).get_envs() {
+                    if let Some(value) = value {
+                        command.env(name, value);
+                    }
+                }
+                // The tools that set it up.
+                let path = world.command(&["doctor"]);
+                let path = path.get_envs().find(|(name, _)| *name == "PATH");
+                let path = path.and_then(|(_, value)| value).expect("set");
+                let path = format!("{}:/usr/bin:/bin", path.display());
+                let output = command.env("PATH", path).output().expect("runs");
+                [output.stdout, output.stderr]
+                    .map(|said| String::from_utf8_lossy(&said).into_owned())
+            };
+            let codex = ask("codex", &["login", "status"]).concat();
+            assert_eq!(
+                codex.contains("Logged in using ChatGPT"),
+                is_file,
+                "{file}: {codex}"
+            );
+            let program = world.command(&[]).get_program().to_owned();
+            let program = program.to_str().expect("a path");
+            let [told, _] = ask(program, &["doctor"]);
+            let line = told.lines().find(|line| line.contains("  login-store  "));
+            let line = line.expect("checked");
+            let expected = if is_file { "ok " } else { "fail " };
+            assert!(line.starts_with(expected), "{file}: {line}");
+            let [_, told] = ask(program, &["use", "alice@example.com"]);
+            let refused = told
+                .contains("says `cli_auth_credentials_store = \"ephemeral\"`; nothing was changed");
+            assert_eq!(refused, !is_file, "{file}: {told}");
+        }
+    });
+}

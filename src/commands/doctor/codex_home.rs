@@ -178,7 +178,7 @@ pub fn settings(facts: &Facts) -> Vec<Check> {
 pub fn store(facts: &Facts) -> Vec<Check> {
     const FIX: &str = "set it to \"file\" there, and sign in again";
     let short = |name: &str| facts.short(&facts.home.join(name));
-    if let Some(store) = home::other_store(&facts.home) {
+    if let Some((path, store)) = home::other_store(&facts.home) {
         let what = match store.as_str() {
             "keyring" => "in the system's keyring",
             "auto" => "in the system's keyring where there is one",
@@ -189,9 +189,13 @@ pub fn store(facts: &Facts) -> Vec<Check> {
             STORE,
             format!(
                 "`{}` says `cli_auth_credentials_store = \"{store}\"`: Codex keeps the login {what}",
-                short(home::CONFIG_TOML)
+                facts.short(&path)
             ),
-            FIX,
+            if path.starts_with(&facts.home) {
+                FIX
+            } else {
+                "whoever looks after this machine set it there; this program needs \"file\""
+            },
         )];
     }
     let layers = home::other_stores_of_layers(&facts.home).into_iter();

@@ -71,8 +71,12 @@ pub fn signed_in(facts: &Facts) -> Vec<Check> {
         said.push_str(&format!(", renewed {}", renewed.table_form()));
     }
     if let Some(end) = login.access_ends_at(&ctx.zone) {
-        let word = if end > ctx.now { "good until" } else { "ended" };
-        said.push_str(&format!(", {word} {}", end.table_form()));
+        let end = end.table_form();
+        said.push_str(&match login.validity(ctx.now) {
+            Validity::Valid => format!(", good until {end}"),
+            Validity::Renewable => format!(", ended {end}; Codex renews it"),
+            Validity::Expired => format!(", ended {end}"),
+        });
     }
     vec![match standing(login, ctx.now, &ctx.zone) {
         Standing::Good => Check::ok(LOGIN, said),
