@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::{Env, NOW, Person, Ran};
+use crate::unprivileged::run_as_nobody;
 use crate::worlds::{has_keys, json_error, mode, prints, snapshot};
 
 /// What `space` says, which is the machine's.
@@ -1189,4 +1190,29 @@ fn codex_is_run_alone() {
     let nowhere = "http://127.0.0.1:9";
     let alone = format!("{nowhere} {nowhere} {nowhere}||\n");
     assert_eq!(env.read("asked"), alone.repeat(2));
+}
+
+#[test]
+fn what_may_not_be_written_is_told() {
+    let may_not = "may not be read and written";
+    for (below, name, why) in [
+        (BACKUPS, "snapshots", "nothing may be written in"),
+        (".codex", "codex-home", may_not),
+        (".codex-manager", "manager-home", may_not),
+    ] {
+        let env = healthy();
+        set_mode(&env, below, 0o500);
+        let told = if why == may_not {
+            format!("`~/{below}` {why}")
+        } else {
+            format!("{why} `~/{below}`")
+        };
+        let mut command = command(&env, &[]);
+        run_as_nobody(&env, &mut command);
+        let text = format!(
+            "fail  {name:<12}  {told}\n      hint: see who may use it: `ls -ld ~/{below}`\n"
+        );
+        finds_by(&env, &mut command, name, &text);
+        set_mode(&env, below, 0o700);
+    }
 }

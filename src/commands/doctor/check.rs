@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::repair::Repair;
 use crate::error::Error;
-use crate::ui::table::count;
+use crate::ui::table::{count, printable};
 use crate::ui::wrap::wrapped;
 use crate::ui::{Page, Report};
 
@@ -125,13 +125,19 @@ impl Check {
         } else {
             word
         };
-        let finding = wrapped(&self.finding, beside, indent, page.width);
-        let mut text = format!("{word}{:<NAME$}{finding}\n", self.name);
+        // Names of files may hold anything, and this is one line.
+        let finding = wrapped(&printable(&self.finding), beside, indent, page.width);
+        let mut text = if finding.starts_with('\n') {
+            format!("{word}{}{finding}\n", self.name)
+        } else {
+            format!("{word}{:<NAME$}{finding}\n", self.name)
+        };
         let more = self.hint.iter().map(|hint| ("hint", hint));
         let more = more.chain(self.fixed.iter().map(|fixed| ("fixed", fixed)));
         let more = more.chain(self.would_fix.iter().map(|would| ("would fix", would)));
         for (what, words) in more {
-            let words = wrapped(&format!("{what}: {words}"), STATUS, STATUS + 2, page.width);
+            let words = format!("{what}: {}", printable(words));
+            let words = wrapped(&words, STATUS, STATUS + 2, page.width);
             text.push_str(&format!("{:STATUS$}{words}\n", ""));
         }
         text
@@ -200,7 +206,7 @@ mod tests {
             ),
             Check::fail(
                 "manager-home",
-                "`~/.codex-manager` is a file",
+                "`~/.codex-\u{1b}[2Jmanager\n` is a file",
                 "move it away",
             ),
             fixed,
@@ -218,7 +224,7 @@ mod tests {
             sample().text(&page(None, false)),
             "ok    codex         0.169.0, ~/bin/codex\n\
              warn  login         nobody is signed in to ~/.codex\n      hint: run `codex login`\n\
-             fail  manager-home  `~/.codex-manager` is a file\n      hint: move it away\n\
+             fail  manager-home  `~/.codex-\u{fffd}[2Jmanager\u{fffd}` is a file\n      hint: move it away\n\
              ok    modes         closed\n      fixed: 2 files\n\
              4 checks: 2 ok, 1 warn, 1 fail\n"
         );
@@ -227,7 +233,10 @@ mod tests {
     #[test]
     fn narrow_ones_go_on_below_the_name() {
         let text = sample().text(&page(Some(40), false));
-        assert!(text.lines().all(|line| line.len() <= 40), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 40),
+            "{text}"
+        );
         assert!(
             text.contains("warn  login         nobody is signed in\n      to ~/.codex\n"),
             "{text}"
@@ -246,7 +255,7 @@ mod tests {
         assert_eq!(
             text,
             "\x1b[33mwarn  \x1b[0mlogin         nobody is signed in to ~/.codex\n      hint: run `codex login`\n\
-             \x1b[31mfail  \x1b[0mmanager-home  `~/.codex-manager` is a file\n      hint: move it away\n\
+             \x1b[31mfail  \x1b[0mmanager-home  `~/.codex-\u{fffd}[2Jmanager\u{fffd}` is a file\n      hint: move it away\n\
              \x1b[32mok    \x1b[0mmodes         closed\n      fixed: 2 files\n"
         );
     }

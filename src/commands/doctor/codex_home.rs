@@ -123,7 +123,7 @@ fn login_file(facts: &Facts) -> Vec<Check> {
     if !fsutil::is_mine(&meta) {
         found.push(Check::fail(
             HOME,
-            format!("`{short}` belongs to another user: Codex cannot renew it"),
+            format!("`{short}` belongs to another user"),
             format!("see who owns it: `ls -l {short}`"),
         ));
     }

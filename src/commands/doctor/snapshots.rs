@@ -23,6 +23,15 @@ pub fn snapshots(facts: &Facts, unsound: Option<&[Check]>) -> Vec<Check> {
         (Err(error), _) | (_, Err(error)) => return vec![Check::of_error(SNAPSHOTS, error)],
     };
     let mut found = Vec::new();
+    let dir = &facts.places.backup_dir;
+    if dir.is_dir() && !fsutil::is_writable(dir) {
+        let dir = facts.short(dir);
+        found.push(Check::fail(
+            SNAPSHOTS,
+            format!("nothing may be written in `{dir}`"),
+            format!("see who may use it: `ls -ld {dir}`"),
+        ));
+    }
     for (part, is_current) in [(listing, true), (&kept.0, false), (&kept.1, false)] {
         found.extend(problems(facts, part, is_current));
     }
