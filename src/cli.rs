@@ -2,6 +2,7 @@
 
 mod accounts;
 mod config;
+mod doctor;
 mod profiles;
 mod prune;
 mod shared;
@@ -10,6 +11,7 @@ mod sync;
 
 pub use accounts::{CooldownArgs, NormalizeArgs, Policy, RecommendArgs, StatusArgs, UseArgs};
 pub use config::{ConfigAction, ConfigArgs};
+pub use doctor::DoctorArgs;
 pub use profiles::{ProfileAction, ProfileArgs, ProfileExport, ProfileImport, ProfileLogin};
 pub use prune::PruneArgs;
 pub use shared::{LegacyArgs, LiveArgs, Source, WaitArgs};
@@ -126,6 +128,9 @@ pub enum Command {
     /// Remove snapshots that no rule keeps
     #[command(after_long_help = EXIT_CODES)]
     Prune(PruneArgs),
+    /// Check everything this program relies on, and say what to do
+    #[command(after_long_help = EXIT_CODES)]
+    Doctor(DoctorArgs),
     /// Show and change settings
     #[command(after_long_help = EXIT_CODES)]
     Config(ConfigArgs),
@@ -143,6 +148,7 @@ impl Command {
             Self::Profile(args) => args.action.wait(),
             Self::Sync(args) => args.action.wait(),
             Self::Prune(args) => Some(&args.wait),
+            Self::Doctor(args) => Some(&args.wait),
             Self::Config(args) => args.action.wait(),
             _ => None,
         }

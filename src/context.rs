@@ -7,6 +7,7 @@ mod evidence;
 mod homes;
 mod locks;
 mod remote;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -35,6 +36,8 @@ use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
 use locks::Patience;
 
+pub use surroundings::ZoneOf;
+
 /// What every command is given.
 pub struct Ctx {
     /// The instant this run answers for.
@@ -49,12 +52,34 @@ pub struct Ctx {
     pub paths: Paths,
     /// The streams.
     pub ui: Ui,
+    /// What was asked for and cannot be used, where that is passed over: see [`Demand::Any`].
+    pub unusable: Unusable,
     settings: Settings,
     globals: Resolved,
     stop: Stop,
     waiting: Patience,
     /// `now` and the system's clock as the command began.
     began: (Stamp, Stamp),
+}
+
+/// What is asked of the settings and the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// What cannot be used is a failure.
+    Sound,
+    /// The settings file is not read.
+    NoSettings,
+    /// What cannot be used is as if it were not there.
+    Any,
+}
+
+/// What cannot be used and was passed over, and why.
+#[derive(Debug, Default)]
+pub struct Unusable {
+    /// Of the settings file.
+    pub settings: Option<Error>,
+    /// Of the variable that says what time it is.
+    pub now: Option<Error>,
 }
 
 /// Where things are.
@@ -112,6 +137,7 @@ struct Resolved {
     codex_home: Option<PathBuf>,
     timezone: Option<String>,
     color: Option<When>,
+    is_now_said: bool,
 }
 
 /// Where a setting's value comes from.
@@ -123,20 +149,26 @@ pub struct Setting {
 }
 
 impl Ctx {
-    /// Resolves what was typed; without `reads_settings` as if there were no settings file. `wait` is there for commands
-    /// that can be told how long to wait.
+    /// Resolves what was typed. `wait` is there for commands that can be told how long to wait.
     pub fn resolve(
         globals: &Globals,
         wait: Option<&WaitArgs>,
         stop: Stop,
-        reads_settings: bool,
+        demand: Demand,
     ) -> Result<Self> {
         let home = home_dir();
         let manager_home = manager_home(globals.manager_home.as_deref(), home.as_deref())?;
-        let settings = if reads_settings {
-            Settings::load(&manager_home.join("config.toml"))?
-        } else {
-            Settings::default()
+        let mut unusable = Unusable::default();
+        let settings = match demand {
+            Demand::NoSettings => Settings::default(),
+            Demand::Sound => Settings::load(&manager_home.join("config.toml"))?,
+            Demand::Any => {
+                let settings = Settings::load(&manager_home.join("config.toml"));
+                settings.unwrap_or_else(|error| {
+                    unusable.settings = Some(error);
+                    Settings::default()
+                })
+            }
         };
         let codex_home = match &globals.codex_home {
             Some(path) => absolute(path)?,
@@ -151,7 +183,14 @@ impl Ctx {
         let zone = zone(globals, &settings)?;
         let asked = globals
             .now
-            .map_or_else(now_of_environment, |now| Ok(Some(now)))?;
+            .map_or_else(now_of_environment, |now| Ok(Some(now)));
+        let asked = match asked {
+            Err(error) if demand == Demand::Any => {
+                unusable.now = Some(error);
+                None
+            }
+            asked => asked?,
+        };
         let clock = Stamp::from_unix(chrono::Utc::now().timestamp(), &zone);
         let now = asked
             .map(|now| now.in_zone(&zone))
@@ -174,11 +213,13 @@ impl Ctx {
                 home,
             },
             ui,
+            unusable,
             settings,
             globals: Resolved {
                 codex_home: globals.codex_home.clone(),
                 timezone: globals.timezone.clone(),
                 color: globals.color,
+                is_now_said: globals.now.is_some(),
             },
             stop,
             waiting: Patience::new(wait),
@@ -595,6 +636,10 @@ pub const DEFAULT_CONCURRENCY: u64 = 8;
 
 /// Seconds that asking for a status may take.
 pub const DEFAULT_STATUS_TIMEOUT: u64 = 30;
+
+fn temporary_dir() -> PathBuf {
+    env::temp_dir()
+}
 
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())

@@ -211,6 +211,8 @@ pub enum Outcome {
     NoneUsable,
     /// A signal ended what goes on until it is ended.
     Left,
+    /// Something that was looked at is not as it should be; each was named.
+    Unwell,
 }
 
 impl Outcome {
@@ -221,6 +223,7 @@ impl Outcome {
             Self::Partial => 3,
             Self::NoneUsable => 4,
             Self::Left => Kind::Interrupted.exit_code(),
+            Self::Unwell => 1,
         }
     }
 }

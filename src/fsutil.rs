@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of Codex.
 
+mod inspect;
 mod temporary;
 
 use std::fs::{self, File};
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
+pub use inspect::{
+    Elsewhere, close, elsewhere, is_mine, is_writable, mode, names_of, open_to_others,
+};
 pub use temporary::{
-    TemporaryDir, is_temporary, sweep, sweep_all, sweep_but, sweep_dirs, temporary_name,
+    TemporaryDir, is_temporary, left_in, sweep, sweep_all, sweep_but, sweep_dirs, temporary_name,
 };
 
 /// Makes `dir` and its parents, 0700 each where they are new. An existing one is left as it is.
@@ -413,17 +417,6 @@ pub fn read_if_present(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn is_mine(meta: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    meta.uid() == rustix::process::geteuid().as_raw()
-}
-
-#[cfg(not(unix))]
-fn is_mine(_: &fs::Metadata) -> bool {
-    true
 }
 
 /// Whether anything stands at `path`, be it a link to nowhere. An answer that says neither is an error.

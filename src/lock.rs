@@ -4,6 +4,7 @@
 //! it is held; after a kill for longer, so that only what is read while somebody holds the lock is told.
 
 use std::cell::Cell;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::timeutil::Stamp;
+
+/// The lock file of a manager home.
+const LOCK: &str = "lock";
 
 /// How long a second run waits for the first, unless it is told.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -110,9 +114,12 @@ impl Lock {
     /// Takes the lock of `manager_home`, waiting for whoever holds it.
     pub fn acquire(manager_home: &Path, waiting: &Waiting) -> Result<Self> {
         fsutil::create_private_dir(manager_home)?;
-        let path = manager_home.join("lock");
+        let path = manager_home.join(LOCK);
         let file = open(&path)?;
-        let holder = || format!("`{}` is held by {}", path.display(), signature(&file));
+        let holder = || {
+            let who = signature(&file).map_or_else(nobody_named, |who| who.to_string());
+            format!("`{}` is held by {who}", path.display())
+        };
         match waiting.take(|| file.try_lock(), holder) {
             Ok(()) => Ok(Self { file }),
             Err(Taking::Given(error)) => Err(error),
@@ -167,6 +174,12 @@ impl HomeLock {
     /// login, and must not find another one in its place.
     pub fn share(home: &Path, waiting: &Waiting) -> Result<Self> {
         Self::take(home, waiting, File::try_lock_shared)
+    }
+
+    /// Whether somebody has that of `home` alone, found without waiting.
+    pub fn is_held(home: &Path) -> bool {
+        let dir = File::open(home);
+        dir.is_ok_and(|dir| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Has every program that is started from now on hold it too, where the system is Unix: it is free once the last of
@@ -232,6 +245,12 @@ impl DirLock {
         }
     }
 
+    /// Whether somebody has it, found without taking it for longer than that.
+    pub fn is_held(dir: &Path) -> bool {
+        let file = File::open(dir.join(Self::NAME));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// As [`HomeLock::pass_on`].
     pub fn pass_on(&self) {
         pass_on(&self.file);
@@ -263,19 +282,67 @@ fn open(path: &Path) -> Result<File> {
     opened.map_err(|error| Error::io("open", path, error))
 }
 
+/// Who signed a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The process.
+    pid: String,
+    /// What it does.
+    command: String,
+    /// Since when.
+    pub since: Option<Stamp>,
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} (`codex-manager {}`)", self.pid, self.command)?;
+        self.since
+            .map_or(Ok(()), |since| write!(f, " since {since}"))
+    }
+}
+
+fn nobody_named() -> String {
+    "another process".to_owned()
+}
+
+/// The lock of a manager home as it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody holds it.
+    Free,
+    /// Nobody holds it, and whoever did last was ended before they could say that they let go.
+    Left(Signature),
+    /// Somebody does, who may have said who they are.
+    Held(Option<Signature>),
+}
+
+/// Looks who holds the lock of `manager_home`, without waiting and without taking it for longer than that.
+pub fn look(manager_home: &Path) -> Seen {
+    let Ok(file) = File::open(manager_home.join(LOCK)) else {
+        return Seen::Free;
+    };
+    // Read before: see `Waiting::take`.
+    let who = signature(&file);
+    match (file.try_lock_shared(), who) {
+        (Err(TryLockError::WouldBlock), who) => Seen::Held(who),
+        (_, Some(who)) => Seen::Left(who),
+        (_, None) => Seen::Free,
+    }
+}
+
 /// Who holds the lock, as they signed it: `PID COMMAND`, and on the next line since when.
-fn signature(mut file: &File) -> String {
+fn signature(mut file: &File) -> Option<Signature> {
     let mut text = String::new();
     let _ = file
         .rewind()
         .and_then(|()| file.take(200).read_to_string(&mut text));
     let mut lines = text.lines();
-    let Some((pid, command)) = lines.next().and_then(|line| line.split_once(' ')) else {
-        return "another process".to_owned();
-    };
-    let since = lines.next().and_then(Stamp::parse);
-    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
-    format!("process {pid} (`codex-manager {command}`){since}")
+    let (pid, command) = lines.next()?.split_once(' ')?;
+    Some(Signature {
+        pid: pid.to_owned(),
+        command: command.to_owned(),
+        since: lines.next().and_then(Stamp::parse),
+    })
 }
 
 #[cfg(test)]
@@ -316,6 +383,33 @@ mod tests {
         held.file.set_len(0).expect("empties");
         let error = Lock::try_acquire(home.path(), "restore", since()).expect_err("held");
         assert!(error.to_string().ends_with(" is held by another process"));
+    }
+
+    #[test]
+    fn who_only_looks_leaves_it_free() {
+        let home = tempfile::tempdir().expect("a directory");
+        assert_eq!(look(home.path()), Seen::Free);
+        assert!(!home.path().join(LOCK).exists());
+        let held = Lock::try_acquire(home.path(), "backup", since()).expect("free");
+        let Seen::Held(Some(who)) = look(home.path()) else {
+            panic!("it is held");
+        };
+        assert_eq!(
+            who.to_string(),
+            format!(
+                "process {} (`codex-manager backup`) since {SINCE}",
+                std::process::id()
+            )
+        );
+        drop(held);
+        assert_eq!(look(home.path()), Seen::Free);
+        fs::write(home.path().join(LOCK), "4242 restore").expect("writes");
+        assert!(matches!(look(home.path()), Seen::Left(who) if who.since.is_none()));
+        Lock::try_acquire(home.path(), "restore", since()).expect("free");
+        let other = HomeLock::try_acquire(home.path()).expect("free");
+        assert!(HomeLock::is_held(home.path()));
+        drop(other);
+        assert!(!HomeLock::is_held(home.path()) && !DirLock::is_held(home.path()));
     }
 
     #[test]

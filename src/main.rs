@@ -45,7 +45,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use cli::{Cli, Command, ConfigAction};
-use context::Ctx;
+use context::{Ctx, Demand};
 use error::{Error, Kind, Outcome, Result};
 use stop::Stop;
 
@@ -67,10 +67,14 @@ fn main() -> ExitCode {
         ui::Ui::plain(json).error(&Error::interrupted());
         std::process::exit(i32::from(Kind::Interrupted.exit_code()));
     });
-    // Where the settings are must be told even when they cannot be read.
-    let reads_settings =
-        !matches!(&cli.command, Command::Config(args) if args.action == ConfigAction::Path);
-    let mut ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, reads_settings) {
+    let demand = match &cli.command {
+        // Where the settings are must be told even when they cannot be read.
+        Command::Config(args) if args.action == ConfigAction::Path => Demand::NoSettings,
+        // What is wrong with them is what it is asked for.
+        Command::Doctor(_) => Demand::Any,
+        _ => Demand::Sound,
+    };
+    let mut ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, demand) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };
@@ -97,6 +101,7 @@ fn run(ctx: &mut Ctx, command: &Command) -> Result<Outcome> {
         Command::Prune(args) => commands::prune::run(ctx, args),
         Command::Profile(args) => commands::profile::run(ctx, args),
         Command::Sync(args) => commands::sync::run(ctx, args),
+        Command::Doctor(args) => commands::doctor::run(ctx, args),
         Command::Config(args) => commands::config::run(ctx, args),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Only the file; which of flag, environment, file and default wins is decided in `context`.
 
+mod faults;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -10,6 +12,8 @@ use toml_edit::{DocumentMut, Item, Value};
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::timeutil::Zone;
+
+pub use faults::faults;
 
 /// The largest configuration that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -280,19 +284,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
-        for (name, item) in self.document.iter() {
-            match item.as_table_like() {
-                Some(table)
-                    if KEYS
-                        .iter()
-                        .any(|key| key.name.starts_with(&format!("{name}."))) =>
-                {
-                    for (inner, item) in table.iter() {
-                        check_item(&format!("{name}.{inner}"), item)?;
-                    }
-                }
-                _ => check_item(name, item)?,
-            }
+        for (name, _, item) in faults::items(&self.document) {
+            check_item(&name, item)?;
         }
         Ok(())
     }

@@ -81,6 +81,11 @@ impl Login {
         Stamp::from_unix(renewed.or(self.issued_at)?, zone)
     }
 
+    /// When its access token ends; None where it has none, or does not say.
+    pub fn access_ends_at(&self, zone: &Zone) -> Option<Stamp> {
+        Stamp::from_unix(self.access_ends_at?, zone)
+    }
+
     /// Whether it still signs in at `now`.
     pub fn validity(&self, now: Stamp) -> Validity {
         if !self.has_tokens || self.access_ends_at.is_some_and(|end| end > now.unix()) {
@@ -137,6 +142,15 @@ impl Tokens<'_> {
         let token = self.refresh_token.as_ref().and_then(Value::as_str);
         token.is_some_and(|token| !token.is_empty())
     }
+}
+
+/// Whether the two files are renewed with one and the same token, which works once.
+pub fn have_one_renewal(one: &[u8], other: &[u8]) -> bool {
+    let of = |bytes| {
+        let auth: AuthJson = serde_json::from_slice(bytes).ok()?;
+        auth.tokens.filter(Tokens::is_renewable)?.refresh_token
+    };
+    of(one).is_some_and(|token| Some(token) == of(other))
 }
 
 /// Reads a login; the error says in words what is wrong, without quoting the file.

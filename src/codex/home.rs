@@ -17,6 +17,12 @@ pub const AUTH_JSON: &str = "auth.json";
 /// Codex's settings.
 pub const CONFIG_TOML: &str = "config.toml";
 
+/// Where Codex looks for the settings of the whole machine; on Windows that is another place, which is not looked at.
+const MACHINE_SETTINGS: &str = "/etc/codex";
+
+/// The store of logins that is `auth.json`.
+const FILE_STORE: &str = "file";
+
 /// Directories that hold what Codex makes anew: never captured, never removed by a restore.
 const PASSING_DIRS: &[&str] = &[
     "packages",
@@ -147,18 +153,72 @@ pub fn auth_path(home: &Path) -> PathBuf {
 }
 
 /// Where Codex keeps the login of `home` where that is not `auth.json`: `keyring`, `auto` or `ephemeral`, as
-/// `cli_auth_credentials_store` in its settings has it. None too where the settings cannot be read, as Codex does not start
-/// with them either.
-pub fn other_store(home: &Path) -> Option<String> {
-    let settings = settings(home)?;
+/// `cli_auth_credentials_store` has it; and the settings file that says so. None too where a file cannot be read, as Codex
+/// does not start with it either.
+///
+/// Source: Codex 0.169 with each of these files: what the machine demands goes before what the home says, and that before
+/// what the machine suggests.
+pub fn other_store(home: &Path) -> Option<(PathBuf, String)> {
+    let of_machine = |name: &str| Path::new(MACHINE_SETTINGS).join(name);
+    let files = [
+        of_machine("requirements.toml"),
+        of_machine("managed_config.toml"),
+        home.join(CONFIG_TOML),
+        of_machine(CONFIG_TOML),
+    ];
+    let said = files.into_iter().find_map(|path| {
+        let store = store_in(&path)?;
+        Some((path, store))
+    });
+    said.filter(|(_, store)| store != FILE_STORE)
+}
+
+fn store_in(path: &Path) -> Option<String> {
+    let settings = settings_in(path)?;
     let store = settings.get("cli_auth_credentials_store")?.as_str()?;
-    (store != "file").then(|| store.to_owned())
+    Some(store.to_owned())
 }
 
 fn settings(home: &Path) -> Option<toml::Table> {
-    let settings = fsutil::read_if_present(&home.join(CONFIG_TOML), MOST_SETTINGS);
+    settings_in(&home.join(CONFIG_TOML))
+}
+
+fn settings_in(path: &Path) -> Option<toml::Table> {
+    let settings = fsutil::read_if_present(path, MOST_SETTINGS);
     let settings = String::from_utf8(settings.ok()??).ok()?;
     settings.parse().ok()
+}
+
+/// What is wrong with the settings of `home`, and in which line; None where nothing is. The error is the system's.
+pub fn fault_of_settings(home: &Path) -> Result<Option<String>> {
+    let Some(bytes) = fsutil::read_if_present(&home.join(CONFIG_TOML), MOST_SETTINGS)? else {
+        return Ok(None);
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Ok(Some("it is no text".to_owned()));
+    };
+    // Not a word of the file: it may hold keys.
+    Ok(text.parse::<toml::Table>().err().map(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.unwrap_or_default().matches('\n').count() + 1;
+        let what = error.message().split('\n').next().unwrap_or_default();
+        format!("line {line}: {what}")
+    }))
+}
+
+/// The settings beside those of `home`, which Codex takes with `-p NAME`, that have it keep its login elsewhere: the name of
+/// each file, and where.
+pub fn other_stores_of_layers(home: &Path) -> Vec<(String, String)> {
+    const ENDING: &str = ".config.toml";
+    let listing = std::fs::read_dir(home).into_iter().flatten().flatten();
+    let names = listing.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<_> = names
+        .filter(|name| name.strip_suffix(ENDING).is_some_and(|own| !own.is_empty()))
+        .filter_map(|name| Some((name.clone(), store_in(&home.join(name))?)))
+        .filter(|(_, store)| store != FILE_STORE)
+        .collect();
+    found.sort();
+    found
 }
 
 /// The directory of the databases that `sqlite_home` in the settings of `home` names; None where they name none, or cannot

@@ -6,6 +6,7 @@ pub mod family;
 pub mod home;
 pub mod login;
 pub mod parts;
+pub mod presence;
 pub mod private;
 pub mod process;
 pub mod program;

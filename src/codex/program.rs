@@ -15,6 +15,20 @@ pub const OTHER_LOGINS: [&str; 3] = ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPE
 /// Where the person's databases are, where that is not the Codex home.
 const DATABASES: &str = "CODEX_SQLITE_HOME";
 
+/// What would lead to other machines, and where nobody is: what asks a proxy there is refused at once.
+const WAYS_OUT: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// What is reached without a proxy.
+const WAYS_ROUND: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
 /// Where temporary files go.
 #[cfg(unix)]
 const TEMPORARY: [&str; 1] = ["TMPDIR"];
@@ -101,6 +115,12 @@ impl Program {
         })
     }
 
+    /// Every `codex` on `path`, in its order.
+    pub fn all_on(path: Option<OsString>) -> Vec<PathBuf> {
+        let all = which::which_in_all(NAME, path, Path::new("/"));
+        all.map(Iterator::collect).unwrap_or_default()
+    }
+
     /// Variables that are set and taken away for it, so that it speaks of the login in `home` and of no other, and leaves
     /// its temporary files in `scratch`, to be removed with it.
     pub fn environment<'a>(
@@ -121,6 +141,8 @@ pub struct Home<'a> {
     pub path: &'a Path,
     /// Whether it is one of our own, which has nothing to do with what the environment says of the person's.
     pub is_private: bool,
+    /// Whether whoever is started on it is to reach nobody.
+    is_alone: bool,
 }
 
 impl<'a> Home<'a> {
@@ -129,6 +151,7 @@ impl<'a> Home<'a> {
         Self {
             path,
             is_private: false,
+            is_alone: false,
         }
     }
 
@@ -137,6 +160,15 @@ impl<'a> Home<'a> {
         Self {
             path,
             is_private: true,
+            is_alone: false,
+        }
+    }
+
+    /// One of our own that holds no login, from where nobody is reached.
+    pub fn alone(path: &'a Path) -> Self {
+        Self {
+            is_alone: true,
+            ..Self::private(path)
         }
     }
 
@@ -144,8 +176,12 @@ impl<'a> Home<'a> {
     pub fn environment(self) -> impl Iterator<Item = (&'static str, Option<&'a OsStr>)> {
         let elsewhere = self.is_private.then_some((DATABASES, None));
         let others = OTHER_LOGINS.into_iter().map(|name| (name, None));
+        let out = WAYS_OUT.into_iter();
+        let out = out.map(|name| (name, Some(OsStr::new(NOWHERE))));
+        let round = WAYS_ROUND.into_iter().map(|name| (name, None));
         others
             .chain(elsewhere)
+            .chain(out.chain(round).filter(move |_| self.is_alone))
             .chain([("CODEX_HOME", Some(self.path.as_os_str()))])
     }
 }

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod config;
 pub mod cooldown;
+pub mod doctor;
 pub mod list_backups;
 pub mod normalize;
 pub mod profile;

@@ -188,14 +188,19 @@ fn check_home(ctx: &Ctx, home: &Path) -> Result<()> {
         ));
     }
     auth_file::place(&home::auth_path(home))?;
-    let Some(store) = home::other_store(home) else {
+    let Some((path, store)) = home::other_store(home) else {
         return Ok(());
     };
     Err(Error::other(
         format!(
-            "codex keeps its login elsewhere than in `{}`: its config.toml says `cli_auth_credentials_store = \"{store}\"`; \
+            "codex keeps its login elsewhere than in `{}`: {} says `cli_auth_credentials_store = \"{store}\"`; \
              nothing was changed",
-            ctx.paths.short(&home::auth_path(home))
+            ctx.paths.short(&home::auth_path(home)),
+            if path.starts_with(home) {
+                "its config.toml".to_owned()
+            } else {
+                format!("`{}`", path.display())
+            }
         ),
         "set it to \"file\" there, and sign in again",
     ))

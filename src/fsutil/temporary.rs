@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::{NamedTempFile, TempDir};
@@ -126,6 +126,27 @@ pub fn sweep_but(dir: &Path, takes: &dyn Fn(&Path) -> bool) {
 }
 
 fn sweep_by(dir: &Path, age: Duration, takes: &dyn Fn(&Path) -> bool) {
+    each_left(dir, age, |path, kind| {
+        let _ = if kind.is_dir() {
+            fs::remove_dir_all(path)
+        } else if kind.is_file() && takes(path) {
+            Ok(())
+        } else {
+            fs::remove_file(path)
+        };
+    });
+}
+
+/// What [`sweep`] would remove from `dir`, sorted.
+pub fn left_in(dir: &Path) -> Vec<PathBuf> {
+    let mut left = Vec::new();
+    each_left(dir, STALE, |path, _| left.push(path.to_owned()));
+    left.sort();
+    left
+}
+
+/// Does `work` with each temporary file or directory in `dir` that was left behind.
+fn each_left(dir: &Path, age: Duration, mut work: impl FnMut(&Path, fs::FileType)) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;
     };
@@ -139,16 +160,9 @@ fn sweep_by(dir: &Path, age: Duration, takes: &dyn Fn(&Path) -> bool) {
         let held = Some(&path).filter(|_| cfg!(unix) && is_plain);
         let held = held.and_then(|path| File::open(path).ok());
         // Locked until it is gone.
-        if !is_left(held.as_ref()).unwrap_or_else(|| is_stale(&entry, age)) {
-            continue;
+        if is_left(held.as_ref()).unwrap_or_else(|| is_stale(&entry, age)) {
+            work(&path, kind);
         }
-        let _ = if kind.is_dir() {
-            fs::remove_dir_all(path)
-        } else if kind.is_file() && takes(&path) {
-            Ok(())
-        } else {
-            fs::remove_file(path)
-        };
     }
 }
 
@@ -208,6 +222,9 @@ mod tests {
         fs::create_dir(place.path().join(format!("{PREFIX}dir"))).expect("makes");
         let file = file(place.path()).expect("makes");
         let dir = TemporaryDir::make(place.path()).expect("makes");
+        let left =
+            ["dir", "file", "taken"].map(|left| place.path().join(format!("{PREFIX}{left}")));
+        assert_eq!(left_in(place.path()), left);
         let target = place.path().join("place");
         sweep_but(place.path(), &|path| {
             path.ends_with(format!("{PREFIX}taken")) && fs::rename(path, &target).is_ok()

@@ -163,8 +163,28 @@ pub fn is_any(tmp: &Path) -> bool {
     listing.any(|entry| entry.file_name().to_str().and_then(parts_of).is_some())
 }
 
-/// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
-pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
+/// The homes below `tmp` that [`take_in_all`] would take in.
+pub fn left_in(tmp: &Path) -> Vec<PathBuf> {
+    let homes = homes_in(tmp).into_iter();
+    let left =
+        homes.filter(|(path, purpose, _)| !DirLock::is_held(path) && is_left(path, *purpose));
+    left.map(|(path, ..)| path).collect()
+}
+
+/// Whether nobody works in a home that nobody holds.
+fn is_left(path: &Path, purpose: Purpose) -> bool {
+    // One that outlived whoever started it, where it does not hold the lock itself.
+    let is_empty = || matches!(fsutil::exists(&path.join(AUTH_JSON)), Ok(false));
+    let is_young = || {
+        let meta = fs::metadata(path);
+        meta.is_ok_and(|meta| fsutil::is_older_than(&meta, TO_SIGN_IN) != Some(true))
+    };
+    let is_awaited = purpose == Purpose::Login && is_empty() && is_young();
+    !is_awaited && !running::look(path, None).is_any()
+}
+
+/// Every home below `tmp`, what it is for, and of which profile; sorted.
+fn homes_in(tmp: &Path) -> Vec<(PathBuf, Purpose, String)> {
     let listing = fs::read_dir(tmp).into_iter().flatten().flatten();
     let mut homes: Vec<_> = listing
         .filter_map(|entry| {
@@ -175,8 +195,13 @@ pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
         })
         .collect();
     homes.sort_by(|one, two| one.0.cmp(&two.0));
+    homes
+}
+
+/// Takes in every home below `tmp` that a killed run left; one that is still worked in stays.
+pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
     let mut taken = Vec::new();
-    for (path, purpose, profile) in homes {
+    for (path, purpose, profile) in homes_in(tmp) {
         match DirLock::try_acquire(&path) {
             Ok(None) => continue,
             Ok(Some(_)) => {}
@@ -185,14 +210,7 @@ pub fn take_in_all(tmp: &Path, keeper: &Keeper) -> Vec<Taken> {
                 continue;
             }
         }
-        // One that outlived whoever started it, where it does not hold the lock itself.
-        let is_empty = || matches!(fsutil::exists(&path.join(AUTH_JSON)), Ok(false));
-        let is_young = || {
-            let meta = fs::metadata(&path);
-            meta.is_ok_and(|meta| fsutil::is_older_than(&meta, TO_SIGN_IN) != Some(true))
-        };
-        let is_awaited = purpose == Purpose::Login && is_empty() && is_young();
-        if !is_awaited && !running::look(&path, None).is_any() {
+        if is_left(&path, purpose) {
             taken.push(take_in(&path, purpose, &profile, keeper));
         }
     }

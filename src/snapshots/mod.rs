@@ -248,6 +248,10 @@ pub struct Listing {
     pub problems: Vec<String>,
     /// How many archives could not be read at all.
     pub unreadable: usize,
+    /// Why each of them could not, which stands among the problems too.
+    pub broken: Vec<String>,
+    /// The sidecars that have no archive beside them, which stand there too.
+    pub orphans: Vec<PathBuf>,
 }
 
 /// The current snapshots in `backup_dir`. A missing directory holds none.
@@ -454,7 +458,8 @@ fn read_dir_into(
                     listing.problems.extend(problem);
                 }
                 Err(problem) => {
-                    listing.problems.push(problem);
+                    listing.problems.push(problem.clone());
+                    listing.broken.push(problem);
                     listing.unreadable += 1;
                 }
             },
@@ -464,6 +469,7 @@ fn read_dir_into(
     for orphan in orphans {
         let path = orphan.path(dir);
         listing.problems.push(of_orphan(&path));
+        listing.orphans.push(path);
     }
     Ok(())
 }
@@ -556,6 +562,26 @@ pub fn sidecar_path(archive: &Path) -> PathBuf {
         .unwrap_or_default();
     let base = name.strip_suffix(ARCHIVE_SUFFIX).unwrap_or(&name);
     archive.with_file_name(format!("{base}{SIDECAR_SUFFIX}"))
+}
+
+/// The directory of snapshots and those below it where others are kept: whatever is on its way is on its way there.
+pub fn dirs_of(backup_dir: &Path) -> Vec<PathBuf> {
+    let mut dirs = vec![backup_dir.to_owned()];
+    for part in [SAFETY, SUPERSEDED] {
+        dirs.extend(subdirectories(&backup_dir.join(part)).unwrap_or_default());
+    }
+    dirs
+}
+
+/// Whether a sidecar stands at `path` and no archive beside it.
+pub fn is_orphan(path: &Path) -> Result<bool> {
+    let name = path.file_name().map(OsStr::to_string_lossy);
+    let base = name.as_deref().unwrap_or_default();
+    let Some(base) = base.strip_suffix(SIDECAR_SUFFIX) else {
+        return Ok(false);
+    };
+    let archive = path.with_file_name(format!("{base}{ARCHIVE_SUFFIX}"));
+    Ok(fsutil::exists(path)? && !fsutil::exists(&archive)?)
 }
 
 /// What an archive's name alone tells.

@@ -5,6 +5,7 @@
 pub mod progress;
 pub mod screen;
 pub mod table;
+pub mod wrap;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

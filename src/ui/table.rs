@@ -213,7 +213,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// The same for a text of several lines, in which our own colours may stand.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    const COLOURS: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
+    const COLOURS: [&str; 6] = ["[0m", "[1m", "[2m", "[31m", "[32m", "[33m"];
     if are_all(text, |byte| is_plain(byte) || byte == b'\n') {
         return Cow::Borrowed(text);
     }
@@ -306,10 +306,11 @@ mod tests {
 
     #[test]
     fn lines_keep_our_colours_and_nothing_else_that_steers() {
-        let text = "\x1b[32mgood\x1b[0m\n\x1b[2Jgone\r\u{202e}back\tend";
+        let text =
+            "\x1b[32mgood\x1b[0m\n\x1b[33mso\x1b[31mbad\x1b[0m\n\x1b[2Jgone\r\u{202e}back\tend";
         assert_eq!(
             printable_lines(text),
-            "\x1b[32mgood\x1b[0m\n\u{fffd}[2Jgone\u{fffd}\u{fffd}back\u{fffd}end"
+            "\x1b[32mgood\x1b[0m\n\x1b[33mso\x1b[31mbad\x1b[0m\n\u{fffd}[2Jgone\u{fffd}\u{fffd}back\u{fffd}end"
         );
     }
 

@@ -20,6 +20,7 @@ Commands:
   profile       Show and change what is kept of each account
   sync          Carry snapshots between machines, encrypted
   prune         Remove snapshots that no rule keeps
+  doctor        Check everything this program relies on, and say what to do
   config        Show and change settings
   help          Print this message or the help of the given subcommand(s)
 
@@ -187,6 +188,11 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
             "--wait",
             "--dry-run",
         ],
+    ),
+    (
+        "doctor",
+        "Check everything this program relies on, and say what to do",
+        &["--fix", "--dry-run", "--live", "--verify", "--wait"],
     ),
     ("config", "Show and change settings", &[]),
 ];

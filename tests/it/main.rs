@@ -20,6 +20,10 @@ mod cooldown;
 mod crash;
 mod credentials;
 mod databases;
+#[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
+mod doctor_live;
 mod engine;
 mod export;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -66,20 +66,43 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
     }
     Err(match heard {
         Heard::Closed => ended_early(ended, &server.errors.join()),
-        Heard::All | Heard::Silence => Refusal::Failed(Error::new(
-            Kind::NoStatus,
-            format!(
-                "codex's app-server did not answer within {} s and was ended{}",
-                asking.timeout.as_secs(),
-                if dialogue.has_missed() {
-                    "; some of what it said could not be read"
-                } else {
-                    ""
-                }
-            ),
-            "run the command again; where Codex is just slow, raise `--status-timeout` or the setting `status.timeout_seconds`",
-        )),
+        Heard::All | Heard::Silence => silence(asking, dialogue),
     })
+}
+
+/// Has it say who it is and nothing more; its version, where it tells. `Refusal::TooOld` where this Codex has no app-server.
+pub fn greet(asking: &Asking) -> Result<Option<String>, Refusal> {
+    let mut server = Server::start(asking)?;
+    server.dialogue = Dialogue::greeting();
+    let heard = server.talk(asking);
+    let is_interrupted = (asking.stop)();
+    let ended = server.end(asking);
+    if is_interrupted {
+        return Err(Error::interrupted().into());
+    }
+    match (server.dialogue.greeted(), heard) {
+        (Some(Ok(())), _) => Ok(server.dialogue.codex_version()),
+        (Some(Err(refusal)), _) => Err(refusal),
+        (None, Heard::Closed) => Err(ended_early(ended, &server.errors.join())),
+        (None, Heard::All | Heard::Silence) => Err(silence(asking, &server.dialogue)),
+    }
+}
+
+/// What it means that nothing came.
+fn silence(asking: &Asking, dialogue: &Dialogue) -> Refusal {
+    Refusal::Failed(Error::new(
+        Kind::NoStatus,
+        format!(
+            "codex's app-server did not answer within {} s and was ended{}",
+            asking.timeout.as_secs(),
+            if dialogue.has_missed() {
+                "; some of what it said could not be read"
+            } else {
+                ""
+            }
+        ),
+        "run the command again; where Codex is just slow, raise `--status-timeout` or the setting `status.timeout_seconds`",
+    ))
 }
 
 /// How listening ended.

@@ -31,9 +31,18 @@ pub struct Dialogue {
     is_refreshing: bool,
     has_refreshed: bool,
     has_missed: bool,
+    is_greeting: bool,
 }
 
 impl Dialogue {
+    /// One that ends with the answer to the first message.
+    pub fn greeting() -> Self {
+        Self {
+            is_greeting: true,
+            ..Self::default()
+        }
+    }
+
     /// The first message.
     pub fn opening() -> String {
         message(&json!({
@@ -83,6 +92,9 @@ impl Dialogue {
         match answer {
             Ok(result) => {
                 self.user_agent = Some(text(&result, "user_agent").unwrap_or_default());
+                if self.is_greeting {
+                    return String::new();
+                }
                 [
                     message(&json!({ "method": "initialized" })),
                     message(&json!({ "id": ACCOUNT, "method": "account/read", "params": { "refreshToken": false } })),
@@ -126,6 +138,7 @@ impl Dialogue {
     /// Whether all that was asked has been answered.
     pub fn is_done(&self) -> bool {
         self.refused.is_some()
+            || (self.is_greeting && self.user_agent.is_some())
             || (self.account.is_some() && self.limits.is_some() && !self.is_refreshing)
     }
 
@@ -137,7 +150,16 @@ impl Dialogue {
     /// Whether Codex may be renewing the login: its service may have taken the old one back already. Reading the
     /// account it does so by itself when the service answers 401.
     pub fn is_refreshing(&self) -> bool {
-        self.is_refreshing || (self.user_agent.is_some() && self.account.is_none())
+        !self.is_greeting
+            && (self.is_refreshing || (self.user_agent.is_some() && self.account.is_none()))
+    }
+
+    /// What came of the first message; None as long as it is not answered.
+    pub fn greeted(&self) -> Option<Result<(), Refusal>> {
+        match &self.refused {
+            Some(failure) => Some(Err(refusals::of_handshake(failure))),
+            None => self.user_agent.as_ref().map(|_| Ok(())),
+        }
     }
 
     /// Whether there was something that may have been an answer and could not be read.
