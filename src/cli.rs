@@ -201,4 +201,30 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    /// What the long help of a command and of those within shows as command lines.
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let help = command.get_after_long_help();
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let own = lines.filter(|line| line.starts_with("codex-manager"));
+        found.extend(own.map(str::to_owned));
+        for below in command.get_subcommands() {
+            examples(below, found);
+        }
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() > 80, "{} examples", found.len());
+        for example in found {
+            let typed = example.split(['|', '&']).next().unwrap_or_default();
+            let words = shell_words::split(typed).expect("words");
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{example}: {error}");
+            }
+        }
+    }
 }

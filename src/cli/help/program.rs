@@ -166,7 +166,7 @@ pub const COMPLETIONS: &str = page! {
     "codex-manager completions powershell" =>
         "In $PROFILE: codex-manager completions powershell | Out-String | iex",
     "codex-manager completions elvish" =>
-        "In ~/.config/elvish/rc.elv: eval (codex-manager completions elvish | slurp)",
+        "In rc.elv of Elvish: eval (codex-manager completions elvish | slurp)",
     ;
     "0   the script is printed",
     "1   the settings cannot be read",
