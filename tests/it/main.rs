@@ -15,6 +15,8 @@ mod codex_state;
 mod common;
 #[cfg(unix)]
 mod compat;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod cooldown;
 mod crash;
@@ -72,6 +74,8 @@ mod screens;
 mod scripted;
 #[cfg(unix)]
 mod servers;
+#[cfg(unix)]
+mod shells;
 mod smoke;
 mod status;
 mod status_line;
