@@ -128,12 +128,13 @@ fn page(command: &Command, above: Option<&Command>) -> Result<Page> {
     roff.control("SH", ["SYNOPSIS"]);
     synopsis(&mut roff, command);
     let about = text(command.get_long_about());
-    let mut parts = about.split("\n\n").skip(1).peekable();
-    if parts.peek().is_some() {
-        roff.control("SH", ["DESCRIPTION"]);
-    }
-    for part in parts {
-        roff.control("PP", []);
+    // The first is what the name is followed by.
+    for (place, part) in about.split("\n\n").enumerate().skip(1) {
+        if place == 1 {
+            roff.control("SH", ["DESCRIPTION"]);
+        } else {
+            roff.control("PP", []);
+        }
         roff.text([roman(part.replace('\n', " "))]);
     }
     let below: Vec<_> = command.get_subcommands().collect();
@@ -156,9 +157,22 @@ fn page(command: &Command, above: Option<&Command>) -> Result<Page> {
         name: name.to_owned(),
         roff: format!(
             ".TH \"{title}\" \"1\" \"\" \"codex-manager {version}\" \"codex-manager\"\n{}",
-            roff.to_roff()
+            ascii(&roff.render())
         ),
     })
+}
+
+/// `text` with what old readers do not know by its name.
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            plain.push(letter);
+        } else {
+            plain.push_str(&format!("\\[u{:04X}]", u32::from(letter)));
+        }
+    }
+    plain
 }
 
 fn synopsis(roff: &mut Roff, command: &Command) {

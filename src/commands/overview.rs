@@ -357,8 +357,9 @@ impl Report for Overview {
             _ => format!("nobody, in {}", self.home),
         };
         let mut text = String::new();
-        let mut line = |label: &str, words: &str| {
-            let width = page.width.map(|width| width.saturating_sub(LABEL));
+        let width = page.width.map(|width| width.saturating_sub(LABEL));
+        // A command is not broken: it is there to be copied.
+        let mut line = |label: &str, words: &str, width: Option<usize>| {
             for (place, part) in wrapped(words, width).iter().enumerate() {
                 let label = if place == 0 { label } else { "" };
                 let whole = format!("{label:<LABEL$}{part}");
@@ -366,22 +367,22 @@ impl Report for Overview {
                 text.push('\n');
             }
         };
-        line("signed in", &who);
+        line("signed in", &who, width);
         let usable = format!("{} known, {} usable now", self.accounts, self.usable);
-        line("accounts", &usable);
-        line("snapshots", &self.snapshots.to_string());
-        line("", "");
+        line("accounts", &usable, width);
+        line("snapshots", &self.snapshots.to_string(), width);
+        line("", "", None);
         for (place, step) in [&self.next].into_iter().chain(&self.also).enumerate() {
             let label = match place {
                 0 => "next",
                 1 => "also",
                 _ => "",
             };
-            line(label, &step.command);
-            line("", &step.reason);
+            line(label, &step.command, None);
+            line("", &step.reason, width);
         }
-        line("", "");
-        line("help", "codex-manager --help");
+        line("", "", None);
+        line("help", "codex-manager --help", None);
         text
     }
 }

@@ -39,6 +39,8 @@ mod live;
 mod locks;
 #[cfg(unix)]
 mod loopback;
+#[cfg(unix)]
+mod man;
 mod mended;
 #[cfg(unix)]
 mod mended_live;
@@ -47,6 +49,8 @@ mod misbehaving;
 #[cfg(unix)]
 mod mounts;
 mod normalize;
+#[cfg(unix)]
+mod overview;
 mod parts;
 #[cfg(unix)]
 mod probe;
