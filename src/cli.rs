@@ -3,6 +3,8 @@
 mod accounts;
 mod config;
 mod doctor;
+mod help;
+mod pages;
 mod profiles;
 mod prune;
 mod shared;
@@ -12,6 +14,7 @@ mod sync;
 pub use accounts::{CooldownArgs, NormalizeArgs, Policy, RecommendArgs, StatusArgs, UseArgs};
 pub use config::{ConfigAction, ConfigArgs};
 pub use doctor::DoctorArgs;
+pub use pages::{CompletionsArgs, ManArgs, Shell};
 pub use profiles::{ProfileAction, ProfileArgs, ProfileExport, ProfileImport, ProfileLogin};
 pub use prune::PruneArgs;
 pub use shared::{LegacyArgs, LiveArgs, Source, WaitArgs};
@@ -24,35 +27,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::timeutil::Stamp;
 
-/// Exit codes, as every command's long help shows them.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0 done                      1 other failure             2 usage
-  3 done in part              4 no account is usable now  10 no such backup or account
-  11 locked                   12 account mismatch         13 archive damaged or unsafe
-  14 no live status           15 cannot decrypt           16 remote unreachable or refused
-  130 interrupted
-
-Environment:
-  CODEX_MANAGER_HOME  manager home (CODEXMGR_HOME is the older name); default ~/.codex-manager
-  CODEX_HOME          Codex home; default ~/.codex
-  CODEX_MANAGER_NOW   answer as of this instant (RFC 3339)
-  NO_COLOR            no colour";
-
-/// Looks after your OpenAI Codex accounts: snapshots, safe restores, exact weekly quota windows.
+/// Looks after your OpenAI Codex accounts: snapshots, safe restores, exact weekly quota windows
+///
+/// Without a command it shows who is signed in, and what there is to do next. Codex itself tells what is left of an
+/// account; nothing is guessed. But for sync, no network connection is opened, and no token is ever shown.
 #[derive(Debug, Parser)]
-#[command(name = "codex-manager", version, after_long_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "codex-manager", version, after_long_help = help::program::PROGRAM)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub globals: Globals,
-    /// What to do.
+    /// What to do; nothing for what there is to do next.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Options of every command.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Where inventory, registry, snapshots and settings live
@@ -96,44 +87,99 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Turn hand-named login copies (21apr_EMAIL_auth.json) into an inventory
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Reads the names and times of such files in one directory and works out each account's window; with
+    /// --write-metadata each becomes a snapshot that can be restored. The files themselves are never changed, and running it
+    /// again changes nothing.
+    #[command(after_long_help = help::accounts::NORMALIZE)]
     Normalize(NormalizeArgs),
     /// Snapshot the Codex home of the active account
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Asks Codex what is left of the account that is signed in, and captures the Codex home in an archive that is named
+    /// by the account's window and read back before it counts. Never changes the Codex home, never overwrites an earlier
+    /// snapshot, and captures nothing where Codex tells of another account.
+    #[command(after_long_help = help::snapshots::BACKUP)]
     Backup(BackupArgs),
     /// Put a snapshot back into the Codex home
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Checks every byte of the archive first, shows what would be replaced, asks, keeps that in a safety copy, and
+    /// exchanges it in one transaction. Without a name the account's freshest login is installed, not the archive's. Never
+    /// touches what snapshots do not hold, nor a home on which a Codex is open.
+    #[command(after_long_help = help::snapshots::RESTORE)]
     Restore(RestoreArgs),
     /// Sign another account in to the Codex home, with its freshest login
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Keeps the login that is there in its owner's profile, then installs the freshest one known of the other account.
+    /// Changes auth.json and nothing else; settings and sessions stay. Refuses while a Codex is open on that home.
+    #[command(after_long_help = help::accounts::USE)]
     Use(UseArgs),
     /// List snapshots
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Shows each snapshot with its account, its window and whether that account is usable now. Never writes; with --verify
+    /// every archive is read and checked.
+    #[command(after_long_help = help::snapshots::LIST_BACKUPS)]
     ListBackups(ListBackupsArgs),
     /// Show when each account is available
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Shows every account that is known, the usable ones first, from what was last seen of it. Asks nobody unless --live
+    /// is said, and never signs anybody in.
+    #[command(after_long_help = help::accounts::COOLDOWN)]
     Cooldown(CooldownArgs),
     /// Say which account to use next
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Names one account and the reason: usable now, and by the policy the least recently used or the one that resets
+    /// soonest. Never signs it in unless --use is said, and never one that is not usable.
+    #[command(after_long_help = help::accounts::RECOMMEND)]
     Recommend(RecommendArgs),
     /// Ask Codex what is left of the active account
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Shows the weekly window, what is left of it and when it resets, and keeps the login in its profile. Never makes up
+    /// a time: without an answer there is no status, and exit code 14.
+    #[command(after_long_help = help::accounts::STATUS)]
     Status(StatusArgs),
     /// Show and change what is kept of each account
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// A profile is what is known of one account: a short name, a note, whether it is paused, and its freshest login.
+    /// Every command that sees a newer login keeps it there; never is a newer one replaced by an older one, and no token is
+    /// ever shown.
+    #[command(after_long_help = help::profiles::PROFILE)]
     Profile(ProfileArgs),
     /// Carry snapshots between machines, encrypted
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Snapshots and what is known of accounts go to a bucket, a WebDAV server or a folder, encrypted before they leave, and
+    /// come back on the next machine. Never replaces what is newer, and removes nothing unless --delete is said.
+    #[command(after_long_help = help::remotes::SYNC)]
     Sync(SyncArgs),
     /// Remove snapshots that no rule keeps
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// The rules say what stays, every other snapshot goes, and each with its reason. Never removes an account's newest
+    /// sound snapshot unless --allow-empty is said. With --codex-state it cleans the Codex home instead, of nothing but what
+    /// Codex makes anew.
+    #[command(after_long_help = help::snapshots::PRUNE)]
     Prune(PruneArgs),
     /// Check everything this program relies on, and say what to do
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// One line a check, and a hint under whatever is not in order. Asks nobody unless --live is said, and changes nothing
+    /// unless --fix is: then what is safe to repair is repaired, and nothing is ever deleted that somebody may want.
+    #[command(after_long_help = help::program::DOCTOR)]
     Doctor(DoctorArgs),
     /// Show and change settings
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// The settings stand in config.toml in the manager home. An edit changes one value and keeps every other line and
+    /// comment; a key that does not exist is never written.
+    #[command(after_long_help = help::program::CONFIG)]
     Config(ConfigArgs),
+    /// Print the script by which a shell completes
+    ///
+    /// Commands, options, accounts, archives and settings are completed as they are at that moment. While it is asked it
+    /// never writes, locks or warns.
+    #[command(after_long_help = help::program::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print manual pages
+    ///
+    /// One page a command, made from its help. Never writes anything unless --dir is said.
+    #[command(after_long_help = help::program::MAN)]
+    Man(ManArgs),
 }
 
 impl Command {
@@ -163,5 +209,31 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// What the long help of a command and of those within shows as command lines.
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let help = command.get_after_long_help();
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let own = lines.filter(|line| line.starts_with("codex-manager"));
+        found.extend(own.map(str::to_owned));
+        for below in command.get_subcommands() {
+            examples(below, found);
+        }
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() > 80, "{} examples", found.len());
+        for example in found {
+            let typed = example.split(['|', '&']).next().unwrap_or_default();
+            let words = shell_words::split(typed).expect("words");
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{example}: {error}");
+            }
+        }
     }
 }

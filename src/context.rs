@@ -545,6 +545,12 @@ impl Ctx {
         name.filter(|name| !name.is_empty())
     }
 
+    /// The shell that the person uses, as the system has it.
+    #[allow(clippy::unused_self)] // as above
+    pub fn shell(&self) -> Option<PathBuf> {
+        variable("SHELL").map(PathBuf::from)
+    }
+
     /// The settings file as it stands.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -123,6 +123,30 @@ pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<()> {
     file.commit()
 }
 
+/// The same for what all may read, and so may the directories that are made for it.
+pub fn write_for_all(target: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = parent_of(target);
+    let new: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    create_private_dir(dir)?;
+    let open_up = |path: &Path, mode: u32| -> Result<()> {
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            let opened = fs::set_permissions(path, mode);
+            opened.map_err(|error| Error::io("open up", path, error))?;
+        }
+        #[cfg(not(unix))]
+        let _ = (path, mode);
+        Ok(())
+    };
+    new.iter().try_for_each(|dir| open_up(dir, 0o755))?;
+    let mut file = AtomicFile::create(target)?;
+    let written = file.file().write_all(bytes);
+    written.map_err(|error| Error::io("write", target, error))?;
+    open_up(file.temporary.path(), 0o644)?;
+    file.commit()
+}
+
 /// The same for what can be done without: a power cut may leave anything at `target`.
 pub fn write_unsynced(target: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(target)?;

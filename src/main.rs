@@ -3,6 +3,7 @@
 //! A table of contents: parse, resolve, dispatch, map the result to an exit code.
 
 mod accounts;
+mod advice;
 mod archive;
 mod bundle;
 mod capture;
@@ -57,6 +58,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if let Some(Command::Completions(args)) = &cli.command
+        && let Some(shell) = args.shell
+        && !args.line.is_empty()
+    {
+        commands::completions::answer(shell, &args.line);
+        return Outcome::Done.into();
+    }
     let stop = Stop::default();
     let (told, json) = (stop.clone(), cli.globals.json);
     stop.listen(move || {
@@ -69,16 +77,21 @@ fn main() -> ExitCode {
     });
     let demand = match &cli.command {
         // Where the settings are must be told even when they cannot be read.
-        Command::Config(args) if args.action == ConfigAction::Path => Demand::NoSettings,
+        Some(Command::Config(args)) if args.action == ConfigAction::Path => Demand::NoSettings,
         // What is wrong with them is what it is asked for.
-        Command::Doctor(_) => Demand::Any,
+        Some(Command::Doctor(_)) => Demand::Any,
         _ => Demand::Sound,
     };
-    let mut ctx = match Ctx::resolve(&cli.globals, cli.command.wait(), stop, demand) {
+    let mut ctx = match Ctx::resolve(
+        &cli.globals,
+        cli.command.as_ref().and_then(Command::wait),
+        stop,
+        demand,
+    ) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };
-    match run(&mut ctx, &cli.command) {
+    match run(&mut ctx, cli.command.as_ref()) {
         Ok(outcome) => outcome.into(),
         // The handler is at it, and ends the process.
         Err(error) if error.kind() == Kind::Interrupted && !told.is_first_to_tell() => loop {
@@ -88,7 +101,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(ctx: &mut Ctx, command: &Command) -> Result<Outcome> {
+fn run(ctx: &mut Ctx, command: Option<&Command>) -> Result<Outcome> {
+    let Some(command) = command else {
+        return commands::overview::run(ctx);
+    };
     match command {
         Command::Normalize(args) => commands::normalize::run(ctx, args),
         Command::Backup(args) => commands::backup::run(ctx, args),
@@ -103,6 +119,8 @@ fn run(ctx: &mut Ctx, command: &Command) -> Result<Outcome> {
         Command::Sync(args) => commands::sync::run(ctx, args),
         Command::Doctor(args) => commands::doctor::run(ctx, args),
         Command::Config(args) => commands::config::run(ctx, args),
+        Command::Completions(args) => commands::completions::run(ctx, args),
+        Command::Man(args) => commands::man::run(ctx, args),
     }
 }
 

@@ -291,6 +291,11 @@ impl Zone {
         })
     }
 
+    /// The IANA names there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
+    }
+
     /// A zone by its rules alone.
     pub fn unnamed(name: &str, rules: Arc<dyn Rules>) -> Self {
         Self {

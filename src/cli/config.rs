@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{EXIT_CODES, WaitArgs};
+use super::{WaitArgs, help};
 
 /// Arguments of `config`.
 #[derive(Args, Debug)]
@@ -16,16 +16,22 @@ pub struct ConfigArgs {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigAction {
     /// Every setting, its value and where that comes from
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Flag, environment, file or default: the one that counts is shown. Writes nothing.
+    #[command(after_long_help = help::program::LIST)]
     List,
     /// One setting's value
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// What is in force, wherever it comes from. Writes nothing.
+    #[command(after_long_help = help::program::GET)]
     Get {
         /// Its name
         key: String,
     },
     /// Change one setting
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Writes it into config.toml and keeps every other line. A value that the key does not take is refused before.
+    #[command(after_long_help = help::program::SET)]
     Set {
         /// Its name
         key: String,
@@ -39,7 +45,9 @@ pub enum ConfigAction {
         wait: WaitArgs,
     },
     /// Return one setting to its default
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Takes its line out of config.toml and keeps every other one.
+    #[command(after_long_help = help::program::UNSET)]
     Unset {
         /// Its name
         key: String,
@@ -51,7 +59,9 @@ pub enum ConfigAction {
         wait: WaitArgs,
     },
     /// Where the settings file is
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Shows the path, also where the file is unusable. Never reads or makes it.
+    #[command(after_long_help = help::program::PATH)]
     Path,
 }
 

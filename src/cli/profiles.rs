@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{EXIT_CODES, WaitArgs};
+use super::{WaitArgs, help};
 
 /// Arguments of `profile`.
 #[derive(Args, Debug)]
@@ -18,16 +18,23 @@ pub struct ProfileArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProfileAction {
     /// Every profile, whose it is and whether its login still signs in
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// The service is not asked: valid, renewable and expired are read from the login. Shows no token, writes nothing.
+    #[command(after_long_help = help::profiles::LIST)]
     List,
     /// One profile in full
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// With the snapshot that a restore of the account would take, and where its files are. Shows no token, writes nothing.
+    #[command(after_long_help = help::profiles::SHOW)]
     Show {
         /// Its name, alias or email
         name: String,
     },
     /// Change what a profile says, all or nothing
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Changes the value of each key and leaves every other byte of the file as it is. Never changes whose profile it is: that
+    /// the login decides.
+    #[command(after_long_help = help::profiles::SET)]
     Set {
         /// Its name, alias or email
         name: String,
@@ -42,10 +49,15 @@ pub enum ProfileAction {
         wait: WaitArgs,
     },
     /// Sign somebody in by Codex's own login, away from the Codex home, and keep that login
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Runs codex login on this terminal in a Codex home of its own, and keeps what comes of it in the profile. Who is signed in
+    /// to the Codex home stays so.
+    #[command(after_long_help = help::profiles::LOGIN)]
     Login(ProfileLogin),
     /// Give a profile another name
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Changes the profile's name and nothing in it. Never takes a name that another profile has.
+    #[command(after_long_help = help::profiles::RENAME)]
     Rename {
         /// Its name, alias or email
         name: String,
@@ -59,7 +71,10 @@ pub enum ProfileAction {
         wait: WaitArgs,
     },
     /// Remove a profile with the login in it
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Tells where else a login of the account is, asks, and removes the profile. Never removes a snapshot, nor what is
+    /// in the Codex home.
+    #[command(after_long_help = help::profiles::REMOVE)]
     Remove {
         /// Its name, alias or email
         name: String,
@@ -74,10 +89,15 @@ pub enum ProfileAction {
         wait: WaitArgs,
     },
     /// Write all that is known into one file, for another machine
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Settings, accounts, profiles and logins, and with --with-backups the snapshots, encrypted to the keys of sync init or
+    /// by a passphrase. Logins are never written unencrypted.
+    #[command(after_long_help = help::profiles::EXPORT)]
     Export(ProfileExport),
     /// Take in what another machine exported, nothing newer is replaced
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Adds what is not here. Never replaces what is newer or set here, and writes nothing where the file is not sound.
+    #[command(after_long_help = help::profiles::IMPORT)]
     Import(ProfileImport),
 }
 

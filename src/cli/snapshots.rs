@@ -42,7 +42,7 @@ pub struct BackupArgs {
     /// Leave out what matches (repeatable); a restore leaves it in place
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// How hard to compress, 1 (fastest) to 12 (smallest) [default: 3]
+    /// How hard to compress, 1 (fastest) to 12 (smallest) [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=12))]
     pub level: Option<u8>,
     /// How many threads compress [default: one a core]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{EXIT_CODES, WaitArgs};
+use super::{WaitArgs, help};
 
 /// Arguments of `sync`.
 #[derive(Args, Debug)]
@@ -19,16 +19,26 @@ pub struct SyncArgs {
 #[derive(Debug, Subcommand)]
 pub enum SyncAction {
     /// Make the key, and remember the remote
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Makes an age key in the manager home, tries the remote, and notes it in the settings. Never overwrites a key.
+    #[command(after_long_help = help::remotes::INIT)]
     Init(SyncInit),
     /// Carry to the remote what it does not have
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Sends what is missing there, encrypted, an archive before its sidecar, so that what is seen there is whole. Never
+    /// replaces what is newer there.
+    #[command(after_long_help = help::remotes::PUSH)]
     Push(SyncPush),
     /// Fetch from the remote what is not here
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Fetches what is missing here and checks it before it counts. Never replaces what is newer here, and with a key takes
+    /// nothing that is not encrypted, unless --no-encrypt is said.
+    #[command(after_long_help = help::remotes::PULL)]
     Pull(SyncPull),
     /// Show what is here, there and in both
-    #[command(after_long_help = EXIT_CODES)]
+    ///
+    /// Compares the two and moves nothing.
+    #[command(after_long_help = help::remotes::STATUS)]
     Status(SyncStatus),
 }
 

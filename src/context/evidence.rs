@@ -119,6 +119,21 @@ impl Ctx {
         Ok(rows)
     }
 
+    /// Every account as of now, as far as it can be read: nothing is told or written.
+    pub fn rows_in_silence(&self, backup_dir: Option<&Path>) -> Vec<Row> {
+        let reach = Reach::Newest {
+            latest: self.latest(),
+        };
+        let evidence = self
+            .places(backup_dir, None)
+            .and_then(|places| Evidence::load(&places, self.now, &self.zone, reach, false, None));
+        let Ok(mut evidence) = evidence else {
+            return Vec::new();
+        };
+        evidence.latest = Some(self.latest());
+        accounts::rows(&evidence.accounts(), self.now, &self.zone)
+    }
+
     /// The inventory brought up to date with the legacy files; written unless it is a dry run.
     fn refresh_inventory(&self, args: &LegacyArgs, dry_run: bool) -> Result<Inventory> {
         // What is wrong with profiles is told with the rest of the evidence.

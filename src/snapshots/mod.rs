@@ -280,6 +280,22 @@ fn read_halves_into(
     Ok(())
 }
 
+/// The names of the current archives in `backup_dir`, sorted, none of them read. None where it cannot be listed.
+pub fn archive_names(backup_dir: &Path) -> Vec<String> {
+    let mut room = Vec::new();
+    let mut found = Vec::new();
+    if let Ok(mut names) = Names::open(backup_dir, &mut room) {
+        let _: Option<std::io::Result<()>> = names.next(|name, _| {
+            if name.strip_suffix(ARCHIVE_SUFFIX).is_some_and(is_flat) {
+                found.push(name.to_owned());
+            }
+            None
+        });
+    }
+    found.sort_unstable();
+    found
+}
+
 /// The snapshots below `backup_dir/<part>/<time>/`, for `superseded` and `safety`.
 pub fn list_kept(backup_dir: &Path, part: &str, zone: &Zone) -> Result<Listing> {
     let mut listing = Listing::default();

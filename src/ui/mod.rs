@@ -91,6 +91,11 @@ impl Ui {
                 Cow::Owned(printable) => printable,
             }
         };
+        self.verbatim(&text)
+    }
+
+    /// Prints what another program reads, as it is.
+    pub fn verbatim(&self, text: &str) -> Result<()> {
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(()),

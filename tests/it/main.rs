@@ -15,6 +15,8 @@ mod codex_state;
 mod common;
 #[cfg(unix)]
 mod compat;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod cooldown;
 mod crash;
@@ -41,6 +43,8 @@ mod live;
 mod locks;
 #[cfg(unix)]
 mod loopback;
+#[cfg(unix)]
+mod man;
 mod mended;
 #[cfg(unix)]
 mod mended_live;
@@ -49,6 +53,8 @@ mod misbehaving;
 #[cfg(unix)]
 mod mounts;
 mod normalize;
+#[cfg(unix)]
+mod overview;
 mod parts;
 #[cfg(unix)]
 mod probe;
@@ -76,6 +82,8 @@ mod screens;
 mod scripted;
 #[cfg(unix)]
 mod servers;
+#[cfg(unix)]
+mod shells;
 mod smoke;
 mod status;
 mod status_line;
