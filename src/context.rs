@@ -148,6 +148,14 @@ pub struct Setting {
     pub from: String,
 }
 
+/// Whether somebody is there to choose from a list, and can be shown one.
+pub fn can_choose(json: bool) -> bool {
+    let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    // A screen that cannot move its cursor.
+    let is_dumb = || variable("TERM").is_some_and(|term| term == "dumb");
+    cfg!(unix) && is_terminal && !json && !is_dumb()
+}
+
 impl Ctx {
     /// Resolves what was typed. `wait` is there for commands that can be told how long to wait.
     pub fn resolve(
@@ -255,6 +263,7 @@ impl Ctx {
         ui.quiet = globals.quiet;
         ui.verbose = globals.verbose;
         ui.interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
+        ui.can_choose = can_choose(globals.json);
         ui
     }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod choose;
+mod list;
 mod parts;
 
 use std::collections::HashSet;
@@ -34,8 +35,9 @@ const TRIES: u32 = 5;
 /// Runs the command. Where another run replaced the archive before the lock was had, and nobody was asked about it, it is
 /// chosen again.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
+    let mut picked = None;
     for _ in 0..TRIES {
-        if let Some(outcome) = restore(ctx, args)? {
+        if let Some(outcome) = restore(ctx, args, &mut picked)? {
             return Ok(outcome);
         }
         if !args.yes {
@@ -49,7 +51,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
 }
 
 /// None where another archive stands now where the chosen one did.
-fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
+fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Result<Option<Outcome>> {
     let dest = ctx.codex_home(args.dest_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     let evidence = ctx.evidence(
@@ -58,7 +60,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
         Depth::Whole,
         !args.dry_run,
     )?;
-    let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
+    let snapshot = choose::choose(ctx, args, &evidence, (&backup_dir, &dest), picked)?;
     let seen = print_of(&snapshot.archive);
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = match prepare(ctx, args, &snapshot, &dest, &backup_dir) {

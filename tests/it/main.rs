@@ -57,6 +57,9 @@ mod normalize;
 mod overview;
 mod parts;
 #[cfg(unix)]
+mod picker;
+mod prefixes;
+#[cfg(unix)]
 mod probe;
 mod profile;
 #[cfg(unix)]
@@ -100,6 +103,8 @@ mod tables_live;
 mod tarball;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod tty;
 #[cfg(unix)]
 mod unprivileged;
 mod use_account;
