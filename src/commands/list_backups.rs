@@ -19,6 +19,7 @@ use crate::profiles::names;
 use crate::snapshots::{self, Depth, Lengths, SAFETY, SUPERSEDED, Snapshot};
 use crate::threads;
 use crate::timeutil::{SessionStart, Stamp, Zone};
+use crate::ui::progress::Watched;
 use crate::ui::table::{Table, Tone, column, count, number, size_words};
 use crate::ui::{Page, Report};
 
@@ -83,6 +84,10 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         if unreadable > 0 {
             outcome = Outcome::Partial;
         }
+        let _in_hand = ctx.in_hand();
+        let lengths = entries.iter().filter_map(|entry| entry.size_bytes);
+        let progress = &ctx.ui.progress("checking", lengths.sum());
+        let stop = &ctx.stop();
         for entry in &mut entries {
             ctx.check_stop()?;
             let all = evidence.snapshots.iter().chain(&kept);
@@ -90,7 +95,8 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
                 .into_iter()
                 .find(|snapshot| snapshot.archive == entry.archive);
             let checked = snapshot.map_or(Ok(()), |snapshot| {
-                snapshot.check(&ctx.limits(), &|| ctx.stopped()).map(|_| ())
+                let told = Watched { stop, progress };
+                snapshot.check(&ctx.limits(), &told).map(|_| ())
             });
             ctx.check_stop()?;
             entry.verified = Some(checked.is_ok());

@@ -22,11 +22,12 @@ use crate::exchange::in_use::{self, Deed};
 use crate::exchange::login::{self, Chosen};
 use crate::exchange::safety;
 use crate::fsutil;
-use crate::install::{self, NotInstalled, Plan, Scope};
+use crate::install::{self, NotInstalled, Plan, Scope, Staged};
 use crate::live;
 use crate::metadata::Account;
 use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
+use crate::ui::progress::Watched;
 use answer::{Answer, Subject};
 
 /// How often another archive may come to stand where the chosen one was.
@@ -103,13 +104,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     warn_of_kept(ctx, &again.plan);
     ctx.check_stop()?;
     // First, since it is also what judges the archive to its end.
-    let staged = install::stage(
-        &dest,
-        &snapshot.archive,
-        &again.sound.checked,
-        &again.plan,
-        &|| ctx.stopped(),
-    )?;
+    let staged = unpack(ctx, &snapshot, &again, &dest)?;
     let copy = (!args.no_safety_backup)
         .then(|| safety_copy(ctx, &evidence, &snapshot, &again, &dest, &backup_dir))
         .transpose()?
@@ -157,6 +152,21 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
+}
+
+/// Unpacks it inside the home.
+fn unpack<'a>(
+    ctx: &Ctx,
+    snapshot: &Snapshot,
+    prepared: &'a Prepared,
+    dest: &'a Path,
+) -> Result<Staged<'a>> {
+    let told = Watched {
+        stop: &ctx.stop(),
+        progress: &ctx.ui.progress("unpacking", 0),
+    };
+    let (checked, plan) = (&prepared.sound.checked, &prepared.plan);
+    install::stage(dest, &snapshot.archive, checked, plan, &told)
 }
 
 fn safety_copy(
@@ -347,10 +357,18 @@ fn prepare(
     backup_dir: &Path,
 ) -> Result<Prepared> {
     // Where large files are not written, there is no later moment to judge them at no cost.
-    let sound = if args.dry_run || args.parts() == Some(Parts::AUTH) {
-        snapshot.check(&ctx.limits(), &|| ctx.stopped())?
-    } else {
-        snapshot.survey(&ctx.limits(), &|| ctx.stopped())?
+    let sound = {
+        let _in_hand = ctx.in_hand();
+        let length = snapshot.archive.metadata().map_or(0, |meta| meta.len());
+        let told = Watched {
+            stop: &ctx.stop(),
+            progress: &ctx.ui.progress("checking", length),
+        };
+        if args.dry_run || args.parts() == Some(Parts::AUTH) {
+            snapshot.check(&ctx.limits(), &told)?
+        } else {
+            snapshot.survey(&ctx.limits(), &told)?
+        }
     };
     let scope = parts::scope(args, snapshot, &sound)?;
     check_destination(ctx, dest, backup_dir, scope)?;

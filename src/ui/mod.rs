@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -55,6 +56,11 @@ pub struct Ui {
     pub interactive: bool,
     /// Whether somebody is there to choose from a list.
     pub can_choose: bool,
+    /// Whether a line on standard error can be drawn over.
+    pub can_draw: bool,
+    /// When it is told how far long work is; None for never.
+    pub pace: Option<progress::Pace>,
+    line: Arc<progress::Line>,
 }
 
 impl Ui {
@@ -71,6 +77,9 @@ impl Ui {
             verbose: false,
             interactive: false,
             can_choose: false,
+            can_draw: false,
+            pace: None,
+            line: Arc::default(),
         }
     }
 
@@ -103,6 +112,7 @@ impl Ui {
 
     /// Prints what another program reads, as it is.
     pub fn verbatim(&self, text: &str) -> Result<()> {
+        self.line.clear();
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(()),
@@ -229,6 +239,7 @@ impl Ui {
             held.push_str(&text);
             return;
         }
+        self.line.clear();
         let mut err = self.err.borrow_mut();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

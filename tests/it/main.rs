@@ -64,6 +64,7 @@ mod probe;
 mod profile;
 #[cfg(unix)]
 mod profile_login;
+mod progress;
 mod prune;
 #[cfg(unix)]
 mod readme;

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Tty {
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<vt100::Parser>>,
+    sent: Arc<Mutex<Vec<u8>>>,
     keyboard: Box<dyn Write + Send>,
     terminal: Box<dyn MasterPty + Send>,
     /// Held, so that the terminal outlives the program.
@@ -69,17 +70,20 @@ impl Tty {
         let before = format!("{:?}", pair.master.get_termios());
         let mut reader = pair.master.try_clone_reader().expect("reads");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(cols), 0)));
-        let of_reader = Arc::clone(&screen);
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let of_reader = (Arc::clone(&screen), Arc::clone(&sent));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                let mut screen = of_reader.lock().expect("whole");
-                screen.process(&buffer[..count]);
+                let (screen, sent) = &of_reader;
+                sent.lock().expect("whole").extend(&buffer[..count]);
+                screen.lock().expect("whole").process(&buffer[..count]);
             }
         });
         Self {
             child: pair.slave.spawn_command(command).expect("starts"),
             screen,
+            sent,
             keyboard: pair.master.take_writer().expect("types"),
             terminal: pair.master,
             _slave: pair.slave,
@@ -95,6 +99,12 @@ impl Tty {
         let lines = screen.lines().map(str::trim_end);
         let screen = lines.collect::<Vec<_>>().join("\n");
         screen.trim_end().replace(&self.home, "~")
+    }
+
+    /// All that was sent to the terminal.
+    pub fn sent(&self) -> String {
+        let sent = self.sent.lock().expect("whole");
+        String::from_utf8_lossy(&sent).into_owned()
     }
 
     /// Column and row of the cursor.
@@ -148,9 +158,9 @@ impl Tty {
         rustix::process::kill_process(id, signal).expect("is told");
     }
 
-    /// Waits for its end: its exit code, and what is to be seen then. The terminal is as it was.
+    /// Waits for its end: its exit code, and what is to be seen then. The terminal is as it was. Gives all that was sent to it.
     #[track_caller]
-    pub fn ends(mut self, code: u32, expected: &str) {
+    pub fn ends(mut self, code: u32, expected: &str) -> String {
         let ended = self.child.wait().expect("ends").exit_code();
         self.sees(expected);
         assert_eq!(ended, code, "{}", self.screen());
@@ -158,6 +168,8 @@ impl Tty {
         assert_eq!(after, self.before);
         let screen = self.screen.lock().expect("whole");
         assert!(!screen.screen().hide_cursor());
+        drop(screen);
+        self.sent()
     }
 }
 
