@@ -18,6 +18,8 @@ mod compat;
 #[cfg(unix)]
 mod completions;
 mod config;
+#[cfg(unix)]
+mod confirm;
 mod cooldown;
 mod crash;
 mod credentials;

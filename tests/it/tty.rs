@@ -158,6 +158,11 @@ impl Tty {
         rustix::process::kill_process(id, signal).expect("is told");
     }
 
+    /// Waits for its end, and gives its exit code.
+    pub fn code(&mut self) -> u32 {
+        self.child.wait().expect("ends").exit_code()
+    }
+
     /// Waits for its end: its exit code, and what is to be seen then. The terminal is as it was. Gives all that was sent to it.
     #[track_caller]
     pub fn ends(mut self, code: u32, expected: &str) -> String {
