@@ -492,14 +492,13 @@ impl Known {
 
     /// Whether a person may mean it by this name: an email it has or had, or the fingerprint of its API key.
     pub fn is_called(&self, name: &str) -> bool {
-        let is = |text: &Option<String>| {
-            text.as_deref()
-                .is_some_and(|text| text.eq_ignore_ascii_case(name))
-        };
-        let is_key = |account: &Account| account.email.is_none() && is(&account.user_id);
-        self.members
-            .iter()
-            .any(|member| is(&member.email) || is_key(member))
+        self.names().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// By what a person may mean it: the emails it has or had, or the fingerprint of its API key.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let members = self.members.iter();
+        members.filter_map(|member| member.email.as_deref().or(member.user_id.as_deref()))
     }
 }
 

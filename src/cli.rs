@@ -23,7 +23,7 @@ pub use sync::{SyncAction, SyncArgs, SyncInit, SyncPull, SyncPush, SyncStatus};
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::timeutil::Stamp;
 
@@ -40,6 +40,23 @@ pub struct Cli {
     /// What to do; nothing for what there is to do next.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Fails where something is left out that only a person can be asked for, and `can_ask` says that nobody is.
+    pub fn complete(self, can_ask: impl Fn(&Self) -> bool) -> Result<Self, clap::Error> {
+        if let Command::Use(args) = &self.command
+            && args.target.is_none()
+            && !can_ask(&self)
+        {
+            // As it is for everything that must be said.
+            let command = Self::command().mut_subcommand("use", |command| {
+                command.mut_arg("target", |target| target.required(true))
+            });
+            command.try_get_matches()?;
+        }
+        Ok(self)
+    }
 }
 
 /// Options of every command.
@@ -204,7 +221,6 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -33,6 +33,7 @@ use crate::settings::{self, KEYS, Key, Settings};
 use crate::snapshots::make;
 use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
+use crate::ui::progress::Pace;
 use crate::ui::{Page, Ui};
 use locks::Patience;
 
@@ -148,6 +149,17 @@ pub struct Setting {
     pub from: String,
 }
 
+/// Whether the terminal cannot move its cursor.
+fn is_dumb() -> bool {
+    variable("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Whether somebody is there to choose from a list, and can be shown one.
+pub fn can_choose(json: bool) -> bool {
+    let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+    cfg!(unix) && is_terminal && !json && !is_dumb()
+}
+
 impl Ctx {
     /// Resolves what was typed. `wait` is there for commands that can be told how long to wait.
     pub fn resolve(
@@ -201,7 +213,8 @@ impl Ctx {
                     "set the clock, or say `--now`",
                 )
             })?;
-        let ui = Self::streams(globals, &settings);
+        let mut ui = Self::streams(globals, &settings);
+        ui.pace = pace(ui.can_draw)?;
         Ok(Self {
             now,
             clock: clock.unwrap_or(now),
@@ -255,6 +268,8 @@ impl Ctx {
         ui.quiet = globals.quiet;
         ui.verbose = globals.verbose;
         ui.interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
+        ui.can_choose = can_choose(globals.json);
+        ui.can_draw = io::stderr().is_terminal() && !is_dumb();
         ui
     }
 
@@ -657,6 +672,27 @@ fn variables(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, value)| is_wanted(name) && !value.is_empty())
         .collect()
+}
+
+/// When it is told how far long work is, on a line that is drawn over or not; None for never.
+fn pace(is_drawn: bool) -> Result<Option<Pace>> {
+    const NAME: &str = "CODEX_MANAGER_PROGRESS_SECONDS";
+    let Some(text) = variable(NAME) else {
+        return Ok(Some(if is_drawn { Pace::DRAWN } else { Pace::WRITTEN }));
+    };
+    let seconds = text.to_str().and_then(|text| text.parse::<f64>().ok());
+    let every = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let every = every.ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!(
+                "the environment variable {NAME} is unusable: `{}` is no number of seconds",
+                text.display()
+            ),
+            "set it to such as 10, or to 0 for nothing to be told, or unset it",
+        )
+    })?;
+    Ok(Some(Pace::of(every)).filter(|_| !every.is_zero()))
 }
 
 fn now_of_environment() -> Result<Option<Stamp>> {

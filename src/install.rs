@@ -23,6 +23,7 @@ use crate::codex::parts::Parts;
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::legacy;
+use crate::stop::Watch;
 pub use changes::{Change, Changes, changes};
 use stage::{Kept, Leaving, Stage};
 
@@ -335,7 +336,7 @@ pub fn stage<'a>(
     archive: &Path,
     checked: &Checked,
     plan: &'a Plan,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
 ) -> Result<Staged<'a>> {
     // A link that leads to no directory yet stays one, and the directory is made.
     let place = fsutil::behind_links(home_dir);
@@ -348,7 +349,7 @@ pub fn stage<'a>(
     fsutil::create_private_dir(&place)?;
     staged.stage.create()?;
     let wanted = |path: &str| plan.wants(path);
-    read::extract(archive, checked, &staged.stage.new_dir(), &wanted, stop)?;
+    read::extract(archive, checked, &staged.stage.new_dir(), &wanted, watch)?;
     Ok(staged)
 }
 

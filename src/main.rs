@@ -54,7 +54,8 @@ fn main() -> ExitCode {
     // Whatever is made without a mode of its own is private too.
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    let cli = match Cli::try_parse() {
+    let can_ask = |cli: &Cli| context::can_choose(cli.globals.json);
+    let cli = match Cli::try_parse().and_then(|cli| cli.complete(can_ask)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -5,6 +5,25 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What long work looks at now and then: whether it is to end, and whom it tells how far it is. A function that says the
+/// first is one.
+pub trait Watch {
+    /// Whether to end.
+    fn is_stopped(&self) -> bool;
+
+    /// So many bytes are to come.
+    fn begin(&self, _total: u64) {}
+
+    /// That many more are done.
+    fn did(&self, _bytes: u64) {}
+}
+
+impl<F: Fn() -> bool> Watch for F {
+    fn is_stopped(&self) -> bool {
+        self()
+    }
+}
+
 /// Signals nearer to each other are one: a window that is closed sends two, as does a system that shuts down.
 const APART: Duration = Duration::from_secs(1);
 

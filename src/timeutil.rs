@@ -416,6 +416,17 @@ pub fn remaining_words(seconds: i64) -> String {
     }
 }
 
+/// `6d ago`, `4h ago`, `12m ago`, `now`: one unit, rounded down.
+pub fn ago_words(seconds: i64) -> String {
+    let minutes = seconds / 60;
+    match (minutes / 1440, minutes / 60, minutes) {
+        (..=0, ..=0, ..=0) => "now".to_owned(),
+        (..=0, ..=0, m) => format!("{m}m ago"),
+        (..=0, h, _) => format!("{h}h ago"),
+        (d, ..) => format!("{d}d ago"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

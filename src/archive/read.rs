@@ -33,6 +33,7 @@ use super::ordered;
 use crate::error::{Error, Kind, Result};
 use crate::fsutil;
 use crate::metadata::Account;
+use crate::stop::Watch;
 
 /// The login's own file; the only one that may be named so, in any case.
 const AUTH: &str = "auth.json";
@@ -196,19 +197,19 @@ impl fmt::Debug for Checked {
     }
 }
 
-/// Reads every byte of the archive at `path` and writes nothing.
+/// Reads every byte of the archive at `path` and writes nothing. `watch` is told of each as it stands in the file.
 ///
-/// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `stop` says
+/// Fails as `ArchiveDamaged` for whatever is cut, altered, unsafe or over `caps`, as `Interrupted` once `watch` says
 /// so, and with the system's own words when the file cannot be read.
-pub fn check(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
-    judge(Depth::All, ordered::threads(None), path, maker, caps, stop)
+pub fn check(path: &Path, maker: Maker, caps: &Caps, watch: &dyn Watch) -> Result<Checked> {
+    judge(Depth::All, ordered::threads(None), path, maker, caps, watch)
 }
 
 /// [`check`] for an archive that is to be [extracted](extract) next: where it is of ours, the content of large files is taken
 /// at its word, and judged when it is written.
-pub fn survey(path: &Path, maker: Maker, caps: &Caps, stop: &dyn Fn() -> bool) -> Result<Checked> {
+pub fn survey(path: &Path, maker: Maker, caps: &Caps, watch: &dyn Watch) -> Result<Checked> {
     let threads = ordered::threads(None);
-    judge(Depth::Outline, threads, path, maker, caps, stop)
+    judge(Depth::Outline, threads, path, maker, caps, watch)
 }
 
 /// Either, with that many threads at work.
@@ -218,9 +219,9 @@ fn judge(
     path: &Path,
     maker: Maker,
     caps: &Caps,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
 ) -> Result<Checked> {
-    let (found, seal) = with_stream(path, caps, depth, threads, stop, |stream| {
+    let (found, seal) = with_stream(path, caps, depth, threads, watch, |stream| {
         let mut found = Found::new(path, maker, caps, &stream);
         found.is_hashed = depth == Depth::All;
         let mut entries = Entries::new(stream, maker, caps);
@@ -411,9 +412,9 @@ pub fn extract(
     checked: &Checked,
     dest: &Path,
     wanted: &dyn Fn(&str) -> bool,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
 ) -> Result<()> {
-    extract_by(ordered::threads(None), path, checked, dest, wanted, stop)
+    extract_by(ordered::threads(None), path, checked, dest, wanted, watch)
 }
 
 /// [`extract`] with that many threads at work.
@@ -423,7 +424,7 @@ fn extract_by(
     checked: &Checked,
     dest: &Path,
     wanted: &dyn Fn(&str) -> bool,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
 ) -> Result<()> {
     let wanted = |entry: &Entry| !entry.is_metadata() && wanted(&entry.path);
     let mut tree = Tree::in_private(dest)?;
@@ -450,13 +451,16 @@ fn extract_by(
             }
         }
         let left = if checked.is_whole() {
+            watch.begin(needed);
             Left::Nothing
         } else {
+            watch.begin(checked.second.total_bytes);
             Left::Content(checked.expected.as_deref())
         };
-        tree.written_ahead(|told| spread(path, members, &files, left, threads, stop, told))?;
+        tree.written_ahead(|told| spread(path, members, &files, left, threads, watch, told))?;
     } else {
-        extract_in_order(path, checked, &mut tree, &wanted, stop)?;
+        watch.begin(checked.size_bytes);
+        extract_in_order(path, checked, &mut tree, &wanted, watch)?;
     }
     // Last, so that no file was ever written through one.
     for entry in checked.entries.iter().filter(|entry| wanted(entry)) {
@@ -491,11 +495,11 @@ fn extract_in_order(
     checked: &Checked,
     tree: &mut Tree,
     wanted: &dyn Fn(&Entry) -> bool,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
 ) -> Result<()> {
     let caps = &checked.second;
     // Links that passed are told by the comparison with the checked entries.
-    let ((), seal) = with_stream(path, caps, Depth::All, 1, stop, |stream| {
+    let ((), seal) = with_stream(path, caps, Depth::All, 1, watch, |stream| {
         let mut entries = Entries::new(stream, Maker::Foreign(|_| false), caps);
         let mut expected = checked.entries.iter();
         while let Some(entry) = entries.next()? {

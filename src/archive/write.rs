@@ -27,6 +27,7 @@ use super::reuse::{Reuse, Standing};
 use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::Account;
+use crate::ui::progress::Progress;
 
 pub use self::layout::{LARGE, unreadable};
 pub use self::steady::{Asked, Uncopied, copy as copy_steady};
@@ -109,6 +110,14 @@ impl Entry {
     }
 }
 
+/// How many bytes `entries` are when they are packed, as far as their lengths are known yet: each with a header, and in whole
+/// blocks.
+pub fn expected_bytes(entries: &[Entry]) -> u64 {
+    const BLOCK: u64 = 512;
+    let bytes = |entry: &Entry| BLOCK.saturating_add(entry.size().next_multiple_of(BLOCK));
+    entries.iter().map(bytes).fold(0, u64::saturating_add)
+}
+
 /// What stands around the entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -142,6 +151,8 @@ pub struct How<'a> {
     pub known: &'a Known,
     /// Who is told of each member once it is written.
     pub told: Option<&'a Sender<Placed>>,
+    /// Who is told how far it is.
+    pub progress: &'a Progress,
 }
 
 /// What came of it.
@@ -219,6 +230,7 @@ pub fn write(
         pool: &pool,
         members: Vec::new(),
         told: how.told,
+        progress: how.progress,
         notes: Vec::new(),
         hashes: HashMap::new(),
         parts: Vec::new(),
@@ -403,6 +415,7 @@ struct Sink<'a> {
     pool: &'a Pool,
     members: Vec<Placed>,
     told: Option<&'a Sender<Placed>>,
+    progress: &'a Progress,
     notes: Vec<Noted>,
     /// Hashes of the large files, by their place in the listing.
     hashes: HashMap<usize, Hash>,
@@ -465,6 +478,7 @@ impl Sink<'_> {
                 }
                 Made::Unpacked => return Err(Early::Failed(lost(self.shown))),
             };
+            self.progress.add(u64::from(placed.head.key.plain));
             self.members.push(placed);
             if let Some(told) = self.told {
                 // Whoever found something wrong listens no more.

@@ -32,9 +32,10 @@ pub struct NormalizeArgs {
 /// Arguments of `use`.
 #[derive(Args, Debug)]
 pub struct UseArgs {
-    /// Email, profile or alias; - for whoever was signed in before
+    /// Email, profile or alias, or an unambiguous beginning of one; - for whoever was signed in before [default: chosen from a
+    /// list]
     #[arg(value_name = "ACCOUNT")]
-    pub target: String,
+    pub target: Option<String>,
     /// Where snapshots are kept
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,

@@ -77,7 +77,8 @@ impl BackupArgs {
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct RestoreArgs {
-    /// Email, alias, archive name or path
+    /// Email, alias, profile, archive name or path, or an unambiguous beginning of one; - for the account before [default:
+    /// chosen from a list]
     #[arg(value_name = "TARGET", conflicts_with_all = ["from_archive", "email", "undo"])]
     pub target: Option<String>,
     /// An archive, by name or path

@@ -163,6 +163,7 @@ fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
             threads: args.threads.map(NonZeroUsize::get),
             earlier: &snapshots::earlier(&evidence.snapshots, &login.account),
             notes: Some((&ctx.paths.known_files(), ctx.clock)),
+            progress: &ctx.ui.progress("backup", 0),
         };
         let made = make::make(&backup_dir, &base, sidecar, &plan, &making, &ctx.stop())?;
         is_raw = warn_of_moving(ctx, &made);

@@ -12,11 +12,14 @@ use crate::accounts::{self, Finder, Known, Row};
 use crate::cli::{ListBackupsArgs, SortBy};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
+use crate::exchange::target;
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
+use crate::profiles::names;
 use crate::snapshots::{self, Depth, Lengths, SAFETY, SUPERSEDED, Snapshot};
 use crate::threads;
 use crate::timeutil::{SessionStart, Stamp, Zone};
+use crate::ui::progress::Watched;
 use crate::ui::table::{Table, Tone, column, count, number, size_words};
 use crate::ui::{Page, Report};
 
@@ -56,13 +59,7 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         shown.push((snapshot, row.unwrap_or(&nobody), account));
     }
     if let Some(email) = &args.email {
-        shown.retain(|(snapshot, row, _)| {
-            let is = |text: &Option<String>| {
-                text.as_deref()
-                    .is_some_and(|text| text.eq_ignore_ascii_case(email))
-            };
-            is(&snapshot.sidecar.email) || is(&row.alias)
-        });
+        keep_called(&mut shown, email)?;
     }
     if args.latest_per_email {
         keep_latest(&mut shown, &known);
@@ -87,6 +84,10 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
         if unreadable > 0 {
             outcome = Outcome::Partial;
         }
+        let _in_hand = ctx.in_hand();
+        let lengths = entries.iter().filter_map(|entry| entry.size_bytes);
+        let progress = &ctx.ui.progress("checking", lengths.sum());
+        let stop = &ctx.stop();
         for entry in &mut entries {
             ctx.check_stop()?;
             let all = evidence.snapshots.iter().chain(&kept);
@@ -94,7 +95,8 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
                 .into_iter()
                 .find(|snapshot| snapshot.archive == entry.archive);
             let checked = snapshot.map_or(Ok(()), |snapshot| {
-                snapshot.check(&ctx.limits(), &|| ctx.stopped()).map(|_| ())
+                let told = Watched { stop, progress };
+                snapshot.check(&ctx.limits(), &told).map(|_| ())
             });
             ctx.check_stop()?;
             entry.verified = Some(checked.is_ok());
@@ -118,6 +120,33 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
     std::mem::forget(evidence);
     Ok(outcome)
+}
+
+/// Those of an email or alias; where there is none, of the one that begins so.
+fn keep_called(shown: &mut Vec<(&Snapshot, &Row, Option<usize>)>, name: &str) -> Result<()> {
+    fn names_of<'a>(snapshot: &'a Snapshot, row: &'a Row) -> impl Iterator<Item = &'a str> {
+        [&snapshot.sidecar.email, &row.alias]
+            .into_iter()
+            .filter_map(|name| name.as_deref())
+    }
+    let is_called =
+        |snapshot, row| names_of(snapshot, row).any(|own| own.eq_ignore_ascii_case(name));
+    let begins = |snapshot, row| names_of(snapshot, row).any(|own| names::begins(own, name));
+    if shown
+        .iter()
+        .any(|(snapshot, row, _)| is_called(snapshot, row))
+    {
+        shown.retain(|(snapshot, row, _)| is_called(snapshot, row));
+        return Ok(());
+    }
+    shown.retain(|(snapshot, row, _)| begins(snapshot, row));
+    let mut accounts: Vec<Account> = shown.iter().map(|(of, ..)| of.sidecar.account()).collect();
+    accounts.sort();
+    accounts.dedup_by(|a, b| a.email == b.email);
+    match accounts.as_slice() {
+        [] | [_] => Ok(()),
+        several => Err(target::begins_several(name, several)),
+    }
 }
 
 /// The newest whole or login snapshot of each account.

@@ -23,7 +23,7 @@ use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth, Snapshot};
 use crate::timeutil::Stamp;
 use crate::ui::table::{Table, Tone, column, count};
-use crate::ui::{Page, Report};
+use crate::ui::{Page, Report, progress};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &NormalizeArgs) -> Result<Outcome> {
@@ -240,6 +240,7 @@ fn snapshot(
         threads: None,
         earlier: &[],
         notes: None,
+        progress: &progress::UNTOLD,
     };
     let made = make::make(backup_dir, &base, sidecar, &plan, &making, &ctx.stop());
     made.map(|made| !made.unchanged).map_err(Unmade::Failed)

@@ -3,6 +3,7 @@
 
 mod answer;
 mod choose;
+mod list;
 mod parts;
 
 use std::collections::HashSet;
@@ -21,11 +22,12 @@ use crate::exchange::in_use::{self, Deed};
 use crate::exchange::login::{self, Chosen};
 use crate::exchange::safety;
 use crate::fsutil;
-use crate::install::{self, NotInstalled, Plan, Scope};
+use crate::install::{self, NotInstalled, Plan, Scope, Staged};
 use crate::live;
 use crate::metadata::Account;
 use crate::snapshots::{self, Depth, Snapshot, Sound};
 use crate::timeutil::Stamp;
+use crate::ui::progress::Watched;
 use answer::{Answer, Subject};
 
 /// How often another archive may come to stand where the chosen one was.
@@ -34,8 +36,9 @@ const TRIES: u32 = 5;
 /// Runs the command. Where another run replaced the archive before the lock was had, and nobody was asked about it, it is
 /// chosen again.
 pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
+    let mut picked = None;
     for _ in 0..TRIES {
-        if let Some(outcome) = restore(ctx, args)? {
+        if let Some(outcome) = restore(ctx, args, &mut picked)? {
             return Ok(outcome);
         }
         if !args.yes {
@@ -49,7 +52,7 @@ pub fn run(ctx: &Ctx, args: &RestoreArgs) -> Result<Outcome> {
 }
 
 /// None where another archive stands now where the chosen one did.
-fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
+fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Result<Option<Outcome>> {
     let dest = ctx.codex_home(args.dest_dir.as_deref())?;
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     let evidence = ctx.evidence(
@@ -58,7 +61,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
         Depth::Whole,
         !args.dry_run,
     )?;
-    let snapshot = choose::choose(ctx, args, &evidence, &backup_dir, &dest)?;
+    let snapshot = choose::choose(ctx, args, &evidence, (&backup_dir, &dest), picked)?;
     let seen = print_of(&snapshot.archive);
     // The first reading is for the plan that a person confirms; it happens without the lock.
     let preview = match prepare(ctx, args, &snapshot, &dest, &backup_dir) {
@@ -101,13 +104,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
     warn_of_kept(ctx, &again.plan);
     ctx.check_stop()?;
     // First, since it is also what judges the archive to its end.
-    let staged = install::stage(
-        &dest,
-        &snapshot.archive,
-        &again.sound.checked,
-        &again.plan,
-        &|| ctx.stopped(),
-    )?;
+    let staged = unpack(ctx, &snapshot, &again, &dest)?;
     let copy = (!args.no_safety_backup)
         .then(|| safety_copy(ctx, &evidence, &snapshot, &again, &dest, &backup_dir))
         .transpose()?
@@ -155,6 +152,21 @@ fn restore(ctx: &Ctx, args: &RestoreArgs) -> Result<Option<Outcome>> {
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
+}
+
+/// Unpacks it inside the home.
+fn unpack<'a>(
+    ctx: &Ctx,
+    snapshot: &Snapshot,
+    prepared: &'a Prepared,
+    dest: &'a Path,
+) -> Result<Staged<'a>> {
+    let told = Watched {
+        stop: &ctx.stop(),
+        progress: &ctx.ui.progress("unpacking", 0),
+    };
+    let (checked, plan) = (&prepared.sound.checked, &prepared.plan);
+    install::stage(dest, &snapshot.archive, checked, plan, &told)
 }
 
 fn safety_copy(
@@ -345,10 +357,18 @@ fn prepare(
     backup_dir: &Path,
 ) -> Result<Prepared> {
     // Where large files are not written, there is no later moment to judge them at no cost.
-    let sound = if args.dry_run || args.parts() == Some(Parts::AUTH) {
-        snapshot.check(&ctx.limits(), &|| ctx.stopped())?
-    } else {
-        snapshot.survey(&ctx.limits(), &|| ctx.stopped())?
+    let sound = {
+        let _in_hand = ctx.in_hand();
+        let length = snapshot.archive.metadata().map_or(0, |meta| meta.len());
+        let told = Watched {
+            stop: &ctx.stop(),
+            progress: &ctx.ui.progress("checking", length),
+        };
+        if args.dry_run || args.parts() == Some(Parts::AUTH) {
+            snapshot.check(&ctx.limits(), &told)?
+        } else {
+            snapshot.survey(&ctx.limits(), &told)?
+        }
     };
     let scope = parts::scope(args, snapshot, &sound)?;
     check_destination(ctx, dest, backup_dir, scope)?;

@@ -1,10 +1,14 @@
 //! `use`: signs another account in to the Codex home, with the freshest login that is known of it.
 
+mod list;
+
+use crate::accounts::{self, Known};
 use crate::cli::UseArgs;
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
 use crate::exchange::target;
+use crate::metadata::Account;
 use crate::ui::{Page, Report};
 
 /// What `-` means: whoever was signed in before.
@@ -20,11 +24,13 @@ pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
     };
     let evidence = switch::evidence(ctx, how)?;
     let known = evidence.accounts();
-    let account = if args.target == BEFORE {
-        let now = evidence.active.as_ref().map(|login| &login.account);
-        target::before(&evidence, &ctx.paths.codex_home, now)?
-    } else {
-        target::account(ctx, &known, &args.target)?
+    let account = match args.target.as_deref() {
+        None => chosen(ctx, &known)?,
+        Some(BEFORE) => {
+            let now = evidence.active.as_ref().map(|login| &login.account);
+            target::before(&evidence, &ctx.paths.codex_home, now)?
+        }
+        Some(name) => target::account(ctx, &known, name)?,
     };
     let used = switch::switch(ctx, how, &evidence, &known, &account)?;
     if args.dry_run {
@@ -33,6 +39,20 @@ pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
         ctx.ui.done(&used)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The account that a person chooses from a list.
+fn chosen(ctx: &Ctx, known: &[Known]) -> Result<Account> {
+    let rows = accounts::rows(known, ctx.now, &ctx.zone);
+    let rows = list::ordered(rows, ctx.policy(None));
+    if rows.is_empty() {
+        return Err(ctx.no_accounts());
+    }
+    // The terminal is set back before a signal ends the process.
+    let _in_hand = ctx.in_hand();
+    let chosen = ctx.ui.choose(list::of(&rows, ctx.now), &|| ctx.stopped())?;
+    let account = rows.get(chosen).map(accounts::Row::account);
+    account.ok_or_else(|| ctx.no_accounts())
 }
 
 impl Report for Used {

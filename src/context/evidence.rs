@@ -154,7 +154,7 @@ impl Ctx {
     }
 
     /// Nothing is known of anybody.
-    fn no_accounts(&self) -> Error {
+    pub fn no_accounts(&self) -> Error {
         Error::new(
             Kind::NotFound,
             format!(

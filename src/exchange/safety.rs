@@ -146,6 +146,7 @@ pub fn keep(
             threads: None,
             earlier,
             notes: Some((&ctx.paths.known_files(), ctx.clock)),
+            progress: &ctx.ui.progress("safety copy", 0),
         },
         &ctx.stop(),
     );

@@ -8,10 +8,10 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::Evidence;
 use crate::fsutil;
 use crate::metadata::Account;
-use crate::profiles::{self, Found, Profile};
+use crate::profiles::{self, Found, Profile, names};
 
 /// The account that is called `name`, as far as all evidence knows it: an email of one account, else a profile's name or
-/// alias.
+/// alias; else the one of which one of these begins so.
 ///
 /// Fails as `Usage` where several are, which are listed, and as `NotFound` where none is.
 pub fn account(ctx: &Ctx, known: &[Known], name: &str) -> Result<Account> {
@@ -21,16 +21,64 @@ pub fn account(ctx: &Ctx, known: &[Known], name: &str) -> Result<Account> {
         [only] => Ok(only.account.clone()),
         [] => {
             let profiles: Vec<Profile> = found.iter().map(|found| found.profile.clone()).collect();
-            let meant = profiles::meant(&profiles, name).map_err(|error| match error.kind() {
-                Kind::NotFound => nobody(name),
-                _ => error,
-            })?;
+            let meant = match profiles::meant(&profiles, name) {
+                Err(error) if error.kind() == Kind::NotFound => {
+                    let begun = begun(known, &found, name);
+                    return match begun.as_slice() {
+                        [] => Err(nobody(name)),
+                        [only] => Ok(only.clone()),
+                        several => Err(begins_several(name, several)),
+                    };
+                }
+                meant => meant?,
+            };
             let found_meant = found.iter().find(|one| one.profile.name == meant.name);
             let account = found_meant.map_or_else(|| meant.account(), Found::account);
             whole(&account, known).map_err(|several| ambiguous(name, &several, &found))
         }
         several => Err(ambiguous(name, several, &found)),
     }
+}
+
+/// The accounts of which an email, or a profile's name or alias, begins with `typed`.
+pub fn begun(known: &[Known], found: &[Found], typed: &str) -> Vec<Account> {
+    let by_name = known
+        .iter()
+        .filter(|known| known.names().any(|name| names::begins(name, typed)));
+    let mut accounts: Vec<Account> = by_name.map(|known| known.account.clone()).collect();
+    let is_begun = |found: &&Found| {
+        let mut names = names::names_of(&found.profile);
+        names.any(|name| names::begins(name, typed))
+    };
+    for found in found.iter().filter(is_begun) {
+        match whole(&found.account(), known) {
+            Ok(account) => accounts.push(account),
+            Err(several) => accounts.extend(several.iter().map(|known| known.account.clone())),
+        }
+    }
+    accounts.sort();
+    accounts.dedup_by(|a, b| a.is_same_as(b));
+    accounts
+}
+
+/// What is begun so is not one account alone.
+pub fn begins_several(typed: &str, several: &[Account]) -> Error {
+    let told = |account: &Account| {
+        let workspace = account.account_id.as_deref();
+        workspace.map_or_else(
+            || account.to_string(),
+            |workspace| format!("{account} ({workspace})"),
+        )
+    };
+    let told: Vec<String> = several.iter().map(told).collect();
+    Error::new(
+        Kind::Usage,
+        format!(
+            "`{typed}` begins more than one account: {}",
+            told.join(", ")
+        ),
+        "type more of the name; `codex-manager cooldown` shows all accounts",
+    )
 }
 
 /// The same account as the login in its profile names it, where nothing else tells it exactly: a person may have written no

@@ -58,6 +58,7 @@ impl Case {
             reuse: &Reuse::default(),
             known: &crate::archive::known::Known::default(),
             told: None,
+            progress: &crate::ui::progress::UNTOLD,
         };
         write::write(&mut file, &path, &frame, &entries, &how, &|| false).expect("writes");
         let checked = read::check(&path, read::Maker::Ours, &read::Caps::default(), &|| false)
@@ -156,7 +157,7 @@ fn install(
     plan: &Plan,
     stop: &dyn Fn() -> bool,
 ) -> Result<Installed, NotInstalled> {
-    let staged = super::stage(home, archive, checked, plan, stop);
+    let staged = super::stage(home, archive, checked, plan, &stop);
     staged.map_err(NotInstalled::Unchanged)?.install()
 }
 

@@ -376,7 +376,7 @@ impl<'a> Found<'a> {
             is_complete: true,
         };
         snapshot
-            .check(self.reading.limits, self.reading.stop)
+            .check(self.reading.limits, &self.reading.stop)
             .map_err(|error| match error.kind() {
                 crate::error::Kind::ArchiveDamaged => {
                     let place = format!("`{}`", snapshot.archive.display());

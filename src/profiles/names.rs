@@ -5,6 +5,9 @@ use crate::metadata::{ARCHIVE_SUFFIX, Account};
 
 use super::Profile;
 
+/// The fewest letters of a name that stand for all of it: a single one is too soon typed by mistake.
+const FEWEST: usize = 2;
+
 /// The longest name and alias, in characters.
 const MOST: usize = 64;
 
@@ -45,6 +48,37 @@ pub fn meant<'a>(profiles: &'a [Profile], name: &str) -> Result<&'a Profile> {
             "`codex-manager profile list` shows them all"
         },
     ))
+}
+
+/// The same, and where nothing is called so, the one profile of which the name, alias or email begins with `name`.
+///
+/// Fails as `Usage` where several do, which are listed.
+pub fn begun<'a>(profiles: &'a [Profile], name: &str) -> Result<&'a Profile> {
+    let none = match meant(profiles, name) {
+        Err(error) if error.kind() == Kind::NotFound => error,
+        other => return other,
+    };
+    let begins = |profile: &&Profile| names_of(profile).any(|whole| begins(whole, name));
+    let found: Vec<&Profile> = profiles.iter().filter(begins).collect();
+    match found.as_slice() {
+        [] => Err(none),
+        [only] => Ok(only),
+        several => Err(ambiguous(name, several)),
+    }
+}
+
+/// What a person may call a profile.
+pub fn names_of(profile: &Profile) -> impl Iterator<Item = &str> {
+    let others = [profile.alias.as_deref(), profile.called()];
+    std::iter::once(profile.name.as_str()).chain(others.into_iter().flatten())
+}
+
+/// Whether `typed` stands for `whole`, as its beginning in any case of letters; it has to be long enough for that.
+pub fn begins(whole: &str, typed: &str) -> bool {
+    // Letter by letter: of a whole word the case of one may depend on what follows it.
+    let mut whole = whole.chars().flat_map(char::to_lowercase);
+    let mut typed_letters = typed.chars().flat_map(char::to_lowercase);
+    typed.chars().count() >= FEWEST && typed_letters.all(|letter| whole.next() == Some(letter))
 }
 
 fn ambiguous(name: &str, several: &[&Profile]) -> Error {
@@ -368,6 +402,79 @@ mod tests {
         let taken = ["Alice".to_owned(), "alice-2".to_owned()];
         assert_eq!(free("alice", &taken), "alice-3");
         assert_eq!(free("bob", &taken), "bob");
+    }
+
+    #[test]
+    fn a_beginning_stands_for_the_one_name_that_has_it() {
+        let profiles = all();
+        let found = |name| begun(&profiles, name).map(|profile| profile.name.as_str());
+        for (said, name) in [
+            ("bo", Ok("bob")),
+            ("BOB@EX", Ok("bob")),
+            ("STR", Ok("alice-2")),
+            ("apikey-j", Ok("job-2")),
+            // One letter is none.
+            ("b", Err(Kind::NotFound)),
+            ("", Err(Kind::NotFound)),
+            // What is called so goes before all that begin so.
+            ("alice", Ok("alice")),
+            ("job", Ok("alice")),
+            // Also of one account in two workspaces.
+            ("alice@", Err(Kind::Usage)),
+            ("tw", Err(Kind::Usage)),
+            ("bobb", Err(Kind::NotFound)),
+        ] {
+            let found = found(said).map_err(|error| error.kind());
+            assert_eq!(found, name, "{said}");
+        }
+    }
+
+    /// Names of few letters, so that they often begin alike; some change their length with their case.
+    fn short() -> impl Strategy<Value = String> {
+        "[abAΣς]{1,4}"
+    }
+
+    fn any_profiles() -> impl Strategy<Value = Vec<Profile>> {
+        let one = (short(), proptest::option::of(short()), short());
+        let all = proptest::collection::vec(one, 1..6);
+        all.prop_map(|all| {
+            let numbered = all.into_iter().enumerate();
+            let profile =
+                |(place, (name, alias, email)): (usize, (String, Option<String>, String))| {
+                    let email = format!("{email}@example.com");
+                    profile(
+                        &format!("{name}{place}"),
+                        alias.as_deref(),
+                        Some(&email),
+                        "ws",
+                    )
+                };
+            numbered.map(profile).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn more_letters_never_mean_somebody_else(profiles in any_profiles(), typed in short(), more in short()) {
+            // Unless they are all of a name.
+            if let (Ok(one), Err(_)) = (begun(&profiles, &typed), meant(&profiles, &typed))
+                && let Ok(other) = begun(&profiles, &format!("{typed}{more}"))
+            {
+                prop_assert_eq!(&one.name, &other.name);
+            }
+        }
+
+        #[test]
+        fn what_is_called_so_goes_before_what_begins_so(profiles in any_profiles(), place in 0_usize..6) {
+            for name in profiles.get(place).into_iter().flat_map(names_of) {
+                let exact = meant(&profiles, name).map(|profile| &profile.name).map_err(|error| error.kind());
+                let begun = begun(&profiles, name).map(|profile| &profile.name).map_err(|error| error.kind());
+                prop_assert!(exact != Err(Kind::NotFound));
+                prop_assert_eq!(exact, begun);
+            }
+        }
     }
 
     proptest! {

@@ -40,11 +40,17 @@ impl All {
 
     /// The one that is meant by `name`, see [`super::meant`].
     pub fn meant(&self, name: &str) -> Result<&Found> {
-        let meant = super::meant(&self.profiles, name)?;
-        let found = self
-            .found
-            .iter()
-            .find(|found| found.profile.name == meant.name);
+        self.found(super::meant(&self.profiles, name)?)
+    }
+
+    /// The same, by an unambiguous beginning too, see [`super::names::begun`].
+    pub fn begun(&self, name: &str) -> Result<&Found> {
+        self.found(super::names::begun(&self.profiles, name)?)
+    }
+
+    fn found(&self, profile: &Profile) -> Result<&Found> {
+        let mut found = self.found.iter();
+        let found = found.find(|found| found.profile.name == profile.name);
         // There is one of each.
         found.ok_or_else(|| Error::other("the profile is gone", "run the command again"))
     }

@@ -12,13 +12,14 @@ use self::written::write_verified;
 use super::{Snapshot, commit, sidecar_path};
 use crate::archive::manifest::Absent;
 use crate::archive::read;
-use crate::archive::write::{Entry, Frame, Placed};
+use crate::archive::write::{self, Entry, Frame, Placed};
 use crate::capture::{self, Plan};
 use crate::databases::{self, Begun};
 use crate::error::Result;
 use crate::fsutil::{self, AtomicFile};
 use crate::metadata::{ARCHIVE_FORMAT, Account, BackupName, Limit, Sidecar};
 use crate::timeutil::Stamp;
+use crate::ui::progress::{Progress, Watched};
 
 /// What came of it.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct Making<'a> {
     pub earlier: &'a [PathBuf],
     /// Where it is noted what large files held, and when that is now.
     pub notes: Option<(&'a Path, Stamp)>,
+    /// Who is told how far it is.
+    pub progress: &'a Progress,
 }
 
 /// How hard to compress where nobody says: see `tests/bench/RESULTS.md`.
@@ -79,6 +82,7 @@ pub fn make(
     let archive = dir.join(base.archive());
     fsutil::create_private_dir(dir)?;
     let mut entries = plan.entries.clone();
+    making.progress.begin(write::expected_bytes(&entries));
     let begun = databases::begin(&mut entries, dir, stop)?;
     // Texts are to be of the same moment as the databases, and as one another.
     capture::at_this_moment(&mut entries);
@@ -144,7 +148,7 @@ pub fn make(
         raw,
     };
     if !making.force
-        && let Some(standing) = standing_same(&made.archive, &made.sidecar, stop)
+        && let Some(standing) = standing_same(&made.archive, &made.sidecar, making, stop)
     {
         return Ok(Made {
             sidecar: standing,
@@ -186,7 +190,12 @@ fn shares(limits: &[Limit]) -> impl Iterator<Item = (&str, Option<u8>)> {
 }
 
 /// The sidecar of the standing snapshot, if it holds the same and its archive is still sound.
-fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Option<Sidecar> {
+fn standing_same(
+    archive: &Path,
+    new: &Sidecar,
+    making: &Making,
+    stop: &dyn Fn() -> bool,
+) -> Option<Sidecar> {
     let standing = super::read_sidecar(&sidecar_path(archive)).ok()?;
     let is_same = standing.content_sha256.is_some()
         && standing.content_sha256 == new.content_sha256
@@ -200,7 +209,13 @@ fn standing_same(archive: &Path, new: &Sidecar, stop: &dyn Fn() -> bool) -> Opti
     if !is_same {
         return None;
     }
-    let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), stop).ok()?;
+    let length = archive.metadata().map_or(0, |meta| meta.len());
+    making.progress.next("checking", length);
+    let told = Watched {
+        stop,
+        progress: making.progress,
+    };
+    let checked = read::check(archive, read::Maker::Ours, &read::Caps::default(), &told).ok()?;
     (standing.archive_sha256 == checked.sha256).then_some(standing)
 }
 

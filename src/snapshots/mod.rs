@@ -24,6 +24,7 @@ use crate::fsutil::{self, Names, OpenDir};
 use crate::metadata::{
     ARCHIVE_FORMAT, ARCHIVE_SUFFIX, Account, BackupMode, BackupName, SIDECAR_SUFFIX, Sidecar,
 };
+use crate::stop::Watch;
 use crate::threads;
 use crate::timeutil::{Stamp, Zone};
 
@@ -75,29 +76,29 @@ pub struct Sound {
 }
 
 /// [`read::check`] or [`read::survey`].
-type Gate = fn(&Path, Maker, &Caps, &dyn Fn() -> bool) -> Result<Checked>;
+type Gate = fn(&Path, Maker, &Caps, &dyn Watch) -> Result<Checked>;
 
 impl Snapshot {
     /// Reads every byte and checks it: the archive's own form, its length and hash as the sidecar has them, and that
     /// the login inside is the one the sidecar names.
-    pub fn check(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
-        self.judge(read::check, limits, stop)
+    pub fn check(&self, limits: &Limits, watch: &dyn Watch) -> Result<Sound> {
+        self.judge(read::check, limits, watch)
     }
 
     /// [`check`](Self::check) for a snapshot that is to be restored next, which judges the rest: the content of large
     /// files, and where such were left out, the archive's hash.
-    pub fn survey(&self, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
-        self.judge(read::survey, limits, stop)
+    pub fn survey(&self, limits: &Limits, watch: &dyn Watch) -> Result<Sound> {
+        self.judge(read::survey, limits, watch)
     }
 
-    fn judge(&self, gate: Gate, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Sound> {
+    fn judge(&self, gate: Gate, limits: &Limits, watch: &dyn Watch) -> Result<Sound> {
         if self.is_complete && self.depth == Depth::Window {
             let whole = Self {
                 sidecar: Box::new(read_sidecar(&sidecar_path(&self.archive))?),
                 depth: Depth::Whole,
                 ..self.clone()
             };
-            return whole.judge(gate, limits, stop);
+            return whole.judge(gate, limits, watch);
         }
         let maker = if self.is_complete && self.sidecar.schema_version.is_some() {
             Maker::Ours
@@ -108,7 +109,7 @@ impl Snapshot {
             files: self.sidecar.file_count,
             bytes: self.sidecar.total_bytes,
         });
-        let mut checked = gate(&self.archive, maker, &caps, stop)?;
+        let mut checked = gate(&self.archive, maker, &caps, watch)?;
         let inside = checked
             .metadata_json
             .as_deref()

@@ -58,6 +58,7 @@ fn put_archive(dir: &Path, name: &str, inside: &Sidecar, account: &Account) -> P
         reuse: &Reuse::default(),
         known: &crate::archive::known::Known::default(),
         told: None,
+        progress: &crate::ui::progress::UNTOLD,
     };
     let path = dir.join(name);
     let mut file = fs::File::create_new(&path).expect("makes");

@@ -273,7 +273,7 @@ pub fn fetch(
         depth: Depth::Whole,
         is_complete: true,
     };
-    let checked = snapshot.check(&fetching.limits, stop);
+    let checked = snapshot.check(&fetching.limits, &stop);
     checked.map_err(|error| match (error.kind(), error.io_kind()) {
         (Kind::Interrupted, _) | (_, Some(_)) => error,
         // The copy that was checked is gone again: it is told by its key.

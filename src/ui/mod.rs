@@ -2,6 +2,10 @@
 //!
 //! Text and JSON are two printers of one value. Colour never carries meaning alone. A closed pipe is no error.
 
+#[cfg_attr(not(unix), allow(dead_code))] // only asked of a terminal of Unix
+pub mod choice;
+#[cfg(unix)]
+mod picker;
 pub mod progress;
 pub mod screen;
 pub mod table;
@@ -11,6 +15,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -49,6 +54,13 @@ pub struct Ui {
     pub verbose: bool,
     /// Whether somebody is there to answer a question.
     pub interactive: bool,
+    /// Whether somebody is there to choose from a list.
+    pub can_choose: bool,
+    /// Whether a line on standard error can be drawn over.
+    pub can_draw: bool,
+    /// When it is told how far long work is; None for never.
+    pub pace: Option<progress::Pace>,
+    line: Arc<progress::Line>,
 }
 
 impl Ui {
@@ -64,6 +76,10 @@ impl Ui {
             quiet: false,
             verbose: false,
             interactive: false,
+            can_choose: false,
+            can_draw: false,
+            pace: None,
+            line: Arc::default(),
         }
     }
 
@@ -96,6 +112,7 @@ impl Ui {
 
     /// Prints what another program reads, as it is.
     pub fn verbatim(&self, text: &str) -> Result<()> {
+        self.line.clear();
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(()),
@@ -191,6 +208,30 @@ impl Ui {
         ))
     }
 
+    /// Has a person choose one of the lines, which gives its place. `is_stopped` tells whether a signal came, whose handler
+    /// must not end the process meanwhile. Leaving the list is an error of kind `Interrupted`.
+    #[cfg(unix)]
+    pub fn choose(&self, choices: choice::Choices, is_stopped: &dyn Fn() -> bool) -> Result<usize> {
+        picker::pick(self, choices, is_stopped)
+    }
+
+    /// There is no list: [`Ui::can_choose`] is never true.
+    #[cfg(not(unix))]
+    pub fn choose(&self, _: choice::Choices, _: &dyn Fn() -> bool) -> Result<usize> {
+        Err(Error::new(
+            Kind::Usage,
+            "there is no list to choose from on this system",
+            "name what is to be taken",
+        ))
+    }
+
+    /// Writes what moves the cursor of the terminal.
+    #[cfg(unix)]
+    fn draw(&self, text: &str) {
+        let mut err = self.err.borrow_mut();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
     /// Nobody reads stderr when this fails; there is nobody left to tell.
     fn say(&self, text: &str) {
         let text = table::printable_lines(text);
@@ -198,6 +239,7 @@ impl Ui {
             held.push_str(&text);
             return;
         }
+        self.line.clear();
         let mut err = self.err.borrow_mut();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Page;
 
 /// Spaces between columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]

@@ -18,6 +18,8 @@ mod compat;
 #[cfg(unix)]
 mod completions;
 mod config;
+#[cfg(unix)]
+mod confirm;
 mod cooldown;
 mod crash;
 mod credentials;
@@ -57,10 +59,14 @@ mod normalize;
 mod overview;
 mod parts;
 #[cfg(unix)]
+mod picker;
+mod prefixes;
+#[cfg(unix)]
 mod probe;
 mod profile;
 #[cfg(unix)]
 mod profile_login;
+mod progress;
 mod prune;
 #[cfg(unix)]
 mod readme;
@@ -102,6 +108,8 @@ mod tables_live;
 mod tarball;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod tty;
 #[cfg(unix)]
 mod unprivileged;
 mod use_account;

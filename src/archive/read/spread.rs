@@ -20,6 +20,7 @@ use crate::archive::member::{HEAD, Head, Unpacker};
 use crate::archive::ordered::{Feed, Pool, ordered};
 use crate::error::{Error, Result};
 use crate::fsutil;
+use crate::stop::Watch;
 
 /// A file to be written.
 pub(super) struct Wanted<'a> {
@@ -47,7 +48,7 @@ pub(super) fn spread(
     wanted: &[Wanted],
     left: Left,
     threads: usize,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
     told: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let archive = match left {
@@ -67,10 +68,12 @@ pub(super) fn spread(
         |feed| hand_in(&reader, members, wanted, feed),
         |results| {
             for written in results {
-                if stop() {
+                if watch.is_stopped() {
                     return Err(Error::interrupted());
                 }
-                told(written.unwrap_or_else(|_| Err(lost(path)))?);
+                let written = written.unwrap_or_else(|_| Err(lost(path)))?;
+                watch.did(written);
+                told(written);
             }
             Ok(())
         },

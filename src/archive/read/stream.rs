@@ -24,6 +24,7 @@ use crate::archive::ordered::{Feed, Pool, Results, ordered};
 use crate::archive::write::LARGE;
 use crate::error::{Error, Result};
 use crate::fsutil;
+use crate::stop::Watch;
 
 /// One inflated piece of an archive that is inflated in order.
 const PIECE: usize = 256 * 1024;
@@ -81,6 +82,8 @@ pub(super) struct Piece {
     bytes: Vec<u8>,
     /// How many of them count.
     filled: usize,
+    /// How many bytes of the file they come from.
+    packed: u64,
     /// What they are, where they are a member of ours.
     key: Option<Key>,
     /// The member that holds them, where it was not looked into.
@@ -119,7 +122,7 @@ pub(super) fn with_stream<T>(
     caps: &Caps,
     depth: Depth,
     threads: usize,
-    stop: &dyn Fn() -> bool,
+    watch: &dyn Watch,
     work: impl FnOnce(Stream<'_>) -> Result<T>,
 ) -> Result<(T, Seal)> {
     let mut packed = Packed::open(path)?;
@@ -149,7 +152,7 @@ pub(super) fn with_stream<T>(
                     guess: &guess,
                     archive: again,
                 };
-                work(Stream::new(path, stop, limits, &mut source))
+                work(Stream::new(path, watch, limits, &mut source))
             },
         );
         let (seal, result) = ran.map_err(|error| no_thread(path, error))?;
@@ -169,7 +172,7 @@ pub(super) fn with_stream<T>(
                 })
                 .map_err(|error| no_thread(path, error))?;
             let mut source = Ahead { full, empty };
-            let result = work(Stream::new(path, stop, limits, &mut source));
+            let result = work(Stream::new(path, watch, limits, &mut source));
             // Else the inflater would wait for somebody to take what it has.
             drop(source);
             Ok((result, inflater.join().map_err(|_| lost(path))?))
@@ -361,6 +364,7 @@ fn unpacking(pool: &Pool) -> impl FnMut(Sliced) -> Inflated {
                 return Ok(Piece {
                     bytes: Vec::new(),
                     filled: sealed.head.key.plain as usize,
+                    packed: u64::from(sealed.head.size),
                     key: Some(sealed.head.key),
                     sealed: Some(sealed),
                 });
@@ -379,6 +383,7 @@ fn unpack(unpacker: &mut Unpacker, head: &Head, member: &[u8], mut plain: Vec<u8
         .map_err(|_| Broken::Damaged)?;
     Ok(Piece {
         filled: plain.len(),
+        packed: u64::from(head.size),
         bytes: plain,
         key: Some(head.key),
         sealed: None,
@@ -480,6 +485,7 @@ impl Source for InOrder {
         Some(Ok(Piece {
             bytes: used,
             filled,
+            packed: 0,
             key: None,
             sealed: None,
         }))
@@ -501,6 +507,7 @@ fn broken(packed: &mut Packed, error: &io::Error) -> Broken {
 /// Sends the inflated file piece by piece; None when it is broken or nobody listens any more.
 fn inflate(packed: Packed, full: &SyncSender<Inflated>, empty: &Receiver<Vec<u8>>) -> Option<Seal> {
     let mut decoder = GzDecoder::new(packed);
+    let mut told = 0;
     loop {
         let mut bytes = empty.recv().ok()?;
         let mut filled = 0;
@@ -527,9 +534,11 @@ fn inflate(packed: Packed, full: &SyncSender<Inflated>, empty: &Receiver<Vec<u8>
             }
         }
         // What was inflated before a fault goes first: the tar reader may know a better reason.
+        let position = decoder.get_ref().position();
         let piece = Piece {
             bytes,
             filled,
+            packed: position - std::mem::replace(&mut told, position),
             key: None,
             sealed: None,
         };
@@ -582,7 +591,7 @@ impl Limits {
 /// The inflated bytes in order, within the caps.
 pub(super) struct Stream<'a> {
     path: &'a Path,
-    stop: &'a dyn Fn() -> bool,
+    watch: &'a dyn Watch,
     limits: Limits,
     source: &'a mut dyn Source,
     piece: Piece,
@@ -593,13 +602,13 @@ pub(super) struct Stream<'a> {
 impl<'a> Stream<'a> {
     fn new(
         path: &'a Path,
-        stop: &'a dyn Fn() -> bool,
+        watch: &'a dyn Watch,
         limits: Limits,
         source: &'a mut dyn Source,
     ) -> Self {
         Self {
             path,
-            stop,
+            watch,
             limits,
             source,
             piece: Piece::default(),
@@ -678,7 +687,7 @@ impl<'a> Stream<'a> {
     /// Takes the next piece that is not empty; false at the end.
     fn refill(&mut self) -> Result<bool> {
         loop {
-            if (self.stop)() {
+            if self.watch.is_stopped() {
                 return Err(Error::interrupted());
             }
             let used = std::mem::take(&mut self.piece).bytes;
@@ -688,6 +697,7 @@ impl<'a> Stream<'a> {
             };
             self.piece = inflated.map_err(|broken| self.broken(broken))?;
             self.total += self.piece.filled as u64;
+            self.watch.did(self.piece.packed);
             if self.total > self.limits.total {
                 return Err(self.refuse(&format!(
                     "it unpacks to more bytes than `archive.max_bytes` allows, {}",

@@ -67,6 +67,7 @@ fn how<'a>(reuse: &'a Reuse, known: &'a Known) -> How<'a> {
         reuse,
         known,
         told: None,
+        progress: &crate::ui::progress::UNTOLD,
     }
 }
 

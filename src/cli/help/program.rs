@@ -38,6 +38,8 @@ Environment:
       the Codex home; default ~/.codex
   CODEX_MANAGER_NOW
       answer as of this instant (RFC 3339)
+  CODEX_MANAGER_PROGRESS_SECONDS
+      how often it is told how far long work is; 0 for never
   CODEX_MANAGER_PASSPHRASE_FILE
       a file whose first line is the passphrase of the key
   CODEX_MANAGER_WEBDAV_USER, CODEX_MANAGER_WEBDAV_PASSWORD

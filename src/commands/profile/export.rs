@@ -15,6 +15,7 @@ use crate::fsutil::{self, AtomicFile};
 use crate::live;
 use crate::parcel;
 use crate::snapshots::{self, Depth, Listing, SUPERSEDED, Snapshot};
+use crate::ui::progress::Watched;
 use crate::ui::table::{count, lines, size_words};
 use crate::ui::{Page, Report};
 
@@ -208,7 +209,7 @@ fn snapshots_of(ctx: &Ctx, args: &ProfileExport) -> Result<(Vec<Snapshot>, Vec<S
         left_out.extend(problems);
         for snapshot in snapshots {
             if !snapshot.is_complete {
-                // Told among the problems.
+                // Watched among the problems.
             } else if parcel::is_named(&snapshot) {
                 all.push(snapshot);
             } else {
@@ -233,10 +234,17 @@ fn sound<'a>(
         ctx.ui.note(&format!("reading and checking {what}"));
     }
     let _in_hand = ctx.in_hand();
+    let lengths = snapshots
+        .iter()
+        .filter_map(|snapshot| snapshot.archive.metadata().ok());
+    let progress = &ctx
+        .ui
+        .progress("checking", lengths.map(|meta| meta.len()).sum());
+    let stop = &ctx.stop();
     let mut sound = Vec::new();
     for snapshot in snapshots {
         ctx.check_stop()?;
-        match snapshot.check(&ctx.limits(), &ctx.stop()) {
+        match snapshot.check(&ctx.limits(), &Watched { stop, progress }) {
             Ok(_) => sound.push(snapshot),
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => left_out.push(error.to_string()),

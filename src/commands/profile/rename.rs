@@ -31,7 +31,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, new_name: &str, dry_run: bool) -> Resul
 
 /// The name of the profile that is meant, which may be called `new_name`.
 fn check(all: &All, name: &str, new_name: &str) -> Result<String> {
-    let found = all.meant(name)?;
+    let found = all.begun(name)?;
     let old = found.profile.name.clone();
     if old == new_name {
         return Ok(old);

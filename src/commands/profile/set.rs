@@ -43,7 +43,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, changes: &[String], dry_run: bool) -> R
     let changes = parse(changes)?;
     // Refused before the home is made: a slip of the hand leaves nothing behind.
     let all = ctx.all_profiles()?;
-    let planned = plan(&all, all.meant(name)?, &changes)?;
+    let planned = plan(&all, all.begun(name)?, &changes)?;
     if dry_run {
         let is_same = planned.old == planned.new;
         return answer(
@@ -56,7 +56,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, changes: &[String], dry_run: bool) -> R
     }
     let _held = ctx.lock("profile set")?;
     let all = ctx.all_profiles()?;
-    let planned = plan(&all, all.meant(name)?, &changes)?;
+    let planned = plan(&all, all.begun(name)?, &changes)?;
     let mode = if planned.old == planned.new {
         "unchanged"
     } else {

@@ -18,7 +18,7 @@ use crate::ui::{Page, Report};
 
 pub(super) fn run(ctx: &Ctx, name: &str) -> Result<()> {
     let all = ctx.all_profiles()?;
-    let found = all.meant(name)?;
+    let found = all.begun(name)?;
     let view = all.view(found, ctx.now, &ctx.zone);
     let place = all.dir.join(&view.name);
     let (profile_toml, auth_json) = (place.join(PROFILE_TOML), place.join(AUTH_JSON));

@@ -10,6 +10,7 @@ use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::evidence::Reach;
 use crate::snapshots::{self, Depth, SAFETY, SUPERSEDED, Snapshot};
+use crate::ui::progress::Watched;
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &PruneArgs) -> Result<Outcome> {
@@ -48,8 +49,12 @@ pub fn run(ctx: &Ctx, args: &PruneArgs) -> Result<Outcome> {
     }
     choice::only_of_account(args, &known, &mut items)?;
     let check = |snapshot: &Snapshot| {
-        let sound = snapshot.check(&ctx.limits(), &|| ctx.stopped());
-        sound.map(|_| ())
+        let length = snapshot.archive.metadata().map_or(0, |meta| meta.len());
+        let told = Watched {
+            stop: &ctx.stop(),
+            progress: &ctx.ui.progress("checking", length),
+        };
+        snapshot.check(&ctx.limits(), &told).map(|_| ())
     };
     choice::decide(ctx, args, &rules, &mut items, &check)?;
     items.sort_by(|a, b| (b.time(), &a.snapshot.archive).cmp(&(a.time(), &b.snapshot.archive)));

@@ -1,29 +1,44 @@
-//! Which snapshot a restore takes: by email, alias, archive or window, or the one that undoes the last restore. What
-//! could mean several accounts is refused with the candidates.
+//! Which snapshot a restore takes: by email, alias, profile, archive or window, chosen from a list, or the one that undoes
+//! the last restore. What could mean several accounts is refused with the candidates.
 
 use std::path::{Path, PathBuf};
 
-use crate::accounts::{Finder, Known};
+use super::list;
+use crate::accounts::{self, Finder, Known};
 use crate::cli::RestoreArgs;
+use crate::codex::home;
 use crate::codex::parts::{Part, Parts};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Evidence;
-use crate::metadata::ARCHIVE_SUFFIX;
-use crate::profiles;
-use crate::snapshots::{self, SAFETY, Snapshot};
+use crate::exchange::target;
+use crate::metadata::{ARCHIVE_SUFFIX, Account};
+use crate::profiles::{self, Found};
+use crate::snapshots::{self, Lengths, SAFETY, Snapshot};
 use crate::timeutil::Stamp;
 
-/// The snapshot that was asked for.
+/// What `-` means: whoever was signed in before.
+const BEFORE: &str = "-";
+
+/// The snapshot that was asked for. One that was `picked` from a list is so once.
 pub(super) fn choose(
     ctx: &Ctx,
     args: &RestoreArgs,
     evidence: &Evidence,
-    backup_dir: &Path,
-    dest: &Path,
+    (backup_dir, dest): (&Path, &Path),
+    picked: &mut Option<PathBuf>,
 ) -> Result<Snapshot> {
     if args.undo {
         return last_safety(ctx, backup_dir, dest);
+    }
+    if let Some(archive) = picked {
+        return snapshots::open(archive, &ctx.zone);
+    }
+    let is_named = args.from_archive.is_some() || args.email.is_some() || args.target.is_some();
+    if !is_named && args.session_start.is_none() && ctx.ui.can_choose {
+        let snapshot = pick(ctx, evidence, backup_dir)?;
+        *picked = Some(snapshot.archive.clone());
+        return Ok(snapshot);
     }
     if let Some(name) = &args.from_archive {
         return by_name(ctx, name, backup_dir)?.ok_or_else(|| no_backup(name, backup_dir));
@@ -35,30 +50,20 @@ pub(super) fn choose(
         .transpose()?;
     let known = evidence.accounts();
     let (who, meant): (&str, Vec<&Known>) = match (&args.email, &args.target) {
-        (Some(email), _) => (email, called(&known, email)),
-        (None, Some(target)) => {
-            if let Some(snapshot) = by_name(ctx, target, backup_dir)? {
-                return Ok(snapshot);
-            }
-            let of_email = called(&known, target);
-            let of_alias = || {
-                known
-                    .iter()
-                    .filter(|known| {
-                        let alias = known.alias.as_deref();
-                        alias.is_some_and(|alias| profiles::names::is_same(alias, target))
-                    })
-                    .collect()
-            };
+        (Some(email), _) => (email, of_email(&known, email)?),
+        (None, Some(target)) if target == BEFORE => {
+            let login = home::read_login(dest).ok().flatten();
+            let now = login.as_ref().map(|(_, login)| &login.account);
+            let account = target::before(evidence, dest, now)?;
             (
                 target,
-                if of_email.is_empty() {
-                    of_alias()
-                } else {
-                    of_email
-                },
+                accounts::find(&known, &account).into_iter().collect(),
             )
         }
+        (None, Some(target)) => match by_target(ctx, evidence, &known, target, backup_dir)? {
+            Meant::Archive(snapshot) => return Ok(*snapshot),
+            Meant::Accounts(accounts) => (target, accounts),
+        },
         (None, None) if start.is_some() => ("", known.iter().collect()),
         (None, None) => {
             return Err(Error::new(
@@ -126,8 +131,134 @@ fn by_name(ctx: &Ctx, name: &str, backup_dir: &Path) -> Result<Option<Snapshot>>
         .transpose()
 }
 
+/// Has a person choose from all there are, the newest first.
+fn pick(ctx: &Ctx, evidence: &Evidence, backup_dir: &Path) -> Result<Snapshot> {
+    let nothing = || {
+        Error::new(
+            Kind::NotFound,
+            format!("there is no backup in `{}`", backup_dir.display()),
+            "`codex-manager backup` makes one",
+        )
+    };
+    let known = evidence.accounts();
+    let rows: Vec<accounts::Row> = known
+        .iter()
+        .map(|known| accounts::row(known, ctx.now, &ctx.zone))
+        .collect();
+    let finder = Finder::new(&known);
+    let row_of = |snapshot: &Snapshot| rows.get(finder.of_snapshot(snapshot)?);
+    let snapshots = list::ordered(&evidence.snapshots);
+    if snapshots.is_empty() {
+        return Err(nothing());
+    }
+    let mut lengths = Lengths::default();
+    let entries = snapshots.iter().map(|snapshot| list::Entry {
+        snapshot,
+        row: row_of(snapshot),
+        size: lengths.of(snapshot),
+    });
+    let choices = list::of(entries, ctx.now, &ctx.zone);
+    // The terminal is set back before a signal ends the process.
+    let _in_hand = ctx.in_hand();
+    let chosen = ctx.ui.choose(choices, &|| ctx.stopped())?;
+    let chosen = snapshots.get(chosen).map(|snapshot| (*snapshot).clone());
+    chosen.ok_or_else(nothing)
+}
+
+/// What a target means.
+enum Meant<'a> {
+    Archive(Box<Snapshot>),
+    Accounts(Vec<&'a Known>),
+}
+
+/// An archive, an email, an alias, a profile's name; else what begins so, of archives and accounts together.
+fn by_target<'a>(
+    ctx: &Ctx,
+    evidence: &Evidence,
+    known: &'a [Known],
+    target: &str,
+    backup_dir: &Path,
+) -> Result<Meant<'a>> {
+    if let Some(snapshot) = by_name(ctx, target, backup_dir)? {
+        return Ok(Meant::Archive(Box::new(snapshot)));
+    }
+    let is_alias = |known: &&Known| {
+        let alias = known.alias.as_deref();
+        alias.is_some_and(|alias| profiles::names::is_same(alias, target))
+    };
+    for exact in [
+        called(known, target),
+        known.iter().filter(is_alias).collect(),
+    ] {
+        if !exact.is_empty() {
+            return Ok(Meant::Accounts(exact));
+        }
+    }
+    let found = profiles::look(&ctx.paths.profiles())?;
+    let named = found
+        .iter()
+        .find(|found| profiles::names::is_same(&found.profile.name, target));
+    if let Some(account) = named.map(Found::account) {
+        let of = known.iter().filter(|known| known.account.may_be(&account));
+        return Ok(Meant::Accounts(of.collect()));
+    }
+    let begun = target::begun(known, &found, target);
+    let archives: Vec<&Snapshot> = evidence
+        .snapshots
+        .iter()
+        .filter(|snapshot| profiles::names::begins(&snapshot.archive_name(), target))
+        .collect();
+    match (begun.as_slice(), archives.as_slice()) {
+        ([only], []) => Ok(Meant::Accounts(of_account(known, only))),
+        ([], [only]) => Ok(Meant::Archive(Box::new((*only).clone()))),
+        ([], []) => Ok(Meant::Accounts(Vec::new())),
+        (accounts, archives) => Err(begins_several(target, accounts, archives)),
+    }
+}
+
+/// The accounts of that email; else the one whose email begins so.
+fn of_email<'a>(known: &'a [Known], email: &str) -> Result<Vec<&'a Known>> {
+    let exact = called(known, email);
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let begun = target::begun(known, &[], email);
+    match begun.as_slice() {
+        [] => Ok(Vec::new()),
+        [only] => Ok(of_account(known, only)),
+        several => Err(begins_several(email, several, &[])),
+    }
+}
+
 fn called<'a>(known: &'a [Known], name: &str) -> Vec<&'a Known> {
     known.iter().filter(|known| known.is_called(name)).collect()
+}
+
+fn of_account<'a>(known: &'a [Known], account: &Account) -> Vec<&'a Known> {
+    let is_it = |known: &&Known| known.account == *account;
+    known.iter().filter(is_it).collect()
+}
+
+/// All that it may be, the newest archives first; of many only some.
+fn begins_several(typed: &str, accounts: &[Account], archives: &[&Snapshot]) -> Error {
+    const MOST: usize = 10;
+    let mut names: Vec<String> = accounts.iter().map(Account::to_string).collect();
+    let mut archives: Vec<String> = archives
+        .iter()
+        .map(|archive| archive.archive_name())
+        .collect();
+    archives.sort_unstable_by(|a, b| b.cmp(a));
+    names.extend(archives);
+    let more = names.len().saturating_sub(MOST);
+    names.truncate(MOST);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    Error::new(
+        Kind::Usage,
+        format!("`{typed}` begins more than one name: {}", names.join(", ")),
+        "type more of it; `codex-manager list-backups` shows every archive and account there",
+    )
 }
 
 fn no_backup(name: &str, backup_dir: &Path) -> Error {

@@ -55,6 +55,7 @@ pub(super) fn write_verified(
             reuse: &reuse,
             known,
             told: None,
+            progress: making.progress,
         };
         let (outcome, verdict) = write_and_verify(file, archive, &frame, &entries, &how, stop)?;
         if let Some(late) = late.take() {
@@ -95,6 +96,7 @@ pub(super) fn write_verified(
             }
         }
         file.empty()?;
+        making.progress.again();
     }
 }
 

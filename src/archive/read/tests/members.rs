@@ -33,6 +33,7 @@ pub(super) fn written(entries: &[write::Entry]) -> Vec<u8> {
         reuse: &Reuse::default(),
         known: &crate::archive::known::Known::default(),
         told: None,
+        progress: &crate::ui::progress::UNTOLD,
     };
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("x");

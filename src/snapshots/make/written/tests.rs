@@ -89,6 +89,7 @@ fn an_archive_is_done_whatever_its_texts_end_with() {
         threads: Some(2),
         earlier: &[],
         notes: None,
+        progress: &crate::ui::progress::UNTOLD,
     };
     let frame = Frame {
         name: "x.metadata.json",
