@@ -2,6 +2,7 @@
 //!
 //! Text and JSON are two printers of one value. Colour never carries meaning alone. A closed pipe is no error.
 
+pub mod fit;
 pub mod progress;
 pub mod screen;
 pub mod table;
@@ -15,6 +16,7 @@ use std::io::{self, BufRead, Write};
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
+use crate::timeutil::Stamp;
 
 /// A value a command answers with: JSON through serde, or text.
 pub trait Report: Serialize {
@@ -29,6 +31,10 @@ pub struct Page {
     pub width: Option<usize>,
     /// Whether to colour.
     pub color: bool,
+    /// Whether letters beyond ASCII come out right.
+    pub unicode: bool,
+    /// The instant that what is passing is told for.
+    pub now: Option<Stamp>,
 }
 
 /// The two streams and how to use them.
@@ -72,6 +78,8 @@ impl Ui {
         let page = Page {
             width: None,
             color: false,
+            unicode: false,
+            now: None,
         };
         let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), page);
         ui.json = json;
@@ -86,9 +94,13 @@ impl Ui {
             text
         } else {
             let text = report.text(&self.page);
-            match table::printable_lines(&text) {
+            let text = match table::printable_lines(&text) {
                 Cow::Borrowed(_) => text,
                 Cow::Owned(printable) => printable,
+            };
+            match fit::folded(&text, &self.page) {
+                Cow::Borrowed(_) => text,
+                Cow::Owned(folded) => folded,
             }
         };
         self.verbatim(&text)

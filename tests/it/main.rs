@@ -6,6 +6,8 @@
 mod at_once;
 mod backup;
 #[cfg(unix)]
+mod browser;
+#[cfg(unix)]
 mod capture;
 mod changes;
 #[cfg(unix)]
@@ -55,6 +57,8 @@ mod mounts;
 mod normalize;
 #[cfg(unix)]
 mod overview;
+#[cfg(unix)]
+mod page;
 mod parts;
 #[cfg(unix)]
 mod probe;
@@ -62,6 +66,8 @@ mod profile;
 #[cfg(unix)]
 mod profile_login;
 mod prune;
+#[cfg(unix)]
+mod pty;
 #[cfg(unix)]
 mod readme;
 #[cfg(unix)]
@@ -96,10 +102,14 @@ mod sync_full;
 mod sync_stores;
 mod sync_strangers;
 #[cfg(unix)]
+mod tables;
+#[cfg(unix)]
 mod tables_live;
 mod tarball;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod timeline;
 #[cfg(unix)]
 mod unprivileged;
 mod use_account;
