@@ -182,6 +182,12 @@ fn snapshots_fit() {
         lines.flat_map(|line| [line, "\n"]).collect()
     };
     same_on_terminals(&env, "sync-status.txt", &["sync", "status"], table);
+    let push = ["sync", "push", "--dry-run"];
+    let table = |text: &str| {
+        let lines = text.lines().take_while(|line| !line.starts_with("push "));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    };
+    same_on_terminals(&env, "sync-push.txt", &push, table);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::common::{Env, Person};
 use crate::pty::UTF8;
+use crate::screens::Seen;
 use crate::tables::same_on_terminals;
 use crate::worlds::{json_error, six_accounts, snapshot};
 
@@ -106,4 +107,21 @@ fn one_account_and_a_terminal_of_a_few_columns_are_no_failure() {
         "{}",
         none.stdout
     );
+}
+
+#[test]
+fn it_is_drawn_over_and_over_to_the_last_column() {
+    let env = six_accounts();
+    let once = env.on_terminal(80, &[UTF8, ("TERM", "dumb")], &TIMELINE);
+    let watch = [&TIMELINE[..], &["--watch", "--now", crate::common::NOW]].concat();
+    let mut seen = Seen::start(&env, &watch, (24, 80), &[UTF8, ("TERM", "dumb")]);
+    let row = "  bob@example.com    cooldown";
+    let shown = seen.until(|shown| shown.contains(row) && shown.contains("goes on"));
+    let line = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with(row));
+        line.expect("shown").to_owned()
+    };
+    assert_eq!(line(&shown), line(&once));
+    seen.keys("q");
+    assert_eq!(seen.end().0, 0);
 }
