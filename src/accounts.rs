@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use serde::Serialize;
 
 use crate::inventory::Record;
-use crate::metadata::{Account, Sidecar, StatusSource, ValidationStatus, WindowState};
+use crate::metadata::{Account, Limit, Sidecar, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, Rank, Status};
 use crate::profiles::Profile;
 use crate::registry::Registry;
@@ -562,8 +562,13 @@ pub struct Row {
     pub source: Option<StatusSource>,
     /// Whether a legacy file's name agrees with its window.
     pub validation_status: ValidationStatus,
+    /// Every window reported when it was last seen.
+    pub limits: Vec<Limit>,
     /// The snapshot a restore would take.
     pub archive_name: Option<String>,
+    /// What its window is doing.
+    #[serde(skip)]
+    pub window_state: WindowState,
     /// Not to be recommended.
     #[serde(skip)]
     pub paused: bool,
@@ -643,10 +648,21 @@ pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
         observed_at: observation.map(|seen| shown(seen.observed_at)),
         source: observation.map(|seen| seen.source),
         validation_status: observation.map_or(ValidationStatus::Ok, |seen| seen.validation_status),
+        limits: observation.map_or(Vec::new(), |seen| shown_limits(&seen.limits, zone)),
         archive_name: known.archive_name.clone(),
+        window_state: observation.map_or(WindowState::Unknown, |seen| seen.state_at(now, zone)),
         paused: known.paused,
         user_id: known.account.user_id.clone(),
     }
+}
+
+/// The windows with their resets in `zone`.
+fn shown_limits(limits: &[Limit], zone: &Zone) -> Vec<Limit> {
+    let shown = limits.iter().cloned().map(|mut limit| {
+        limit.reset_at = limit.reset_at.map(|reset| reset.in_zone(zone));
+        limit
+    });
+    shown.collect()
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::WindowState;
     use crate::timeutil::SessionStart;
 
     fn row(name: &str, status: Status, start: &str, next: &str) -> Row {
@@ -126,7 +127,9 @@ mod tests {
             observed_at: stamp(start),
             source: None,
             validation_status: ValidationStatus::Ok,
+            limits: Vec::new(),
             archive_name: None,
+            window_state: WindowState::Running,
             paused: false,
             user_id: None,
         }

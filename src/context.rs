@@ -213,7 +213,7 @@ impl Ctx {
                     "set the clock, or say `--now`",
                 )
             })?;
-        let mut ui = Self::streams(globals, &settings);
+        let mut ui = Self::streams(globals, &settings, now);
         ui.pace = pace(ui.can_draw)?;
         Ok(Self {
             now,
@@ -240,7 +240,7 @@ impl Ctx {
         })
     }
 
-    fn streams(globals: &Globals, settings: &Settings) -> Ui {
+    fn streams(globals: &Globals, settings: &Settings, now: Stamp) -> Ui {
         let when = globals.color.or_else(|| match variable("NO_COLOR") {
             Some(_) => Some(When::Never),
             None => settings
@@ -262,7 +262,12 @@ impl Ctx {
         let mut ui = Ui::new(
             Box::new(io::stdout()),
             Box::new(io::stderr()),
-            Page { width, color },
+            Page {
+                width,
+                color,
+                unicode: is_unicode(),
+                now: Some(now),
+            },
         );
         ui.json = globals.json;
         ui.quiet = globals.quiet;
@@ -664,6 +669,18 @@ fn temporary_dir() -> PathBuf {
 
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether the locale says that letters are UTF-8. Where nothing says so they are taken for ASCII, but on Windows, whose
+/// terminals are told each letter as it is.
+fn is_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(variable);
+    locale.map_or(cfg!(windows), |locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// All those variables that are text, not empty and wanted.

@@ -37,6 +37,7 @@ mod snapshots;
 mod stop;
 mod sync;
 mod threads;
+mod timeline;
 mod timeutil;
 mod ui;
 

@@ -78,13 +78,19 @@ pub struct CooldownArgs {
     /// At most this many accounts
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Show each account's week as a bar on one axis of time
+    #[arg(long)]
+    pub timeline: bool,
+    /// Write that as a page for a browser (- for standard output), as a picture where FILE ends in .svg
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["timeline", "watch"])]
+    pub html: Option<PathBuf>,
     /// Draw it over and over in place, until q or Ctrl-C; with --live Codex is asked every 5 minutes
     #[arg(long, conflicts_with_all = ["wait", "json"])]
     pub watch: bool,
     /// Wait until an account is usable, then show those that are
     #[arg(long)]
     pub wait: bool,
-    /// With --live or --refresh: write nothing
+    /// With --live, --refresh or --html: write nothing
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -7,7 +7,7 @@ use crate::cli::{ConfigAction, ConfigArgs};
 use crate::context::Ctx;
 use crate::error::{Outcome, Result};
 use crate::settings::{self, Key, Settings};
-use crate::ui::table::{Table, Tone, column};
+use crate::ui::table::{Table, Tone, column, long};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -137,7 +137,7 @@ impl Report for List {
     fn text(&self, page: &Page) -> String {
         let columns = [
             column("SETTING", 0),
-            column("VALUE", 0),
+            long("VALUE", 0),
             column("FROM", 1),
             column("WHAT IT IS", 2),
         ];

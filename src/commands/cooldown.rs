@@ -1,7 +1,12 @@
 //! `cooldown`: when each account is available. Reads; with `--live` it asks Codex first, with `--refresh` it normalizes the legacy
-//! files first. Once, once somebody is usable (cooldown/watch.rs: or over and over).
+//! files first. Once, once somebody is usable (cooldown/watch.rs: or over and over). As a table, as a timeline, or as a page of
+//! HTML.
 
+mod page;
+mod svg;
+mod timeline;
 mod watch;
+mod words;
 
 use std::collections::HashMap;
 
@@ -14,8 +19,9 @@ use crate::error::{Outcome, Result};
 use crate::live::looking::Looking;
 use crate::live::table::{Asking, Whom};
 use crate::observation::Status;
-use crate::timeutil::{Stamp, remaining_words};
-use crate::ui::table::{Table, Tone, column, number};
+use crate::timeline::Timeline;
+use crate::timeutil::{Stamp, Zone, remaining_words};
+use crate::ui::table::{Table, Tone, column, long, number, passing};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -39,14 +45,37 @@ pub fn run(ctx: &mut Ctx, args: &CooldownArgs) -> Result<Outcome> {
     } else {
         looking.rows(ctx)?
     };
-    ctx.ui.data(&Answer::of(ctx, args, rows))?;
+    let answer = Answer::of(ctx, args, rows);
+    match &args.html {
+        Some(file) => page::write(ctx, file, args.dry_run, &answer)?,
+        None => ctx.ui.data(&answer)?,
+    }
     Ok(looking.outcome)
+}
+
+/// How the accounts are shown as text.
+enum View {
+    Table,
+    /// Days begin where they do in this zone.
+    Timeline(Zone),
+}
+
+impl View {
+    fn of(args: &CooldownArgs, zone: &Zone) -> Self {
+        if args.timeline {
+            Self::Timeline(zone.clone())
+        } else {
+            Self::Table
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Answer {
     now: Stamp,
     accounts: Vec<Row>,
+    #[serde(skip)]
+    view: View,
 }
 
 impl Answer {
@@ -56,61 +85,52 @@ impl Answer {
         Self {
             now: ctx.now,
             accounts: rows,
+            view: View::of(args, &ctx.zone),
         }
     }
 }
 
 impl Report for Answer {
     fn text(&self, page: &Page) -> String {
+        match &self.view {
+            View::Table => self.table(page),
+            View::Timeline(zone) => {
+                let names = names(&self.accounts);
+                let weeks = Timeline::of(&self.accounts, self.now, zone);
+                timeline::text(&self.accounts, &names, &weeks, zone, page)
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn table(&self, page: &Page) -> String {
         let columns = [
-            column("ACCOUNT", 0),
-            column("STATUS", 1),
-            number("USABLE", 2),
+            long("ACCOUNT", 0),
+            column("STATUS", 0),
+            number("USABLE", 0),
             number("LEFT", 3),
             column("AVAILABLE AT", 4),
             column("SESSION START", 6),
             column("QUOTA END", 8),
             column("SEEN", 7),
+            passing("AGE", 10),
             column("PLAN", 9),
             column("VALID", 5),
         ];
         let mut table = Table::new(&columns);
         let time = |stamp: Option<Stamp>| stamp.map_or("-".to_owned(), Stamp::table_form);
-        let mut count_of: HashMap<Option<&str>, usize> = HashMap::new();
-        for row in &self.accounts {
-            *count_of.entry(row.email.as_deref()).or_default() += 1;
-        }
-        for row in &self.accounts {
+        for (row, name) in self.accounts.iter().zip(names(&self.accounts)) {
             let tone = if row.status == Status::Cooldown {
                 Tone::Dim
             } else {
                 Tone::Good
             };
-            let mark = if row.active { "*" } else { " " };
-            // One email in several workspaces: what tells the rows apart.
-            let twins = count_of
-                .get(&row.email.as_deref())
-                .is_some_and(|count| *count > 1);
-            let workspace = row
-                .account_id
-                .as_deref()
-                .filter(|_| twins)
-                .unwrap_or_default();
-            let workspace = if workspace.is_empty() {
-                String::new()
-            } else {
-                format!(" [{workspace}]")
-            };
-            let alias = row
-                .alias
-                .as_ref()
-                .map(|alias| format!(" ({alias})"))
-                .unwrap_or_default();
             let paused = if row.paused { ", paused" } else { "" };
             table.row(
                 tone,
                 [
-                    format!("{mark} {}{workspace}{alias}", row.name()),
+                    name,
                     format!("{}{paused}", row.status.word()),
                     remaining_words(row.remaining_seconds),
                     row.quota_percent_left
@@ -119,6 +139,9 @@ impl Report for Answer {
                     time(row.session_start_at.map(|start| start.0)),
                     time(row.quota_end_detected_at),
                     time(row.observed_at),
+                    row.observed_at.map_or("-".to_owned(), |at| {
+                        remaining_words(self.now.since(at).num_seconds())
+                    }),
                     row.plan_type.clone().unwrap_or_else(|| "-".to_owned()),
                     row.validation_status.word().to_owned(),
                 ],
@@ -126,4 +149,38 @@ impl Report for Answer {
         }
         table.render(page)
     }
+}
+
+/// What each account is called, the one that is signed in marked.
+fn names(rows: &[Row]) -> Vec<String> {
+    let called = called(rows).into_iter().zip(rows);
+    let marked = called.map(|(name, row)| {
+        let mark = if row.active { "*" } else { " " };
+        format!("{mark} {name}")
+    });
+    marked.collect()
+}
+
+/// What each account is called: where one email is in several workspaces, with what tells them apart.
+fn called(rows: &[Row]) -> Vec<String> {
+    let mut count_of: HashMap<Option<&str>, usize> = HashMap::new();
+    for row in rows {
+        *count_of.entry(row.email.as_deref()).or_default() += 1;
+    }
+    let has_twins = |row: &Row| {
+        count_of
+            .get(&row.email.as_deref())
+            .is_some_and(|count| *count > 1)
+    };
+    let name = |row: &Row| {
+        let workspace = row
+            .account_id
+            .as_deref()
+            .filter(|id| !id.is_empty() && has_twins(row));
+        let workspace = workspace.map_or(String::new(), |id| format!(" [{id}]"));
+        let alias = row.alias.as_ref();
+        let alias = alias.map_or(String::new(), |alias| format!(" ({alias})"));
+        format!("{}{workspace}{alias}", row.name())
+    };
+    rows.iter().map(name).collect()
 }

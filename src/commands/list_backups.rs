@@ -20,7 +20,7 @@ use crate::snapshots::{self, Depth, Lengths, SAFETY, SUPERSEDED, Snapshot};
 use crate::threads;
 use crate::timeutil::{SessionStart, Stamp, Zone};
 use crate::ui::progress::Watched;
-use crate::ui::table::{Table, Tone, column, count, number, size_words};
+use crate::ui::table::{Table, Tone, ago, column, count, long, number, passing, size_words, until};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -270,11 +270,13 @@ impl Report for Answer<'_> {
         }
         let columns = [
             column("ARCHIVE", 1),
-            column("ACCOUNT", 0),
-            column("STATUS", 2),
+            long("ACCOUNT", 0),
+            column("STATUS", 0),
             number("LEFT", 4),
             column("RESETS", 5),
+            passing("IN", 10),
             column("MADE", 6),
+            passing("AGE", 11),
             column("MODE", 7),
             number("SIZE", 8),
             column("KIND", 9),
@@ -282,7 +284,7 @@ impl Report for Answer<'_> {
         ];
         let verified = self.backups.iter().any(|entry| entry.verified.is_some());
         let has_kinds = self.backups.iter().any(|entry| entry.kind.is_some());
-        let (mut columns, last) = (columns[..8].to_vec(), &columns[8..]);
+        let (mut columns, last) = (columns[..10].to_vec(), &columns[10..]);
         columns.extend(has_kinds.then(|| last[0]));
         columns.extend(verified.then(|| last[1]));
         let mut table = Table::new(&columns);
@@ -306,6 +308,7 @@ impl Report for Answer<'_> {
             // Where kinds are not told, what follows them takes their place.
             let [first, second] = entry.kind.map_or([is_sound, ""], |kind| [kind, is_sound]);
             let name = entry.below.as_deref().unwrap_or(&entry.archive_name);
+            let resets = entry.reset_at.or(entry.next_available_at);
             table.row(
                 tone,
                 [
@@ -315,8 +318,10 @@ impl Report for Answer<'_> {
                     entry
                         .quota_percent_left
                         .map_or("-".into(), |left| format!("{left}%").into()),
-                    time(entry.reset_at.or(entry.next_available_at)),
+                    time(resets),
+                    until(resets, page),
                     time(entry.created_at),
+                    ago(entry.created_at, page),
                     mode,
                     entry
                         .size_bytes

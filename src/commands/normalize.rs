@@ -22,7 +22,7 @@ use crate::metadata::{
 use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth, Snapshot};
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column, count};
+use crate::ui::table::{Table, Tone, column, count, long, passing, until};
 use crate::ui::{Page, Report, progress};
 
 /// Runs the command.
@@ -287,11 +287,12 @@ impl Report for Answer {
             return String::new();
         }
         let columns = [
-            column("ACCOUNT", 0),
+            long("ACCOUNT", 0),
             column("FILE", 5),
-            column("VALID", 1),
+            column("VALID", 0),
             column("SESSION START", 3),
             column("AVAILABLE AT", 2),
+            passing("IN", 8),
             column("QUOTA END", 6),
             column("LOGIN", 4),
             column("SOURCE", 7),
@@ -319,6 +320,7 @@ impl Report for Answer {
                     record.validation_status.word().to_owned(),
                     Stamp::table_form(record.session_start_at.0),
                     record.next_available_at.table_form(),
+                    until(Some(record.next_available_at), page).into_owned(),
                     record.quota_end_detected_at.table_form(),
                     login,
                     source.to_owned(),

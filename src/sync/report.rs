@@ -10,7 +10,7 @@ use crate::bundle::Item;
 use crate::error::Error;
 use crate::metadata::{BackupName, Sidecar};
 use crate::timeutil::{Stamp, Zone};
-use crate::ui::table::{Table, Tone, column, count, number, size_words};
+use crate::ui::table::{Table, Tone, ago, column, count, long, number, passing, size_words};
 use crate::ui::{Page, Report, Ui};
 
 /// One snapshot as it is told.
@@ -222,9 +222,10 @@ impl Report for Answer {
         };
         let columns = [
             column("ARCHIVE", 1),
-            column("ACCOUNT", 2),
-            column("MADE", 3),
-            number("SIZE", 4),
+            long("ACCOUNT", 0),
+            column("MADE", 0),
+            passing("AGE", 3),
+            number("SIZE", 2),
             column("WHAT", 0),
         ];
         let mut table = Table::new(&columns);
@@ -243,6 +244,7 @@ impl Report for Answer {
                         entry.called(),
                         entry.email.clone().unwrap_or_else(|| "-".to_owned()),
                         entry.created_at.map_or("-".to_owned(), Stamp::table_form),
+                        ago(entry.created_at, page).into_owned(),
                         size_words(entry.size_bytes),
                         what.to_owned(),
                     ],

@@ -4,6 +4,7 @@
 
 #[cfg_attr(not(unix), allow(dead_code))] // only asked of a terminal of Unix
 pub mod choice;
+pub mod fit;
 #[cfg(unix)]
 mod picker;
 pub mod progress;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
+use crate::timeutil::Stamp;
 
 /// A value a command answers with: JSON through serde, or text.
 pub trait Report: Serialize {
@@ -34,6 +36,10 @@ pub struct Page {
     pub width: Option<usize>,
     /// Whether to colour.
     pub color: bool,
+    /// Whether letters beyond ASCII come out right.
+    pub unicode: bool,
+    /// The instant that what is passing is told for.
+    pub now: Option<Stamp>,
 }
 
 /// The two streams and how to use them.
@@ -88,6 +94,8 @@ impl Ui {
         let page = Page {
             width: None,
             color: false,
+            unicode: false,
+            now: None,
         };
         let mut ui = Self::new(Box::new(io::stdout()), Box::new(io::stderr()), page);
         ui.json = json;
@@ -102,9 +110,13 @@ impl Ui {
             text
         } else {
             let text = report.text(&self.page);
-            match table::printable_lines(&text) {
+            let text = match table::printable_lines(&text) {
                 Cow::Borrowed(_) => text,
                 Cow::Owned(printable) => printable,
+            };
+            match fit::folded(&text, &self.page) {
+                Cow::Borrowed(_) => text,
+                Cow::Owned(folded) => folded,
             }
         };
         self.verbatim(&text)

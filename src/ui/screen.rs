@@ -13,7 +13,7 @@ const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// Terminals that know of it show what stands between these at once.
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
-const END: &str = "\x1b[J\x1b[?2026l";
+const END: &str = "\x1b[?2026l";
 /// So many lines of what was said last are shown.
 const SAID: usize = 5;
 /// Where nobody knows how high it is.
@@ -127,16 +127,22 @@ fn frame(text: &str, rows: usize) -> String {
     } else {
         lines.len()
     };
+    let told = (hidden > 0).then(|| format!("({} more lines)", hidden + 1));
+    let lines: Vec<&str> = lines
+        .into_iter()
+        .take(shown)
+        .chain(told.as_deref())
+        .collect();
     let mut drawn = BEGIN.to_owned();
-    for (place, line) in lines.iter().take(shown).enumerate() {
-        if place > 0 {
-            drawn.push_str("\r\n");
-        }
-        drawn.push_str(line);
-        drawn.push_str("\x1b[K");
-    }
-    if hidden > 0 {
-        drawn.push_str(&format!("\r\n({} more lines)\x1b[K", hidden + 1));
+    for (place, line) in lines.iter().enumerate() {
+        let gap = if place > 0 { "\r\n" } else { "" };
+        // What was there goes first, below the last line too: behind a line as wide as the screen it would take its last letter.
+        let wiped = if place + 1 == lines.len() {
+            "\x1b[J"
+        } else {
+            "\x1b[K"
+        };
+        drawn.push_str(&format!("{gap}{wiped}{line}"));
     }
     drawn.push_str(END);
     drawn
@@ -210,11 +216,11 @@ mod tests {
     fn what_has_no_room_is_told() {
         assert_eq!(
             frame("a\nb\n", 2),
-            "\x1b[?2026h\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J\x1b[?2026l"
+            "\x1b[?2026h\x1b[H\x1b[Ka\r\n\x1b[Jb\x1b[?2026l"
         );
         assert_eq!(
             frame("a\nb\nc\nd\n", 2),
-            "\x1b[?2026h\x1b[Ha\x1b[K\r\n(3 more lines)\x1b[K\x1b[J\x1b[?2026l"
+            "\x1b[?2026h\x1b[H\x1b[Ka\r\n\x1b[J(3 more lines)\x1b[?2026l"
         );
     }
 }

@@ -1,13 +1,21 @@
-//! Tables that fit: a narrow terminal gets the columns that have room, the most important first; no cell is wrapped.
+//! Tables that fit: a narrow terminal gets the columns that have room, the most important first; no cell is wrapped. Where
+//! those that are shown in any case are too wide together, the widest is cut in its middle. Where there is no terminal
+//! nothing is cut.
 
 use std::borrow::Cow;
 
-use unicode_width::UnicodeWidthStr;
-
 use super::Page;
+use super::fit::{cut, push_blanks, width};
+use crate::timeutil::{Stamp, remaining_words};
 
 /// Spaces between columns.
 pub(super) const GAP: usize = 2;
+
+/// How wide a column of names stays though others have no place then.
+const NAME: usize = 24;
+
+/// How wide a cell that is cut stays while there is another one to cut.
+const LEAST: usize = 6;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +26,10 @@ pub struct Column {
     pub rank: u8,
     /// Numbers stand to the right.
     pub right: bool,
+    /// Names and values: they are cut before all others, to half of the line where that gives others a place.
+    pub long: bool,
+    /// Not where there is no terminal: how long ago something was is old as soon as it is kept.
+    pub passing: bool,
 }
 
 /// A column that stands to the left.
@@ -26,6 +38,8 @@ pub const fn column(title: &'static str, rank: u8) -> Column {
         title,
         rank,
         right: false,
+        long: false,
+        passing: false,
     }
 }
 
@@ -35,6 +49,30 @@ pub const fn number(title: &'static str, rank: u8) -> Column {
         title,
         rank,
         right: true,
+        long: false,
+        passing: false,
+    }
+}
+
+/// A column of how far away the time is that stands in the column before: only on a terminal, and beside that one.
+pub const fn passing(title: &'static str, rank: u8) -> Column {
+    Column {
+        title,
+        rank,
+        right: true,
+        long: false,
+        passing: true,
+    }
+}
+
+/// A column of names or values, which may be long and are told by both of their ends.
+pub const fn long(title: &'static str, rank: u8) -> Column {
+    Column {
+        title,
+        rank,
+        right: false,
+        long: true,
+        passing: false,
     }
 }
 
@@ -88,36 +126,84 @@ impl<'a> Table<'a> {
 
     /// The table as lines, each ended.
     pub fn render(&self, page: &Page) -> String {
-        let mut shown = self.chosen(page.width.unwrap_or(usize::MAX));
-        shown.sort_unstable();
+        let shown = self.chosen(page.width);
         let mut text = String::with_capacity(self.text.len() * 3 / 2);
         let heading = |column: usize| self.columns.get(column).map_or("", |column| column.title);
-        self.line(&mut text, &shown, heading, page.color.then_some("1"));
+        self.line(&mut text, &shown, heading, page, page.color.then_some("1"));
         for (row, tone) in self.tones.iter().enumerate() {
             let code = match (page.color, tone) {
                 (false, _) | (true, Tone::Plain) => None,
                 (true, Tone::Good) => Some("32"),
                 (true, Tone::Dim) => Some("2"),
             };
-            self.line(&mut text, &shown, |column| self.cell(row, column), code);
+            self.line(
+                &mut text,
+                &shown,
+                |column| self.cell(row, column),
+                page,
+                code,
+            );
         }
         text
     }
 
-    /// The columns that have a place in `room`, by rank.
-    fn chosen(&self, room: usize) -> Vec<usize> {
-        let mut by_rank: Vec<usize> = (0..self.columns.len()).collect();
-        by_rank.sort_by_key(|column| self.columns[*column].rank);
-        let mut taken = 0;
-        by_rank.retain(|column| {
-            let wanted = taken + if taken == 0 { 0 } else { GAP } + self.widths[*column];
-            let has_place = self.columns[*column].rank == 0 || wanted <= room;
-            if has_place {
-                taken = wanted;
+    /// The columns that have a place in `room`, and how wide each is.
+    fn chosen(&self, room: Option<usize>) -> Vec<(usize, usize)> {
+        let whole = || self.widths.iter().copied().enumerate();
+        let Some(room) = room else {
+            return whole()
+                .filter(|(place, _)| !self.columns[*place].passing)
+                .collect();
+        };
+        let rank = |place: usize| self.columns[place].rank;
+        let is_long = |place: usize| self.columns[place].long && rank(place) == 0;
+        let names = whole().filter(|(place, _)| is_long(*place)).count().max(1);
+        let most = (room / 2 / names).max(NAME);
+        let mut shown: Vec<(usize, usize)> = whole()
+            .filter(|(place, _)| rank(*place) == 0)
+            .map(|(place, width)| {
+                (
+                    place,
+                    if is_long(place) {
+                        width.min(most)
+                    } else {
+                        width
+                    },
+                )
+            })
+            .collect();
+        let mut taken = GAP * shown.len().saturating_sub(1);
+        taken += shown.iter().map(|(_, width)| width).sum::<usize>();
+        for (is_long, least) in [(true, LEAST), (false, 1), (true, 1)] {
+            while taken > room
+                && let Some((_, widest)) = shown
+                    .iter_mut()
+                    .filter(|(place, width)| self.columns[*place].long == is_long && *width > least)
+                    .max_by_key(|(_, width)| *width)
+            {
+                *widest -= 1;
+                taken -= 1;
             }
-            has_place
-        });
-        by_rank
+        }
+        let mut others: Vec<(usize, usize)> =
+            whole().filter(|(place, _)| rank(*place) > 0).collect();
+        others.sort_by_key(|(place, _)| rank(*place));
+        for (place, width) in others {
+            let gap = if shown.is_empty() { 0 } else { GAP };
+            let stands_alone =
+                self.columns[place].passing && !shown.iter().any(|(shown, _)| shown + 1 == place);
+            if taken + gap + width <= room && !stands_alone {
+                taken += gap + width;
+                shown.push((place, width));
+            }
+        }
+        for (place, width) in shown.iter_mut().filter(|(place, _)| is_long(*place)) {
+            let more = self.widths[*place].min(*width + room.saturating_sub(taken));
+            taken += more - *width;
+            *width = more;
+        }
+        shown.sort_unstable();
+        shown
     }
 
     fn cell(&self, row: usize, column: usize) -> &str {
@@ -131,17 +217,25 @@ impl<'a> Table<'a> {
     fn line<'c>(
         &'c self,
         text: &mut String,
-        shown: &[usize],
+        shown: &[(usize, usize)],
         cell_of: impl Fn(usize) -> &'c str,
+        page: &Page,
         code: Option<&str>,
     ) {
         if let Some(code) = code {
             text.push_str(&format!("\x1b[{code}m"));
         }
         let start = text.len();
-        for column in shown {
+        for (column, room) in shown {
             let cell = cell_of(*column);
-            let free = self.widths[*column].saturating_sub(width(cell));
+            let taken = width(cell);
+            if taken > *room {
+                let cut = cut(cell, *room, page.unicode);
+                text.push_str(&cut);
+                push_blanks(text, room.saturating_sub(width(&cut)) + GAP);
+                continue;
+            }
+            let free = room - taken;
             let (before, after) = if self.columns[*column].right {
                 (free, 0)
             } else {
@@ -157,20 +251,6 @@ impl<'a> Table<'a> {
             text.push_str("\x1b[0m");
         }
         text.push('\n');
-    }
-}
-
-fn push_blanks(text: &mut String, count: usize) {
-    text.extend(std::iter::repeat_n(' ', count));
-}
-
-/// Columns that `text` takes on a terminal.
-fn width(text: &str) -> usize {
-    // What is printable ASCII takes one each.
-    if text.is_ascii() {
-        text.len()
-    } else {
-        text.width()
     }
 }
 
@@ -204,6 +284,25 @@ pub fn wrapped(text: &str, most: Option<usize>) -> Vec<String> {
 pub fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// How long ago something was, for a column of what is passing: in few words, and none where nobody will see them.
+pub fn ago(at: Option<Stamp>, page: &Page) -> Cow<'static, str> {
+    let (Some(_), Some(now), Some(at)) = (page.width, page.now, at) else {
+        return "-".into();
+    };
+    remaining_words(now.since(at).num_seconds()).into()
+}
+
+/// How long it is until something is; `-` for what has been.
+pub fn until(at: Option<Stamp>, page: &Page) -> Cow<'static, str> {
+    let (Some(_), Some(now), Some(at)) = (page.width, page.now, at) else {
+        return "-".into();
+    };
+    match at.since(now).num_seconds() {
+        seconds @ 1.. => remaining_words(seconds).into(),
+        _ => "-".into(),
+    }
 }
 
 /// `54.0 MB`: decimal units, as disks and networks count.
@@ -285,7 +384,7 @@ mod tests {
     use super::*;
 
     const COLUMNS: &[Column] = &[
-        column("ACCOUNT", 0),
+        long("ACCOUNT", 0),
         column("STATUS", 0),
         number("LEFT", 1),
         column("ARCHIVE", 2),
@@ -310,6 +409,8 @@ mod tests {
         let text = sample().render(&Page {
             width: None,
             color: false,
+            unicode: true,
+            now: None,
         });
         assert_eq!(
             text,
@@ -350,6 +451,8 @@ mod tests {
             let page = Page {
                 width: Some(width),
                 color: false,
+                unicode: true,
+                now: None,
             };
             sample().render(&page).lines().next().map(str::to_owned)
         };
@@ -360,7 +463,25 @@ mod tests {
         assert_eq!(at(47).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
         assert_eq!(at(32).as_deref(), Some("ACCOUNT             STATUS  LEFT"));
         assert_eq!(at(31).as_deref(), Some("ACCOUNT             STATUS"));
-        assert_eq!(at(5).as_deref(), Some("ACCOUNT             STATUS"));
+        // What is shown in any case is cut, the widest first.
+        assert_eq!(at(25).as_deref(), Some("ACCOUNT            STATUS"));
+        assert_eq!(at(5).as_deref(), Some("A…  …"));
+    }
+
+    #[test]
+    fn the_widest_is_cut_in_its_middle() {
+        let page = Page {
+            width: Some(22),
+            color: false,
+            unicode: true,
+            now: None,
+        };
+        assert_eq!(
+            sample().render(&page),
+            "ACCOUNT         STATUS\n\
+             アリス@…le.com  ready\n\
+             b@example.com   open\n"
+        );
     }
 
     #[test]
@@ -368,6 +489,8 @@ mod tests {
         let text = sample().render(&Page {
             width: None,
             color: true,
+            unicode: true,
+            now: None,
         });
         assert!(
             text.contains("\x1b[32mアリス@example.com  ready")

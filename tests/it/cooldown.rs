@@ -25,6 +25,7 @@ pub const ACCOUNT_KEYS: &[&str] = &[
     "observed_at",
     "source",
     "validation_status",
+    "limits",
     "archive_name",
 ];
 
@@ -92,6 +93,10 @@ fn the_document_has_the_keys_of_the_contract() {
             "observed_at": "2026-04-19T14:30:00+05:30",
             "source": "status-file",
             "validation_status": "ok",
+            "limits": [
+                {"name": "Weekly limit", "window_minutes": 10_080, "percent_left": 40, "reset_at": "2026-04-22T10:00:00+05:30"},
+                {"name": "5h limit", "window_minutes": 300, "percent_left": 0, "reset_at": "2026-04-19T17:40:00+05:30"},
+            ],
             "archive_name": "2026-04-15-100000-erin@example.com-codex.tar.gz",
         })
     );
@@ -113,6 +118,7 @@ fn the_document_has_the_keys_of_the_contract() {
             "observed_at": "2026-04-16T17:55:00+05:30",
             "source": "legacy",
             "validation_status": "mismatch",
+            "limits": [],
             "archive_name": null,
         })
     );

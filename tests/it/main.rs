@@ -6,6 +6,8 @@
 mod at_once;
 mod backup;
 #[cfg(unix)]
+mod browser;
+#[cfg(unix)]
 mod capture;
 mod changes;
 #[cfg(unix)]
@@ -57,6 +59,8 @@ mod mounts;
 mod normalize;
 #[cfg(unix)]
 mod overview;
+#[cfg(unix)]
+mod page;
 mod parts;
 #[cfg(unix)]
 mod picker;
@@ -68,6 +72,8 @@ mod profile;
 mod profile_login;
 mod progress;
 mod prune;
+#[cfg(unix)]
+mod pty;
 #[cfg(unix)]
 mod readme;
 #[cfg(unix)]
@@ -104,10 +110,14 @@ mod sync_full;
 mod sync_stores;
 mod sync_strangers;
 #[cfg(unix)]
+mod tables;
+#[cfg(unix)]
 mod tables_live;
 mod tarball;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod timeline;
 #[cfg(unix)]
 mod tty;
 #[cfg(unix)]

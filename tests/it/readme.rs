@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::Env;
 
 /// The world of `fixtures/demo` after its first two commands.
-fn demo() -> Env {
+pub fn demo() -> Env {
     let env = Env::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     copy(&fixtures.join("codex-home"), &env.path(".codex"));
@@ -79,6 +79,10 @@ fn the_transcripts_are_what_comes_out() {
     assert_eq!(line(&ask(&["backup"]), first), shown("backup | head -1"));
     let table = env.run(&["cooldown"]).code(0).stdout;
     assert_eq!(table, shown("cooldown"));
+    let mut command = env.command(&["cooldown", "--timeline"]);
+    command.env("LC_ALL", "C.UTF-8");
+    let timeline = env.ran(&mut command, &["cooldown", "--timeline"]).code(0);
+    assert_eq!(timeline.stdout, shown("cooldown --timeline"));
     let advice = env.run(&["recommend"]).code(0).stdout;
     assert_eq!(line(&advice, first), shown("recommend | head -1"));
     let used = env.run(&["use", "bob@example.com"]).code(0).stdout;

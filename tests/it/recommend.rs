@@ -122,6 +122,10 @@ fn the_document_has_the_keys_of_the_contract() {
                 "observed_at": "2026-04-19T14:00:00+05:30",
                 "source": "status-file",
                 "validation_status": "ok",
+                "limits": [
+                    {"name": "Weekly limit", "window_minutes": 10_080, "percent_left": 100, "reset_at": "2026-04-26T14:00:00+05:30"},
+                    {"name": "5h limit", "window_minutes": 300, "percent_left": 88, "reset_at": "2026-04-19T17:40:00+05:30"},
+                ],
                 "archive_name": "2026-04-19-140000-dora@example.com-codex.tar.gz",
             },
             "reason": "No window of it is running, and of 3 usable accounts it was used least recently.",

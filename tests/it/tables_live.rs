@@ -39,6 +39,7 @@ fn the_real_one_is_asked_and_the_answer_is_kept() {
             "observed_at": at(world.now),
             "source": "app-server",
             "validation_status": "ok",
+            "limits": [limit("Weekly limit", weekly), limit("5h limit", world.five_hours())],
             "archive_name": null,
         });
         assert_eq!(table["accounts"], json!([row]));

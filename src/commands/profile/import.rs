@@ -18,7 +18,7 @@ use crate::parcel::{self, Form, Parcel, Reading, Spread};
 use crate::snapshots;
 use crate::snapshots::place::{Fate, Here, Incoming, Placed};
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column, count, lines};
+use crate::ui::table::{Table, Tone, column, count, lines, long};
 use crate::ui::{Page, Report};
 
 pub(super) fn run(ctx: &Ctx, args: &ProfileImport) -> Result<()> {
@@ -235,7 +235,7 @@ impl Report for Answer {
         if !told.is_empty() {
             let columns = [
                 column("WHAT", 2),
-                column("NAME", 0),
+                long("NAME", 0),
                 column("DEED", 1),
                 column("WHY", 3),
             ];

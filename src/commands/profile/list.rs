@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::profiles::Found;
 use crate::profiles::view::{State, View, or_dash};
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column};
+use crate::ui::table::{Table, Tone, ago, column, long, passing};
 use crate::ui::{Page, Report};
 
 pub(super) fn run(ctx: &Ctx) -> Result<()> {
@@ -47,10 +47,11 @@ impl Report for Answer {
             return String::new();
         }
         let columns = [
-            column("PROFILE", 0),
+            long("PROFILE", 0),
             column("ACCOUNT", 2),
-            column("LOGIN", 1),
+            column("LOGIN", 0),
             column("RENEWED", 3),
+            passing("AGE", 6),
             column("PLAN", 4),
             column("NOTE", 5),
         ];
@@ -83,6 +84,7 @@ impl Report for Answer {
                     format!("{}{workspace}", profile.called().unwrap_or("-")),
                     profile.credential_state.word().to_owned(),
                     or_dash(renewed),
+                    ago(profile.credential_refreshed_at, page).into_owned(),
                     or_dash(profile.plan_type.clone()),
                     or_dash(profile.note.clone()),
                 ],

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::choice::Item;
 use crate::context::Ctx;
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column, count, number, size_words};
+use crate::ui::table::{Table, Tone, ago, column, count, long, number, passing, size_words};
 use crate::ui::{Page, Report};
 
 /// One snapshot as it is told.
@@ -82,9 +82,10 @@ impl Report for Answer {
         }
         let columns = [
             column("ARCHIVE", 1),
-            column("ACCOUNT", 2),
-            column("MADE", 3),
-            number("SIZE", 4),
+            long("ACCOUNT", 0),
+            column("MADE", 0),
+            passing("AGE", 3),
+            number("SIZE", 2),
             column("KEPT", 0),
         ];
         let mut table = Table::new(&columns);
@@ -105,6 +106,7 @@ impl Report for Answer {
                     entry.below.clone(),
                     entry.email.clone().unwrap_or_else(|| "-".to_owned()),
                     entry.created_at.map_or("-".to_owned(), Stamp::table_form),
+                    ago(entry.created_at, page).into_owned(),
                     size_words(entry.size_bytes),
                     why,
                 ],

@@ -17,7 +17,7 @@ use crate::context::Ctx;
 use crate::error::{self, Error, Kind, Outcome, Result};
 use crate::exchange::in_use;
 use crate::fsutil::{self, TemporaryDir};
-use crate::ui::table::{Table, Tone, column, count, number, size_words};
+use crate::ui::table::{Table, Tone, column, count, long, number, size_words};
 use crate::ui::{Page, Report};
 
 use plan::Item;
@@ -231,7 +231,7 @@ impl Report for Answer {
         }
         let columns = [
             column("WHAT", 0),
-            column("PATH", 0),
+            long("PATH", 0),
             number("SIZE", 1),
             column("WHY", 2),
         ];

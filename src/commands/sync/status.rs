@@ -12,7 +12,7 @@ use crate::sync::plan::Difference;
 use crate::sync::report::Entry;
 use crate::sync::{Store, machines, sidecars};
 use crate::timeutil::Stamp;
-use crate::ui::table::{Table, Tone, column, count, lines, number, size_words};
+use crate::ui::table::{Table, Tone, ago, column, count, lines, long, number, passing, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -130,9 +130,10 @@ impl Report for Answer {
     fn text(&self, page: &Page) -> String {
         let columns = [
             column("ARCHIVE", 1),
-            column("ACCOUNT", 2),
-            column("MADE", 3),
-            number("SIZE", 4),
+            long("ACCOUNT", 0),
+            column("MADE", 0),
+            passing("AGE", 3),
+            number("SIZE", 2),
             column("WHERE", 0),
         ];
         let mut table = Table::new(&columns);
@@ -144,6 +145,7 @@ impl Report for Answer {
                         entry.called(),
                         entry.email.clone().unwrap_or_else(|| "-".to_owned()),
                         entry.created_at.map_or("-".to_owned(), Stamp::table_form),
+                        ago(entry.created_at, page).into_owned(),
                         size_words(entry.size_bytes),
                         format!("{place} alone"),
                     ],
