@@ -702,9 +702,11 @@ fn broken_settings_are_told_line_by_line_and_the_rest_goes_on() {
     let env = healthy();
     env.write(
         ".codex-manager/config.toml",
-        "# mine\ntimezon = \"UTC\"\n[backup]\nlevel = 99\n",
+        "# mine\ntimezon = \"UTC\"\n[backup]\nlevel = 99\ndir = \"~/disk\"\n",
     );
     private(&env, ".codex-manager/config.toml");
+    // What is sound of it counts.
+    fs::rename(env.path(BACKUPS), env.path("disk")).expect("moves");
     finds(
         &env,
         "config",
@@ -714,6 +716,7 @@ fn broken_settings_are_told_line_by_line_and_the_rest_goes_on() {
          it is for: how hard to compress: 1 is fastest, 12 smallest\n",
     );
     env.write(".codex-manager/config.toml", "[backup]\ndir = \"~/disk\"\n");
+    fs::rename(env.path("disk"), env.path(BACKUPS)).expect("moves");
     let ran = doctor(&env, &[]).code(0);
     assert_eq!(
         told(&ran, "config"),
