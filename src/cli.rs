@@ -45,7 +45,7 @@ pub struct Cli {
 impl Cli {
     /// Fails where something is left out that only a person can be asked for, and `can_ask` says that nobody is.
     pub fn complete(self, can_ask: impl Fn(&Self) -> bool) -> Result<Self, clap::Error> {
-        if let Command::Use(args) = &self.command
+        if let Some(Command::Use(args)) = &self.command
             && args.target.is_none()
             && !can_ask(&self)
         {
