@@ -178,7 +178,7 @@ impl Ctx {
                 let settings = Settings::load(&manager_home.join("config.toml"));
                 settings.unwrap_or_else(|error| {
                     unusable.settings = Some(error);
-                    Settings::default()
+                    Settings::sound_part(&manager_home.join("config.toml"))
                 })
             }
         };

@@ -275,6 +275,27 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What can be used of a file that [`load`](Self::load) refuses: every key that it takes by itself.
+    pub fn sound_part(path: &Path) -> Self {
+        let bytes = fsutil::read_if_present(path, MOST_BYTES).ok().flatten();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let document = text.and_then(|text| DocumentMut::from_str(&text).ok());
+        let mut document = document.unwrap_or_default();
+        let wrong = faults::items(&document).into_iter();
+        let wrong = wrong.filter(|(name, _, item)| check_item(name, item).is_err());
+        let wrong: Vec<String> = wrong.map(|(name, ..)| name).collect();
+        for name in wrong {
+            let inner = name.split_once('.').and_then(|(table, inner)| {
+                let table = document.get_mut(table)?.as_table_like_mut()?;
+                table.remove(inner)
+            });
+            if inner.is_none() {
+                document.remove(&name);
+            }
+        }
+        Self::of_document(document)
+    }
+
     /// What a document of anybody says, whatever that is.
     pub fn of_document(document: DocumentMut) -> Self {
         Self {
@@ -628,6 +649,31 @@ mod tests {
         );
         assert!(refused("[backup]\nexclude = [1]").contains("takes a list"));
         assert!(refused("backup = 3").contains("no setting `backup`"));
+    }
+
+    #[test]
+    fn the_sound_part_is_what_is_left_without_what_is_wrong() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("config.toml");
+        let part = |text: &str| {
+            std::fs::write(&path, text).expect("writes");
+            assert!(Settings::load(&path).is_err(), "{text}");
+            let part = Settings::sound_part(&path);
+            part.check().expect("sound");
+            part.document.to_string()
+        };
+        assert_eq!(
+            part(
+                "a = 1\ntimezone = \"Mars\"\ncolor = \"never\"\n[backup]\ndir = \"/x\"\nlevel = 99\n[odd]\nb = 1\n"
+            ),
+            "color = \"never\"\n[backup]\ndir = \"/x\"\n"
+        );
+        assert_eq!(
+            part("backup = { dir = \"/x\", level = 99 }\n"),
+            "backup = { dir = \"/x\"}\n"
+        );
+        assert_eq!(part("\"backup.level\" = 99\n"), "");
+        assert_eq!(part("a = [\n"), "");
     }
 
     #[test]

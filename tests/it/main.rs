@@ -29,6 +29,8 @@ mod databases;
 #[cfg(unix)]
 mod doctor;
 #[cfg(unix)]
+mod doctor_fix;
+#[cfg(unix)]
 mod doctor_live;
 mod engine;
 mod export;

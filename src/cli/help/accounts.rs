@@ -22,6 +22,8 @@ pub const NORMALIZE: &str = page! {
 
 /// `use`
 pub const USE: &str = page! {
+    "codex-manager use" =>
+        "Choose from a list, on a terminal",
     "codex-manager use bob@example.com" =>
         "Sign bob in; quit Codex before, and start it again after",
     "codex-manager use -" =>
@@ -37,7 +39,7 @@ pub const USE: &str = page! {
     "10  no account of that name, or no login of it is known",
     "11  another codex-manager holds the lock, or a Codex is open on that home",
     "13  every login that is known of it is damaged",
-    "130 interrupted",
+    "130 interrupted, or nothing was chosen from the list",
     ;
     "CODEX_ACCESS_TOKEN, CODEX_API_KEY" =>
         "warned of where set: Codex signs in by them sooner than by its login",

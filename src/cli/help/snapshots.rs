@@ -34,6 +34,8 @@ pub const BACKUP: &str = page! {
 
 /// `restore`
 pub const RESTORE: &str = page! {
+    "codex-manager restore" =>
+        "Choose from a list, on a terminal",
     "codex-manager restore alice@example.com" =>
         "Her newest snapshot, after showing what it replaces and asking",
     "codex-manager restore alice@example.com --dry-run" =>
@@ -52,7 +54,7 @@ pub const RESTORE: &str = page! {
     "10  no such snapshot or account",
     "11  another codex-manager holds the lock, or a Codex is open on that home",
     "13  the archive or its sidecar is damaged or unsafe; nothing changed",
-    "130 interrupted; the home is wholly old or wholly new",
+    "130 interrupted, or nothing was chosen; the home is wholly old or wholly new",
     ;
     "CODEX_SQLITE_HOME" =>
         "where Codex keeps databases, if not in its home",

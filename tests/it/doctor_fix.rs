@@ -1,0 +1,278 @@
+//! `doctor --fix`: each thing that it repairs, and what stays.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::common::Person;
+use crate::doctor::{BACKUPS, BASE, doctor, empty, finds, healthy, private, set_mode, told};
+use crate::worlds::{json_error, mode, prints};
+
+#[test]
+fn what_is_open_to_others_is_closed() {
+    let env = healthy();
+    let toml = ".codex-manager/profiles/alice/auth.json";
+    set_mode(&env, toml, 0o644);
+    let closed = "hint: there are logins in it: `codex-manager doctor --fix` closes them\n";
+    finds(
+        &env,
+        "modes",
+        &format!("warn  modes         `~/{toml}` is open to other users\n      {closed}"),
+    );
+    set_mode(&env, ".codex-manager", 0o755);
+    env.write("dotfiles/config.toml", "color = \"never\"\n");
+    symlink(
+        env.path("dotfiles/config.toml"),
+        env.path(".codex-manager/config.toml"),
+    )
+    .expect("links");
+    let open = format!(
+        "fail  modes         2 files and directories are open to other users, `~/.codex-manager` first\n      {closed}"
+    );
+    finds(&env, "modes", &open);
+    let before = prints(&env.home());
+    let ran = doctor(&env, &["--fix", "--dry-run"]).code(1).stderr("");
+    assert_eq!(
+        told(&ran, "modes"),
+        format!("{open}      would fix: close 2 files and directories to others\n")
+    );
+    assert!(prints(&env.home()) == before, "something was changed");
+    let ran = doctor(&env, &["--fix"]).code(0).stderr("");
+    assert_eq!(
+        told(&ran, "modes"),
+        "ok    modes         yours alone\n      fixed: 2 files and directories were closed to others\n"
+    );
+    assert_eq!(
+        (
+            mode(&env.path(".codex-manager")) & 0o777,
+            mode(&env.path(toml)) & 0o777
+        ),
+        (0o700, 0o600)
+    );
+    assert_eq!(mode(&env.path("dotfiles/config.toml")) & 0o077, 0o044);
+    // Elsewhere only what is ours is looked at.
+    env.run(&["config", "set", "backup.dir", "~/shared"])
+        .code(0);
+    env.write("shared/letter.txt", "x");
+    set_mode(&env, "shared", 0o700);
+    let kept = format!("shared/{BASE}");
+    for end in ["tar.gz", "metadata.json"] {
+        fs::rename(
+            env.path(&format!("{BACKUPS}/{BASE}.{end}")),
+            env.path(&format!("{kept}.{end}")),
+        )
+        .expect("moves");
+    }
+    finds(&env, "modes", "ok    modes         yours alone\n");
+    set_mode(&env, &format!("{kept}.tar.gz"), 0o640);
+    finds(
+        &env,
+        "modes",
+        &format!("fail  modes         `~/{kept}.tar.gz` is open to other users\n      {closed}"),
+    );
+}
+
+#[test]
+fn a_home_that_is_missing_is_made() {
+    let env = empty();
+    env.codex_home(&Person::named("alice"));
+    private(&env, ".codex/auth.json");
+    let ran = doctor(&env, &["--fix"]).code(0).stderr("");
+    assert_eq!(
+        told(&ran, "manager-home"),
+        "ok    manager-home  ~/.codex-manager\n      fixed: `~/.codex-manager` was made\n"
+    );
+    assert_eq!(mode(&env.path(".codex-manager")) & 0o777, 0o700);
+    assert_eq!(
+        told(&ran, "snapshots"),
+        "warn  snapshots     there is none of alice@example.com, who is signed in\n      hint: `codex-manager backup`\n"
+    );
+}
+
+#[test]
+fn sidecars_without_archive_are_set_aside_and_kept() {
+    let env = healthy();
+    let orphan = BASE.replace("alice", "bob");
+    let text = env
+        .read(&format!("{BACKUPS}/{BASE}.metadata.json"))
+        .replace("alice", "bob");
+    env.write(&format!("{BACKUPS}/{orphan}.metadata.json"), &text);
+    private(&env, &format!("{BACKUPS}/{orphan}.metadata.json"));
+    let hint =
+        "hint: put the archive back, or have `codex-manager doctor --fix` set the sidecar aside\n";
+    finds(
+        &env,
+        "snapshots",
+        &format!(
+            "warn  snapshots     no archive is beside the sidecar `~/{BACKUPS}/{orphan}.metadata.json`\n      {hint}"
+        ),
+    );
+    let ran = doctor(&env, &["--fix"]).code(0).stderr("");
+    let aside = format!("{BACKUPS}/orphaned/2026-04-19-153000/{orphan}.metadata.json");
+    assert!(
+        told(&ran, "snapshots")
+            .ends_with(&format!("\n      fixed: the sidecar is `~/{aside}` now\n")),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(env.read(&aside), text);
+    assert_eq!(mode(&env.path(&aside)) & 0o777, 0o600);
+    doctor(&env, &["--quiet"]).code(0).stdout("");
+    env.run(&["list-backups"]).code(0).stderr("");
+}
+
+#[test]
+fn broken_records_are_told_and_the_registry_is_set_aside() {
+    let env = healthy();
+    env.write(".codex-manager/inventory.json", "{");
+    private(&env, ".codex-manager/inventory.json");
+    let text = told(&doctor(&env, &[]).code(1), "records");
+    assert!(text.starts_with("fail  records       "), "{text}");
+    assert!(text.contains("`~/.codex-manager/inventory.json`"), "{text}");
+    fs::remove_file(env.path(".codex-manager/inventory.json")).expect("removes");
+    env.write(".codex-manager/cooldown.json", "{\"accounts\":[");
+    finds(
+        &env,
+        "records",
+        "fail  records       the registry `~/.codex-manager/cooldown.json` cannot be read: it is damaged in line 1, column 13\n      \
+         hint: `codex-manager doctor --fix` sets it aside, as the next command that reads it does\n",
+    );
+    let ran = doctor(&env, &["--fix"]).code(0).stderr("");
+    assert_eq!(
+        told(&ran, "records"),
+        "ok    records       0 legacy files in the inventory, 0 accounts in the registry\n      fixed: the broken registry is \
+         `~/.codex-manager/cooldown.json.broken-2026-04-19-153000` now\n"
+    );
+    assert_eq!(
+        env.read(".codex-manager/cooldown.json.broken-2026-04-19-153000"),
+        "{\"accounts\":["
+    );
+}
+
+#[test]
+fn a_restore_that_was_cut_short_is_finished() {
+    let env = healthy();
+    let stage = ".codex/.codex-manager-restore";
+    env.write(&format!("{stage}/old/history.jsonl"), "old\n");
+    env.write(&format!("{stage}/new/history.jsonl"), "new\n");
+    env.write(
+        &format!("{stage}/journal.json"),
+        r#"[{"path":"history.jsonl","action":"replace"}]"#,
+    );
+    fs::remove_file(env.path(".codex/history.jsonl")).expect("removes");
+    let failed = "fail  restore       one into `~/.codex` was cut short\n      hint: `codex-manager doctor --fix` finishes or drops \
+                  it, as the next `backup` or `restore` does\n";
+    finds(&env, "restore", failed);
+    let ran = doctor(&env, &["--fix", "--dry-run"]).code(1).stderr("");
+    assert_eq!(
+        told(&ran, "restore"),
+        format!("{failed}      would fix: finish or drop the restore into `~/.codex`\n")
+    );
+    let ran = doctor(&env, &["--fix"])
+        .code(0)
+        .stderr("warning: a restore into `~/.codex` that was cut short was finished first\n");
+    assert_eq!(
+        told(&ran, "restore"),
+        "ok    restore       none was cut short\n      fixed: the restore into `~/.codex` was dealt with\n"
+    );
+    assert_eq!(env.read(".codex/history.jsonl"), "new\n");
+    assert!(!env.path(stage).exists());
+    env.write(".codex/.codex-manager-kept/1/history.jsonl", "mine\n");
+    finds(
+        &env,
+        "leftovers",
+        "warn  leftovers     `~/.codex/.codex-manager-kept` holds what was in the way of a restore, and is in no snapshot\n      \
+         hint: look through it, and remove it\n",
+    );
+}
+
+#[test]
+fn what_killed_runs_left_goes_and_logins_are_kept() {
+    let env = healthy();
+    for left in [
+        ".codex-manager",
+        BACKUPS,
+        ".codex-manager/profiles/alice",
+        ".codex",
+    ] {
+        env.write(&format!("{left}/.codex-manager-tmp-x"), "half");
+        private(&env, &format!("{left}/.codex-manager-tmp-x"));
+    }
+    let bob = Person::named("bob");
+    let probe = ".codex-manager/tmp/login-bob-AbCdEf";
+    env.write(&format!("{probe}/auth.json"), &bob.auth_json());
+    private(&env, &format!("{probe}/auth.json"));
+    for dir in [probe, ".codex-manager/tmp"] {
+        set_mode(&env, dir, 0o700);
+    }
+    env.write(
+        ".codex-manager/lock",
+        "4242 backup\n2026-04-19T15:00:00+05:30",
+    );
+    let ran = doctor(&env, &[]).code(0).stderr("");
+    assert_eq!(
+        told(&ran, "leftovers"),
+        format!(
+            "warn  leftovers     a killed run left a login in `~/{probe}`: it may be the newest of its account\n      hint: \
+             `codex-manager doctor --fix` keeps it in its profile, as the next command that writes does\n\
+             warn  leftovers     killed runs left 4 temporary files, `~/.codex-manager/.codex-manager-tmp-x` first\n      hint: \
+             `codex-manager doctor --fix` removes it, as the next `backup` does\n"
+        )
+    );
+    assert_eq!(
+        told(&ran, "locks"),
+        "warn  locks         process 4242 (`codex-manager backup`) since 2026-04-19T15:00:00+05:30 was ended while it worked\n      \
+         hint: `codex-manager doctor --fix` tidies up after it, as the next command that writes does\n"
+    );
+    let ran = doctor(&env, &["--fix"]).code(0).stderr(
+        "warning: a run that was cut short left a login of bob@example.com: it is kept in the profile `bob` now\n",
+    );
+    assert_eq!(
+        told(&ran, "leftovers"),
+        "ok    leftovers     none\n      fixed: what a killed run left is kept\n      fixed: 4 leftovers of killed runs went\n"
+    );
+    assert_eq!(
+        told(&ran, "locks"),
+        "ok    locks         free\n      fixed: what it left was tidied up\n"
+    );
+    assert_eq!(
+        env.read(".codex-manager/profiles/bob/auth.json"),
+        bob.auth_json()
+    );
+    let files = env.files("");
+    assert!(
+        !files.iter().any(|file| file.contains("-tmp-x")),
+        "{files:?}"
+    );
+    doctor(&env, &["--quiet"]).code(0).stdout("");
+}
+
+#[test]
+fn who_holds_the_lock_is_told_and_waited_for() {
+    let env = healthy();
+    let path = env.path(".codex-manager/lock");
+    fs::write(&path, "4242 backup\n2026-04-19T15:00:00+05:30").expect("writes");
+    let file = fs::File::options().write(true).open(&path).expect("opens");
+    file.try_lock().expect("free");
+    // Held since long before the clock of the machine.
+    let held = "held by process 4242 (`codex-manager backup`) since 2026-04-19T15:00:00+05:30\n";
+    finds(
+        &env,
+        "locks",
+        &format!(
+            "warn  locks         {held}      hint: see whether it still works, and end it where it does not\n"
+        ),
+    );
+    set_mode(&env, ".codex/auth.json", 0o644);
+    let ran = doctor(&env, &["--fix", "--wait", "0", "--json"])
+        .code(11)
+        .stdout("");
+    let (kind, message, _) = json_error(&ran);
+    assert_eq!(
+        (kind.as_str(), message),
+        (
+            "locked",
+            format!("`~/.codex-manager/lock` is {}", held.trim_end())
+        )
+    );
+    assert_eq!(mode(&env.path(".codex/auth.json")) & 0o777, 0o644);
+}
