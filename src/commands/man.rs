@@ -39,7 +39,7 @@ pub fn run(ctx: &Ctx, args: &ManArgs) -> Result<Outcome> {
     match &args.dir {
         Some(dir) => {
             let mut pages = Vec::new();
-            all(&root, None, &mut pages)?;
+            all(&root, None, &mut pages);
             let written = write(ctx, dir, &pages, args.dry_run)?;
             ctx.ui.done(&written)?;
         }
@@ -82,7 +82,6 @@ impl Report for Written {
 /// The page of the command that `words` name.
 fn one(root: &Command, words: &[String]) -> Result<Page> {
     let (mut command, mut above) = (root, None);
-    // `man profile-set` as it is spelled elsewhere, too.
     for word in words {
         let below = command.find_subcommand(word);
         let Some(below) = below else {
@@ -91,24 +90,20 @@ fn one(root: &Command, words: &[String]) -> Result<Page> {
                 [] => "it has no commands below it".to_owned(),
                 names => format!("there are: {}", names.join(", ")),
             };
-            let name =
-                called(command)
-                    .replace('-', " ")
-                    .replacen("codex manager", "codex-manager", 1);
+            let name = command.get_bin_name().unwrap_or_default();
             let message = format!("`{name}` has no command `{word}`");
             return Err(Error::new(Kind::Usage, message, hint));
         };
         (command, above) = (below, Some(command));
     }
-    page(command, above)
+    Ok(page(command, above))
 }
 
-fn all(command: &Command, above: Option<&Command>, pages: &mut Vec<Page>) -> Result<()> {
-    pages.push(page(command, above)?);
+fn all(command: &Command, above: Option<&Command>, pages: &mut Vec<Page>) {
+    pages.push(page(command, above));
     for below in command.get_subcommands() {
-        all(below, Some(command), pages)?;
+        all(below, Some(command), pages);
     }
-    Ok(())
 }
 
 fn called(command: &Command) -> &str {
@@ -117,7 +112,7 @@ fn called(command: &Command) -> &str {
         .unwrap_or_else(|| command.get_name())
 }
 
-fn page(command: &Command, above: Option<&Command>) -> Result<Page> {
+fn page(command: &Command, above: Option<&Command>) -> Page {
     let name = called(command);
     let mut roff = Roff::default();
     roff.control("SH", ["NAME"]);
@@ -153,13 +148,13 @@ fn page(command: &Command, above: Option<&Command>) -> Result<Page> {
     // No day, so that the same program makes the same page.
     let title = name.to_uppercase();
     let version = env!("CARGO_PKG_VERSION");
-    Ok(Page {
+    Page {
         name: name.to_owned(),
         roff: format!(
             ".TH \"{title}\" \"1\" \"\" \"codex-manager {version}\" \"codex-manager\"\n{}",
             ascii(&roff.render())
         ),
-    })
+    }
 }
 
 /// `text` with what old readers do not know by its name.
@@ -225,7 +220,7 @@ fn argument(roff: &mut Roff, arg: &Arg) {
     let takes_value = arg.is_positional() || arg.get_action().takes_values();
     if let Some(names) = arg.get_value_names().filter(|_| takes_value) {
         let between = if term.is_empty() { "" } else { " " };
-        let names = names.iter().map(|name| name.as_str());
+        let names = names.iter().map(clap::builder::Str::as_str);
         term.push(roman(between));
         term.push(italic(names.collect::<Vec<_>>().join(" ")));
     }

@@ -20,7 +20,7 @@ use crate::legacy;
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
 use crate::profiles;
-use crate::snapshots;
+use crate::snapshots::{self, Snapshot};
 use crate::timeutil::{Stamp, remaining_words};
 use crate::ui::table::wrapped;
 use crate::ui::{Page, Report};
@@ -50,7 +50,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome> {
         snapshots: state.snapshots,
         next,
         also,
-        about_active: active.map(|row| about(row)),
+        about_active: active.map(about),
         home: ctx.paths.short(&ctx.paths.codex_home),
     })?;
     Ok(Outcome::Done)
@@ -79,8 +79,8 @@ struct State {
     snapshots: usize,
     /// Whose login is in the Codex home; the error says why it cannot be read.
     login: Result<Option<Login>>,
-    /// When the window of the newest snapshot of that account began.
-    last: Option<Option<Stamp>>,
+    /// The newest snapshot of that account.
+    last: Option<Snapshot>,
     /// When the content of the newest whole snapshot was current.
     captured: Option<Stamp>,
     /// Accounts of which a profile has a login.
@@ -102,7 +102,7 @@ impl State {
         let evidence = ctx.evidence_with(None, None, reach, false, None)?;
         let login = home::read_login(home).map(|read| read.map(|(_, login)| login));
         let account = login.as_ref().ok().and_then(Option::as_ref);
-        let last = account.and_then(|login| last_window(&evidence, &login.account));
+        let last = account.and_then(|login| newest(&evidence, &login.account));
         let whole = evidence.snapshots.iter();
         let whole = whole.filter(|one| one.sidecar.mode() == BackupMode::Full);
         let captured = whole.filter_map(|one| one.sidecar.content_time()).max();
@@ -242,12 +242,13 @@ impl State {
         let active = self.active();
         let who = active.map_or("the account that is signed in", Row::name);
         let backup = |why: String| Some(Step::new("codex-manager backup", why));
-        let Some(start) = self.last else {
+        let Some(last) = &self.last else {
             return backup(format!("there is no snapshot of {who} yet"));
         };
         let window = active
             .and_then(|row| row.session_start_at)
             .map(|start| start.0);
+        let start = last.sidecar.session_start_at.map(|start| start.0);
         if let (Some(window), Some(start)) = (window, start)
             && window.since(start).num_seconds() > JITTER
         {
@@ -280,12 +281,11 @@ impl State {
     }
 }
 
-/// When the window of the newest snapshot of `account` began; None where there is no snapshot.
-fn last_window(evidence: &Evidence, account: &Account) -> Option<Option<Stamp>> {
+/// The newest snapshot of `account`.
+fn newest(evidence: &Evidence, account: &Account) -> Option<Snapshot> {
     let theirs = evidence.snapshots.iter();
     let theirs = theirs.filter(|one| one.sidecar.account().may_be(account));
-    let newest = theirs.max_by_key(|one| one.sidecar.content_time())?;
-    Some(newest.sidecar.session_start_at.map(|start| start.0))
+    theirs.max_by_key(|one| one.sidecar.content_time()).cloned()
 }
 
 /// Where legacy files lie, if there is no inventory of any.

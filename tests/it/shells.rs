@@ -34,12 +34,14 @@ pub struct Found {
     pub root: Option<PathBuf>,
 }
 
+/// Where Debian's packages were unpacked.
+static UNPACKED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+
 /// The program `name`; None, said on stderr, where the machine cannot have it; a gate must not pass that way.
 pub fn found(name: &str) -> Option<Found> {
     if let Ok(path) = which::which(name) {
         return Some(Found { path, root: None });
     }
-    static UNPACKED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let root = UNPACKED.get_or_init(unpack);
     match root {
         Ok(root) => {
@@ -146,7 +148,7 @@ pub struct Terminal {
     child: Box<dyn portable_pty::Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
-    _terminal: Box<dyn portable_pty::MasterPty + Send>,
+    _held: Box<dyn portable_pty::MasterPty + Send>,
 }
 
 impl Terminal {
@@ -189,7 +191,7 @@ impl Terminal {
             child,
             keys,
             screen,
-            _terminal: pair.master,
+            _held: pair.master,
         }
     }
 

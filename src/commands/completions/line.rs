@@ -74,14 +74,13 @@ impl<'c> Line<'c> {
             }
         } else {
             let is_name = !self.is_escaped && self.position == 0;
-            match self.command.find_subcommand(word).filter(|_| is_name) {
-                Some(command) => self.command = command,
-                None => {
-                    if let Some(arg) = self.positional() {
-                        self.said.push((arg, word.to_owned()));
-                    }
-                    self.position += 1;
+            if let Some(command) = self.command.find_subcommand(word).filter(|_| is_name) {
+                self.command = command;
+            } else {
+                if let Some(arg) = self.positional() {
+                    self.said.push((arg, word.to_owned()));
                 }
+                self.position += 1;
             }
         }
     }

@@ -60,10 +60,14 @@ pub fn of(line: &Line, arg: &Arg, before: &str, begun: &str) -> Offer {
     };
     let possible = arg.get_possible_values();
     if !possible.is_empty() {
-        let taken: Vec<&str> = before.split([',', '=']).collect();
+        // Of several in one word, with commas between.
+        let taken: Vec<&str> = match before.strip_suffix(',') {
+            Some(before) => before.split([',', '=']).collect(),
+            None => Vec::new(),
+        };
         let free = possible.iter().filter(|one| {
             let name = one.get_name();
-            !one.is_hide_set() && !(before.ends_with(',') && taken.contains(&name))
+            !one.is_hide_set() && !taken.contains(&name)
         });
         let words = free.map(|one| Candidate::new(one.get_name(), &first_line(one.get_help())));
         return Offer::Words(words.collect());
@@ -71,9 +75,8 @@ pub fn of(line: &Line, arg: &Arg, before: &str, begun: &str) -> Offer {
     let name = arg.get_value_names().and_then(|names| names.first());
     let words = match name.map_or("", |name| name.as_str()) {
         "DIR" => return paths(true),
-        "FILE" => return paths(false),
         "COMMAND" if arg.get_id() == "command" => pages(line),
-        "COMMAND" => return paths(false),
+        "FILE" | "COMMAND" => return paths(false),
         "ACCOUNT" => with_profiles(line, true),
         "NAME" => with_profiles(line, false),
         "EMAIL" => accounts(line),
@@ -151,13 +154,9 @@ fn zones() -> Vec<Candidate> {
 fn pages(line: &Line) -> Vec<Candidate> {
     let mut root = <crate::cli::Cli as clap::CommandFactory>::command();
     root.build();
-    let said = line
-        .said
-        .iter()
-        .filter(|(arg, _)| arg.get_id() == "command");
-    let found = said.fold(Some(&root), |at: Option<&Command>, (_, word)| {
-        at?.find_subcommand(word)
-    });
+    let said = line.said.iter();
+    let mut said = said.filter(|(arg, _)| arg.get_id() == "command");
+    let found = said.try_fold(&root, |at: &Command, (_, word)| at.find_subcommand(word));
     let below = found.into_iter().flat_map(Command::get_subcommands);
     let below = below.filter(|one| one.get_name() != "help");
     below
