@@ -1,5 +1,5 @@
 //! A ChatGPT back end of the tests' own, on this machine alone: what the real Codex asks for when it is asked whose
-//! login it has and how much quota is left. Not for turns of a conversation, and not for logging in.
+//! login it has and how much quota is left, to sign somebody in who types a code elsewhere, and to say a word in a turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -196,6 +196,8 @@ struct State {
     used: BTreeSet<String>,
     /// The last serial of a user whose access token answers 401.
     revoked: BTreeMap<String, u64>,
+    /// Who signs in with the next code.
+    visitor: Option<Person>,
     log: Vec<Asked>,
     externals: Vec<String>,
     open: Vec<TcpStream>,
@@ -224,6 +226,17 @@ impl ChatGpt {
                 != (&account.person.user, &account.person.workspace)
         });
         state.accounts.push(account);
+    }
+
+    /// Whoever runs `codex login --device-auth` with these arguments next is this person, and types the code at once.
+    pub fn lets_in(&self, person: &Person) -> [String; 3] {
+        self.shared.state().visitor = Some(person.clone());
+        let issuer = format!("http://{}", self.address);
+        [
+            "--device-auth".to_owned(),
+            "--experimental_issuer".to_owned(),
+            issuer,
+        ]
     }
 
     /// Every access token this person has answers 401 from now on; their refresh tokens work.
@@ -460,6 +473,19 @@ impl State {
         self.account(&user, &workspace).cloned().ok_or(unauthorized)
     }
 
+    /// The login of whoever typed the code.
+    fn visit(&mut self) -> (u16, Value) {
+        let Some(person) = self.visitor.take() else {
+            return (403, json!({"detail": "nobody typed the code"}));
+        };
+        let expires = unix_now() + 864_000;
+        let (user, workspace) = (&person.user, &person.workspace);
+        (
+            200,
+            self.issue(user, workspace, &person.email, &person.plan, expires),
+        )
+    }
+
     /// The answer to a refresh: status, body, code of OAuth where refused.
     fn refresh(&mut self, token: &str) -> (u16, Value, Option<&'static str>) {
         let refused = |code: &'static str, message: &str| {
@@ -616,9 +642,12 @@ fn serve(stream: &TcpStream, shared: &Shared) {
         } else {
             answer(&request, shared)
         };
-        let body = body.to_string();
+        let (kind, body) = match body {
+            Value::String(events) => ("text/event-stream", events),
+            document => ("application/json", document.to_string()),
+        };
         let answer = format!(
-            "HTTP/1.1 {status} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status} {}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
             reason(status),
             body.len()
         );
@@ -648,6 +677,17 @@ fn answer(request: &Request, shared: &Shared) -> (u16, Value) {
     let mut delay = Duration::ZERO;
     let mut refused = None;
     let (status, body) = match request.path() {
+        "/api/accounts/deviceauth/usercode" => (
+            200,
+            json!({"device_auth_id": "made-up", "user_code": "MADE-UP", "interval": "1"}),
+        ),
+        "/api/accounts/deviceauth/token" => (
+            200,
+            json!({"authorization_code": "made-up", "code_challenge": "made-up", "code_verifier": "made-up"}),
+        ),
+        "/oauth/token" if request.body.starts_with(b"grant_type=authorization_code&") => {
+            state.visit()
+        }
         "/oauth/token" => {
             let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
             let token = asked["refresh_token"].as_str().unwrap_or_default();
@@ -723,8 +763,39 @@ fn of_account(path: &str, account: &Account) -> (u16, Value) {
         Some("config/bundle") => (200, json!({})),
         Some("workspace-messages") => (200, json!({"messages": []})),
         _ if path.ends_with("/models") => (200, json!({"models": []})),
+        _ if path.ends_with("/responses") => (200, Value::String(turn())),
         _ => (404, json!({"detail": "Not Found"})),
     }
+}
+
+/// One word of the model, as the events of a turn.
+fn turn() -> String {
+    let said = json!({
+        "type": "message",
+        "id": "msg_made_up",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": "hello", "annotations": []}],
+    });
+    let usage = json!({
+        "input_tokens": 1,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 1,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 2,
+    });
+    let response =
+        json!({"id": "resp_made_up", "status": "completed", "output": [said], "usage": usage});
+    let events = [
+        json!({"type": "response.created", "response": {"id": "resp_made_up", "status": "in_progress"}}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": said}),
+        json!({"type": "response.completed", "response": response}),
+    ];
+    let lines = events.iter().map(|event| {
+        let kind = event["type"].as_str().expect("a kind");
+        format!("event: {kind}\ndata: {event}\n\n")
+    });
+    lines.collect()
 }
 
 /// What comes back for this text on one connection, until the other side has no more to say.

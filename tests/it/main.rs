@@ -58,6 +58,8 @@ mod mended_live;
 mod misbehaving;
 #[cfg(unix)]
 mod mounts;
+#[cfg(unix)]
+mod newcomer;
 mod normalize;
 #[cfg(unix)]
 mod overview;
@@ -80,6 +82,12 @@ mod pty;
 mod readme;
 #[cfg(unix)]
 mod real_codex;
+#[cfg(unix)]
+mod recipes;
+#[cfg(unix)]
+mod recipes_codex;
+#[cfg(target_os = "linux")]
+mod recipes_shells;
 mod recommend;
 mod recovery;
 #[cfg(unix)]
