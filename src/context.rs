@@ -81,6 +81,8 @@ pub struct Unusable {
     pub settings: Option<Error>,
     /// Of the variable that says what time it is.
     pub now: Option<Error>,
+    /// Of the variable that says how often it is told how far long work is.
+    pub pace: Option<Error>,
 }
 
 /// Where things are.
@@ -214,7 +216,13 @@ impl Ctx {
                 )
             })?;
         let mut ui = Self::streams(globals, &settings, now);
-        ui.pace = pace(ui.can_draw)?;
+        ui.pace = match pace(ui.can_draw) {
+            Err(error) if demand == Demand::Any => {
+                unusable.pace = Some(error);
+                None
+            }
+            pace => pace?,
+        };
         Ok(Self {
             now,
             clock: clock.unwrap_or(now),
@@ -674,9 +682,9 @@ fn variable(name: &str) -> Option<OsString> {
 /// Whether the locale says that letters are UTF-8. Where nothing says so they are taken for ASCII, but on Windows, whose
 /// terminals are told each letter as it is.
 fn is_unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(variable);
+    let locale = variable("LC_ALL")
+        .or_else(|| variable("LC_CTYPE"))
+        .or_else(|| variable("LANG"));
     locale.map_or(cfg!(windows), |locale| {
         let locale = locale.to_string_lossy().to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
@@ -693,8 +701,7 @@ fn variables(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
 
 /// When it is told how far long work is, on a line that is drawn over or not; None for never.
 fn pace(is_drawn: bool) -> Result<Option<Pace>> {
-    const NAME: &str = "CODEX_MANAGER_PROGRESS_SECONDS";
-    let Some(text) = variable(NAME) else {
+    let Some(text) = variable("CODEX_MANAGER_PROGRESS_SECONDS") else {
         return Ok(Some(if is_drawn { Pace::DRAWN } else { Pace::WRITTEN }));
     };
     let seconds = text.to_str().and_then(|text| text.parse::<f64>().ok());
@@ -703,7 +710,7 @@ fn pace(is_drawn: bool) -> Result<Option<Pace>> {
         Error::new(
             Kind::Usage,
             format!(
-                "the environment variable {NAME} is unusable: `{}` is no number of seconds",
+                "the environment variable CODEX_MANAGER_PROGRESS_SECONDS is unusable: `{}` is no number of seconds",
                 text.display()
             ),
             "set it to such as 10, or to 0 for nothing to be told, or unset it",

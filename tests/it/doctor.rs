@@ -701,6 +701,13 @@ fn what_is_wrong_with_zone_and_clock() {
         ) && text.ends_with("      hint: set it to an RFC 3339 time, or unset it\n"),
         "{text}"
     );
+    let mut command = command(&env, &[]);
+    command.env("CODEX_MANAGER_PROGRESS_SECONDS", "often");
+    assert_eq!(
+        told(&ran(&env, &mut command).code(1), "environment"),
+        "fail  environment   the environment variable CODEX_MANAGER_PROGRESS_SECONDS is unusable: `often` is no number of \
+         seconds\n      hint: set it to such as 10, or to 0 for nothing to be told, or unset it\n"
+    );
     // By a clock that was ahead.
     let sidecar = format!("{BACKUPS}/{BASE}.metadata.json");
     let mut told_of: Value = serde_json::from_str(&env.read(&sidecar)).expect("JSON");

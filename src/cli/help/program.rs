@@ -54,6 +54,8 @@ Environment:
       the way to a remote, and whom to trust
   NO_COLOR, TERM
       no colour where the one is set or the other is dumb
+  LC_ALL, LC_CTYPE, LANG
+      whether letters other than ASCII can be shown
   TZ
       the zone, where neither flag nor setting says
   PATH

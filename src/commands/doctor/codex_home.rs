@@ -228,6 +228,9 @@ pub fn environment(facts: &Facts) -> Vec<Check> {
             )
         })
         .collect();
+    if let Some(error) = &facts.ctx.unusable.pace {
+        found.push(Check::of_error(ENVIRONMENT, error));
+    }
     let homes = ["CODEX_MANAGER_HOME", "CODEXMGR_HOME"].map(Ctx::variable);
     if let [Some(new), Some(old)] = homes
         && new != old
