@@ -49,17 +49,19 @@ pub const USE: &str = page! {
 pub const COOLDOWN: &str = page! {
     "codex-manager cooldown" =>
         "Every account, those that can be used now first",
+    "codex-manager cooldown --timeline" =>
+        "Each account's week as a bar on one axis of time",
+    "codex-manager cooldown --html weeks.html" =>
+        "The same as a page for a browser",
     "codex-manager cooldown --live --all" =>
         "Ask Codex about each account whose login is kept, then show them",
-    "codex-manager cooldown --refresh --source-dir ~/logins" =>
-        "Read hand-named login copies first",
     "codex-manager cooldown --watch" =>
         "Drawn over and over in place, until q",
     "codex-manager cooldown --wait && codex" =>
         "Begin to work as soon as an account is usable",
     ;
     "0   the accounts are shown",
-    "1   a directory or file cannot be read",
+    "1   a directory or file cannot be read, or the page not be written",
     "2   the command line cannot be understood",
     "3   with --all: some account could not be asked about; each is named",
     "10  no account is known",
@@ -70,6 +72,8 @@ pub const COOLDOWN: &str = page! {
     ;
     "PATH" =>
         "with --live: where Codex is found",
+    "LC_ALL, LC_CTYPE, LANG" =>
+        "with UTF-8 in it: --timeline draws with blocks",
     "TERM" =>
         "dumb: no colour",
 };
