@@ -86,6 +86,8 @@ mod real_codex;
 mod recipes;
 #[cfg(unix)]
 mod recipes_codex;
+#[cfg(unix)]
+mod recipes_nightly;
 #[cfg(target_os = "linux")]
 mod recipes_shells;
 mod recommend;

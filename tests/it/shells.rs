@@ -1,4 +1,4 @@
-//! Real shells, and mandoc: those that the machine has, else Debian's, unpacked below `target/shells` by the first test that
+//! Real shells, mandoc and age: those that the machine has, else Debian's, unpacked below `target/shells` by the first test that
 //! needs them. And a terminal to type into them.
 
 use std::fs;
@@ -14,13 +14,14 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::common::Env;
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "zsh",
     "zsh-common",
     "fish",
     "fish-common",
     "elvish",
     "mandoc",
+    "age",
     "libpcre2-32-0",
 ];
 
@@ -91,7 +92,7 @@ fn unpack() -> Result<PathBuf, String> {
     // One at a time among processes, too.
     let lock = fs::File::create(home.join("lock")).map_err(broken)?;
     lock.lock().map_err(broken)?;
-    let place = home.join("debian");
+    let place = home.join("unpacked");
     if place.exists() {
         return Ok(place);
     }
