@@ -262,12 +262,13 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 #[test]
 fn the_demo_is_run_by_the_gate() {
     let [demo] = blocks(test_name!());
-    assert_eq!(demo, "sh fixtures/demo\n");
+    assert_eq!(demo, "sh fixtures/demo\ncargo test\n");
     let gate = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run");
     // It is no part of what is published.
     if let Ok(gate) = fs::read_to_string(gate) {
         assert!(
-            gate.contains("step 'the main job' sh fixtures/demo\n"),
+            gate.contains("step 'the main job' sh fixtures/demo\n")
+                && gate.ends_with("\nexec cargo test\n"),
             "{gate}"
         );
     }
