@@ -215,7 +215,12 @@ mod tests {
     }
 
     fn page(width: Option<usize>, color: bool) -> Page {
-        Page { width, color }
+        Page {
+            width,
+            color,
+            unicode: true,
+            now: None,
+        }
     }
 
     #[test]
