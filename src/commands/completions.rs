@@ -44,6 +44,10 @@ impl Report for Script {
     fn text(&self, _: &Page) -> String {
         self.script.to_owned()
     }
+
+    fn is_laid_out(&self) -> bool {
+        true
+    }
 }
 
 fn script(shell: Shell) -> &'static str {

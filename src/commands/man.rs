@@ -60,6 +60,10 @@ impl Report for Page {
     fn text(&self, _: &Screen) -> String {
         self.roff.clone()
     }
+
+    fn is_laid_out(&self) -> bool {
+        true
+    }
 }
 
 /// What was written, or would be.

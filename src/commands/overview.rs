@@ -22,7 +22,7 @@ use crate::observation::Status;
 use crate::profiles;
 use crate::snapshots::{self, Snapshot};
 use crate::timeutil::{Stamp, remaining_words};
-use crate::ui::table::wrapped;
+use crate::ui::wrap::wrapped;
 use crate::ui::{Page, Report};
 
 /// How many steps are told beside the first.
@@ -213,6 +213,12 @@ impl State {
                         "Codex is not found; where it is installed, `codex-manager config set codex_command PATH` says where",
                     ));
                 }
+                if login.is_err() {
+                    steps.push(Step::new(
+                        "codex-manager doctor",
+                        "tells what is wrong with it, and with all else",
+                    ));
+                }
                 steps.push(Step::new("codex login", why));
             }
         }
@@ -357,15 +363,13 @@ impl Report for Overview {
             _ => format!("nobody, in {}", self.home),
         };
         let mut text = String::new();
-        let width = page.width.map(|width| width.saturating_sub(LABEL));
+        let width = page.width;
         // A command is not broken: it is there to be copied.
         let mut line = |label: &str, words: &str, width: Option<usize>| {
-            for (place, part) in wrapped(words, width).iter().enumerate() {
-                let label = if place == 0 { label } else { "" };
-                let whole = format!("{label:<LABEL$}{part}");
-                text.push_str(whole.trim_end());
-                text.push('\n');
-            }
+            let words = wrapped(words, LABEL, LABEL, width);
+            let whole = format!("{label:<LABEL$}{words}");
+            text.push_str(whole.trim_end());
+            text.push('\n');
         };
         line("signed in", &who, width);
         let usable = format!("{} known, {} usable now", self.accounts, self.usable);
@@ -384,6 +388,10 @@ impl Report for Overview {
         line("", "", None);
         line("help", "codex-manager --help", None);
         text
+    }
+
+    fn is_laid_out(&self) -> bool {
+        true
     }
 }
 

@@ -27,6 +27,11 @@ use crate::timeutil::Stamp;
 pub trait Report: Serialize {
     /// The answer as text, each line ended; empty for nothing to print.
     fn text(&self, page: &Page) -> String;
+
+    /// Whether no line of it is to be broken: it is laid out for the page already, or there to be copied.
+    fn is_laid_out(&self) -> bool {
+        false
+    }
 }
 
 /// What text is laid out on.
@@ -115,8 +120,8 @@ impl Ui {
                 Cow::Owned(printable) => printable,
             };
             match fit::folded(&text, &self.page) {
-                Cow::Borrowed(_) => text,
-                Cow::Owned(folded) => folded,
+                Cow::Owned(folded) if !report.is_laid_out() => folded,
+                _ => text,
             }
         };
         self.verbatim(&text)

@@ -265,21 +265,6 @@ pub fn lines(pairs: &[(&str, String)]) -> String {
     text
 }
 
-/// `text` in lines of `width` columns at most, where a word is not wider by itself; one line where there is no width.
-pub fn wrapped(text: &str, most: Option<usize>) -> Vec<String> {
-    let most = most.unwrap_or(usize::MAX);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut();
-        match last.filter(|line| line.is_empty() || width(line) + 1 + width(word) <= most) {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => line.extend([" ", word]),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 /// `1 file`, `2 files`.
 pub fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -275,6 +275,7 @@ fn nobody_is_signed_in_any_more() {
             "reason": "the login in ~/.codex cannot be read; alice@example.com is usable",
         })
     );
+    assert_eq!(answer["also"][1]["command"], "codex-manager doctor");
 }
 
 #[test]
@@ -300,4 +301,23 @@ fn what_is_wrong_is_an_error_as_everywhere() {
         ran.stderr
     );
     env.run(&["--json", "--now", "soon"]).code(2).stdout("");
+}
+
+#[test]
+fn on_a_narrow_terminal_words_are_wrapped_and_commands_stay_whole() {
+    let env = Env::new();
+    let shown = env.on_terminal(40, &[], &[]);
+    let next = "\
+next       npm install --global @openai/codex
+           Codex is not found; where it
+           is installed, `codex-manager
+           config set codex_command
+           PATH` says where
+";
+    assert!(shown.contains(next), "{shown}");
+    // What is there to be read by a shell or by man is not broken either.
+    for args in [&["completions", "zsh"][..], &["man", "use"]] {
+        let whole = env.run(args).code(0).stdout;
+        assert_eq!(env.on_terminal(40, &[], args).trim_end(), whole.trim_end());
+    }
 }
