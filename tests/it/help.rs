@@ -457,6 +457,7 @@ fn every_example_does_something() {
                 "terminal",
                 "no remote is set",
                 "<ACCOUNT>",
+                "nothing says what to restore",
             ];
             assert!(
                 code != 2 || lacks.iter().any(|word| ran.stderr.contains(word)),
