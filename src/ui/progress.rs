@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthStr;
@@ -273,11 +273,11 @@ impl State {
     }
 }
 
-/// The last line of the terminal, as far as it is drawn over.
+/// The last line of the terminal, which is drawn over.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// How many columns of it are filled.
-    drawn: Mutex<usize>,
+    /// Whether something stands there.
+    is_drawn: Mutex<bool>,
 }
 
 impl Line {
@@ -286,27 +286,26 @@ impl Line {
         let columns = terminal_size::terminal_size_of(io::stderr());
         let columns = columns.map_or(80, |(width, _)| usize::from(width.0));
         // What stands in the last column makes some terminals begin a new line.
-        let room = columns.saturating_sub(1);
-        let text = text(room);
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let width = text.width();
-        let blanks = drawn.min(room).saturating_sub(width);
-        let _ = io::stderr().write_all(format!("\r{text}{:blanks$}", "").as_bytes());
-        *drawn = width.max(width + blanks);
+        let text = text(columns.saturating_sub(1));
+        let mut is_drawn = self.lock();
+        let _ = io::stderr().write_all(format!("\r{text}\x1b[K").as_bytes());
+        *is_drawn = true;
     }
 
     /// Takes it away, so that something else can be written there.
     pub(super) fn clear(&self) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if *drawn > 0 {
-            let width = std::mem::take(&mut *drawn);
-            let _ = io::stderr().write_all(format!("\r{:width$}\r", "").as_bytes());
+        if std::mem::take(&mut *self.lock()) {
+            let _ = io::stderr().write_all(b"\r\x1b[K");
         }
     }
 
     fn write(&self, text: &str) {
-        let _drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.lock();
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.is_drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

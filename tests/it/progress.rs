@@ -139,7 +139,7 @@ fn on_a_terminal_one_line_is_drawn_over_and_gone_in_the_end() {
             .collect();
         assert!(!lines.is_empty(), "{drawn}");
         for line in lines {
-            let width = unicode_width::UnicodeWidthStr::width(line);
+            let width = unicode_width::UnicodeWidthStr::width(line.trim_end_matches("\x1b[K"));
             assert!(
                 width < usize::from(columns) && !line.contains('\n'),
                 "{line:?}"
