@@ -147,10 +147,14 @@ const BLOCKS: &[(&str, &str, &str)] = &[
     ("Short names", "sh", "recipes::names_and_scripts"),
 ];
 
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    fs::read_to_string(path).expect("reads")
+}
+
 /// The README's blocks: heading, language, text.
 fn in_the_readme() -> Vec<(String, String, String)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(path).expect("reads");
+    let readme = readme();
     let (mut found, mut heading) = (Vec::new(), String::new());
     let mut lines = readme.lines();
     while let Some(line) = lines.next() {
@@ -272,6 +276,30 @@ fn the_demo_is_run_by_the_gate() {
             "{gate}"
         );
     }
+}
+
+#[test]
+fn the_lines_for_completions_are_typed_into_the_shells() {
+    let (readme, typed) = (readme(), include_str!("completions.rs"));
+    let (_, table) = readme
+        .split_once("| shell | line | where |\n|---|---|---|\n")
+        .expect("the table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut shells = Vec::new();
+    for row in rows {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let [shell, line, _] = cells[..] else {
+            panic!("{row}");
+        };
+        let shell = shell.trim_start_matches("| ");
+        let line = line.trim_matches('`').replace("\\|", "|");
+        // There is none of it for a test to have.
+        if shell != "PowerShell" {
+            assert!(typed.contains(&line.replace('"', "\\\"")), "{line}");
+        }
+        shells.push(shell);
+    }
+    assert_eq!(shells, ["bash", "zsh", "fish", "PowerShell", "Elvish"]);
 }
 
 #[test]

@@ -151,7 +151,9 @@ fn starship_shows_it() {
     let may_run = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&starship, may_run).expect("sets");
     let env = seen();
-    env.write(".config/starship.toml", &block);
+    // Other tests run beside this one: it gives up later than it would.
+    let patience = "scan_timeout = 60000\ncommand_timeout = 60000\n";
+    env.write(".config/starship.toml", &format!("{patience}{block}"));
     let shows = || {
         let ran = run(&env, &starship, &["prompt"]).code(0).stderr("");
         ran.stdout.contains(&format!("◆ {SHORT}"))
