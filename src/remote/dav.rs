@@ -44,6 +44,9 @@ const TRIES: u32 = 4;
 /// How often what was sent is moved into its place.
 const MOVES: u32 = 6;
 
+/// How often it is sent anew where the server lost it on the way.
+const ROUNDS: u32 = 3;
+
 /// How long to wait before, the first time.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -212,16 +215,27 @@ impl Dav {
     fn carry(&self, key: &str, load: &Load, length: u64, over: bool) -> Result<Stood> {
         let (dir, _) = key.rsplit_once('/').unwrap_or(("", key));
         self.prepare(dir)?;
-        let temporary = self.key_url(&super::joined(dir, &fsutil::temporary_name()?));
-        self.upload(dir, &temporary, load)?;
-        let moved = self.place(key, &temporary, length, over);
-        if !matches!(moved, Ok(Stood::Written)) {
-            // What could not be placed is of no use to anybody.
-            let none = Load::none();
-            let remove = self.sender.send(&Method::DELETE, &temporary, &[], &none);
-            self.engine.take_back(remove);
+        for _ in 0..ROUNDS {
+            let temporary = self.key_url(&super::joined(dir, &fsutil::temporary_name()?));
+            self.upload(dir, &temporary, load)?;
+            let moved = self.place(key, &temporary, length, over);
+            if !matches!(moved, Ok(Some(Stood::Written))) {
+                // What could not be placed is of no use to anybody.
+                let none = Load::none();
+                let remove = self.sender.send(&Method::DELETE, &temporary, &[], &none);
+                self.engine.take_back(remove);
+            }
+            if let Some(stood) = moved? {
+                return Ok(stood);
+            }
         }
-        moved
+        let why = format!("`{key}` is being written by others");
+        Err(failure(
+            &self.address,
+            "write to",
+            &why,
+            "run the command again",
+        ))
     }
 
     /// Sends it to a name of its own, in a directory that is made where it is missing.
@@ -268,8 +282,8 @@ impl Dav {
         Ok(())
     }
 
-    /// Moves what was sent into its place.
-    fn place(&self, key: &str, temporary: &Url, length: u64, over: bool) -> Result<Stood> {
+    /// Moves what was sent into its place. None where the server has neither: it is to be sent again.
+    fn place(&self, key: &str, temporary: &Url, length: u64, over: bool) -> Result<Option<Stood>> {
         let target = self.key_url(key);
         let unusable = |_| Cause::Unreadable("its name".to_owned()).told(&self.address, "write to");
         let destination = HeaderValue::from_str(target.as_str()).map_err(unusable)?;
@@ -285,9 +299,9 @@ impl Dav {
         for tries in 1..=MOVES {
             let moved = self.sender.once(&verb, temporary, &headers, &none);
             match self.engine.wait(moved)? {
-                Ok(moved) if moved.status.is_success() => return Ok(Stood::Written),
+                Ok(moved) if moved.status.is_success() => return Ok(Some(Stood::Written)),
                 Ok(moved) if moved.status == StatusCode::PRECONDITION_FAILED && !over => {
-                    return Ok(Stood::WasThere);
+                    return Ok(Some(Stood::WasThere));
                 }
                 // Another one is writing there, or it is busy.
                 Ok(moved)
@@ -307,18 +321,17 @@ impl Dav {
             // put there.
             if self.size(temporary)?.is_none() {
                 if self.size(&target)? == Some(length) {
-                    return Ok(Stood::Written);
+                    return Ok(Some(Stood::Written));
                 }
-                break;
+                // A server that is busy with the directory may not see what lies there for a moment.
+                self.engine.pause(pause)?;
+                if self.size(temporary)?.is_none() {
+                    let is_there = self.size(&target)? == Some(length);
+                    return Ok(is_there.then_some(Stood::Written));
+                }
             }
         }
-        let why = format!("`{key}` is being written by others");
-        Err(failure(
-            &self.address,
-            "write to",
-            &why,
-            "run the command again",
-        ))
+        Ok(None)
     }
 
     /// How long the object is, if it is there.

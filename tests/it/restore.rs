@@ -239,7 +239,7 @@ fn what_names_nothing_or_too_much_is_refused() {
         "lice@example.com",
         "none.tar.gz",
         "no/such/path",
-        "2026-04-14",
+        "2026-04-15",
     ] {
         refused(&env, &["restore", target, "--yes"], 10).stderr(&format!(
             "error: no backup of `{target}` in `~/{BACKUPS}`\nhint: `codex-manager list-backups` shows every archive and account there\n"
