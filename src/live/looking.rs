@@ -85,7 +85,7 @@ impl<'a> Looking<'a> {
     /// Waits until an account is usable that is not paused; then every account as of then. Asked of Codex where
     /// anybody is asked, and not only reckoned.
     pub fn until_usable(&mut self, ctx: &mut Ctx) -> Result<Vec<Row>> {
-        let mut is_told = false;
+        let mut told = None;
         let mut is_confirmed = true;
         loop {
             let rows = self.rows(ctx)?;
@@ -100,8 +100,10 @@ impl<'a> Looking<'a> {
                 is_confirmed = true;
                 continue;
             }
-            if !is_told {
-                is_told = true;
+            // Whom it is waited for changes with what others do.
+            let awaited = Some((next.account(), next.usable_at));
+            if told != awaited {
+                told = awaited;
                 ctx.ui.note(&waiting(next));
             }
             is_confirmed = false;

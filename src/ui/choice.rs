@@ -7,6 +7,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::table::{Column, GAP, printable};
 
+/// As much may be typed, in bytes.
+const MOST_TYPED: usize = 256;
+
 /// The most lines of a list that are shown at once.
 const MOST_SHOWN: usize = 15;
 
@@ -124,6 +127,8 @@ impl Choosing {
     pub fn take(&mut self, key: Key) -> Step {
         let last = self.found.len().saturating_sub(1);
         match key {
+            // A line that is pasted by mistake is no word to look for, and would be looked for letter by letter.
+            Key::Letter(_) if self.typed.len() >= MOST_TYPED => {}
             Key::Letter(letter) => {
                 self.typed.push(letter);
                 self.search();

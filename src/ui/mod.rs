@@ -47,6 +47,24 @@ pub struct Page {
     pub now: Option<Stamp>,
 }
 
+/// What is said while a screen is drawn.
+#[derive(Debug, Default)]
+struct Held {
+    /// Since it was asked for last.
+    new: String,
+    /// Each once, to be told when the screen is gone: what was done stays done.
+    all: Vec<String>,
+}
+
+impl Held {
+    fn add(&mut self, text: &str) {
+        self.new.push_str(text);
+        if !self.all.iter().any(|said| said == text) {
+            self.all.push(text.to_owned());
+        }
+    }
+}
+
 /// The two streams and how to use them.
 #[allow(clippy::struct_excessive_bools)] // the switches of the command line
 pub struct Ui {
@@ -55,7 +73,7 @@ pub struct Ui {
     /// Every warning that was told: what looks several times warns once.
     warned: RefCell<HashSet<String>>,
     /// What is to be said, kept while a screen is drawn.
-    held: RefCell<Option<String>>,
+    held: RefCell<Option<Held>>,
     page: Page,
     /// One JSON document on stdout instead of text.
     pub json: bool,
@@ -168,7 +186,7 @@ impl Ui {
 
     /// Warns of something a person should know though the command goes on; once, however often it is noticed.
     pub fn warn(&self, text: &str) {
-        if !self.warned.borrow_mut().insert(text.to_owned()) {
+        if self.held.borrow().is_none() && !self.warned.borrow_mut().insert(text.to_owned()) {
             return;
         }
         if self.json {
@@ -253,7 +271,7 @@ impl Ui {
     fn say(&self, text: &str) {
         let text = table::printable_lines(text);
         if let Some(held) = self.held.borrow_mut().as_mut() {
-            held.push_str(&text);
+            held.add(&text);
             return;
         }
         self.line.clear();

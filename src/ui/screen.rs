@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::thread;
 
-use super::{Page, Report, Ui, table};
+use super::{Held, Page, Report, Ui, fit, table, wrap};
 use crate::error::{Error, Kind, Result};
 use crate::stop::Stop;
 
@@ -22,7 +22,7 @@ const ROWS: usize = 24;
 /// The screen; the terminal is as it was once this is dropped.
 pub struct Screen {
     shown: String,
-    _keys: Keys,
+    keys: Keys,
 }
 
 impl Screen {
@@ -38,34 +38,33 @@ impl Screen {
             ));
         }
         let keys = Keys::taken(stop);
-        ui.held.replace(Some(String::new()));
+        ui.held.replace(Some(Held::default()));
         let screen = Self {
             shown: String::new(),
-            _keys: keys,
+            keys,
         };
         send(ENTER)?;
         Ok(screen)
     }
 
-    /// Draws `title`, the report and what was said, as much of it as there is room for.
-    pub fn draw(&mut self, ui: &Ui, title: &str, report: &impl Report) -> Result<()> {
+    /// Draws `title`, how to leave, the report and the last lines of what was said, as much of it as there is room for.
+    pub fn draw(&mut self, ui: &Ui, title: &str, report: &impl Report, said: &str) -> Result<()> {
         let (width, rows) = size(&ui.page);
         let page = Page {
             width: Some(width),
             ..ui.page
         };
-        let held = ui.held.borrow();
-        let said: Vec<&str> = held.iter().flat_map(|said| said.lines()).collect();
-        let mut text = format!("{title}\n\n{}", report.text(&page));
-        for (place, line) in said
+        let mut text = format!("{}\n\n{}", self.head(title, width), report.text(&page));
+        let lines = said.lines().map(|line| broken(line, width));
+        let lines: Vec<String> = lines.flatten().collect();
+        for (place, line) in lines
             .iter()
-            .skip(said.len().saturating_sub(SAID))
+            .skip(lines.len().saturating_sub(SAID))
             .enumerate()
         {
             text.push_str(if place == 0 { "\n" } else { "" });
             text.push_str(&format!("{line}\n"));
         }
-        drop(held);
         let text = frame(&table::printable_lines(&text), rows);
         if text != self.shown {
             send(&text)?;
@@ -74,11 +73,37 @@ impl Screen {
         Ok(())
     }
 
-    /// Gives the terminal back; what is said from now on is told as ever.
+    /// What it shows and how to leave it, the shorter where there is less room.
+    fn head(&self, title: &str, width: usize) -> String {
+        let leave = if self.keys.are_read() {
+            ["q or Ctrl-C leaves", "q leaves"]
+        } else {
+            ["Ctrl-C leaves", "Ctrl-C"]
+        };
+        let time = title.rsplit("   ").next().unwrap_or_default();
+        let heads = [
+            format!("{title}   {}", leave[0]),
+            format!("{time}   {}", leave[1]),
+            leave[1].to_owned(),
+        ];
+        let fits = heads.into_iter().find(|head| fit::width(head) <= width);
+        fits.unwrap_or_default()
+    }
+
+    /// What was said since this was asked last.
+    pub fn said(ui: &Ui) -> String {
+        let mut held = ui.held.borrow_mut();
+        held.as_mut()
+            .map_or_else(String::new, |held| std::mem::take(&mut held.new))
+    }
+
+    /// Gives the terminal back. What was said meanwhile is told then, as is what is said from now on.
     pub fn leave(self, ui: &Ui) {
         drop(self);
-        // What was shown need not be told again.
-        ui.held.replace(None);
+        let held = ui.held.replace(None).unwrap_or_default();
+        for said in held.all {
+            ui.say(&said);
+        }
     }
 }
 
@@ -148,6 +173,22 @@ fn frame(text: &str, rows: usize) -> String {
     drawn
 }
 
+/// `line` in lines of that width: between words, and in a word that is longer.
+fn broken(line: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in wrap::wrapped(line, 0, 2, Some(width)).lines() {
+        let mut part = String::new();
+        for letter in line.chars() {
+            if fit::width(&part) + fit::width(letter.encode_utf8(&mut [0; 4])) > width {
+                lines.push(std::mem::take(&mut part));
+            }
+            part.push(letter);
+        }
+        lines.push(part);
+    }
+    lines
+}
+
 /// The keyboard, for as long as nothing that is typed may be shown.
 struct Keys {
     #[cfg(unix)]
@@ -167,6 +208,8 @@ impl Keys {
             modes.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
             // Stopped in the background it would leave this screen there; 0 is no key.
             modes.special_codes[SpecialCodeIndex::VSUSP] = 0;
+            // As it would where Ctrl-\\ ends it without a word.
+            modes.special_codes[SpecialCodeIndex::VQUIT] = 0;
             if tcsetattr(&stdin, OptionalActions::Now, &modes).is_ok() {
                 listen(stop.clone());
             }
@@ -177,6 +220,14 @@ impl Keys {
     #[cfg(not(unix))]
     fn taken(_: &Stop) -> Self {
         Self {}
+    }
+
+    /// Whether a key can end it.
+    fn are_read(&self) -> bool {
+        #[cfg(unix)]
+        return self.before.is_some();
+        #[cfg(not(unix))]
+        false
     }
 }
 
@@ -211,6 +262,15 @@ fn listen(stop: Stop) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_is_broken_where_it_is_too_long() {
+        assert_eq!(
+            broken("warning: one アリスalice-without-a-blank", 12),
+            ["warning: one", "  アリスalic", "e-without-a-", "blank"]
+        );
+        assert_eq!(broken("", 3), [""; 0]);
+    }
 
     #[test]
     fn what_has_no_room_is_told() {

@@ -227,12 +227,59 @@ fn what_is_warned_of_meanwhile_stands_below() {
     seen.until(|text| text.contains("bob"));
     env.write(".codex-manager/inventory.json", "{");
     let shown = seen.until(|text| text.contains("warning: "));
+    let warning = shown.lines().last().expect("a line").to_owned();
     assert!(
-        shown.contains("carol@example.com") && shown.contains("inventory.json"),
+        shown.contains("carol@example.com") && warning.ends_with("; its records are left out"),
         "{shown}"
     );
+    // As long as it is so.
+    std::fs::remove_file(env.path(".codex-manager/inventory.json")).expect("removes");
+    seen.until(|text| !text.contains("warning: "));
+    // A warning that is too long is broken, not cut.
+    env.write(".codex-manager/inventory.json", "{");
+    seen.resize(24, 40);
+    seen.until(|text| {
+        let joined = text.replace("\n  ", " ").replace('\n', "");
+        joined.contains("its records are left out") && text.lines().all(|line| line.len() <= 40)
+    });
+    let first = seen.until(|text| text.contains("q leaves"));
+    let first = first.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("2026-04-20 08:0") && first.ends_with("   q leaves"),
+        "{first}"
+    );
+    // It changed what was done, and is told when the screen is gone.
+    seen.resize(24, 200);
+    seen.keys("q");
+    assert_eq!(seen.end(), (0, warning));
+}
+
+#[test]
+fn what_else_ends_a_program_leaves_no_screen_behind() {
+    let env = both_exhausted("2026-04-20T08:00:00+05:30");
+    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    let first = seen.until(|text| text.contains("bob"));
+    // Ctrl-\ and Ctrl-Z are no keys here.
+    seen.keys("\x1c\x1a");
+    seen.until(|text| text.contains("bob") && text.lines().next() != first.lines().next());
     seen.keys("q");
     assert_eq!(seen.end(), (0, String::new()));
+}
+
+#[test]
+fn whom_it_waits_for_is_told_as_that_changes() {
+    let env = both_exhausted("2026-04-20T08:00:00+05:30");
+    let mut waits = Background::start(&env, &["cooldown", "--wait"]);
+    let told = waits.told("\n");
+    assert!(told.starts_with("waiting for bob@example.com, "), "{told}");
+    env.run(&["profile", "set", "bob@example.com", "paused=true"])
+        .code(0);
+    assert_eq!(
+        waits.told("\n"),
+        "waiting for carol@example.com, which is the first to be usable: in 2d 4h, at 2026-04-22 12:00\n"
+    );
+    signal(waits.0.id(), "TERM");
+    assert_eq!(waits.end().0, Some(130));
 }
 
 #[test]

@@ -37,12 +37,12 @@ fn draw(
     screen: &mut Screen,
 ) -> Result<Outcome> {
     let mut answer = Answer::of(ctx, args, looking.rows(ctx)?);
+    // What was said as Codex was asked stays until it is asked again, what was said of files while that is so.
+    let (mut of_asking, mut of_files) = (String::new(), Screen::said(&ctx.ui));
     loop {
-        let head = format!(
-            "codex-manager cooldown   {}   q or Ctrl-C leaves",
-            ctx.now.clock_form()
-        );
-        screen.draw(&ctx.ui, &head, &answer)?;
+        let title = format!("codex-manager cooldown   {}", ctx.now.clock_form());
+        let said = format!("{of_asking}{of_files}");
+        screen.draw(&ctx.ui, &title, &answer, &said)?;
         ctx.sleep(TURN)?;
         ctx.catch_up();
         if ctx.now == answer.now {
@@ -50,7 +50,9 @@ fn draw(
         }
         if looking.is_answer_old(ctx) {
             looking.ask_again(ctx)?;
+            of_asking = Screen::said(&ctx.ui);
         }
         answer = Answer::of(ctx, args, looking.rows(ctx)?);
+        of_files = Screen::said(&ctx.ui);
     }
 }
