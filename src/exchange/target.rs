@@ -61,23 +61,35 @@ pub fn begun(known: &[Known], found: &[Found], typed: &str) -> Vec<Account> {
     accounts
 }
 
+/// What tells an account from others of its email.
+fn told(account: &Account) -> String {
+    let workspace = account.account_id.as_deref();
+    workspace.map_or_else(
+        || account.to_string(),
+        |workspace| format!("{account} ({workspace})"),
+    )
+}
+
+/// Whether no more letters of it would tell them apart.
+pub fn are_of_one_email(accounts: &[Account]) -> bool {
+    let emails = || accounts.iter().map(|account| &account.email);
+    accounts.len() > 1
+        && emails()
+            .zip(emails().skip(1))
+            .all(|(one, next)| one == next)
+}
+
 /// What is begun so is not one account alone.
 pub fn begins_several(typed: &str, several: &[Account]) -> Error {
-    let told = |account: &Account| {
-        let workspace = account.account_id.as_deref();
-        workspace.map_or_else(
-            || account.to_string(),
-            |workspace| format!("{account} ({workspace})"),
-        )
-    };
-    let told: Vec<String> = several.iter().map(told).collect();
+    let all: Vec<String> = several.iter().map(told).collect();
     Error::new(
         Kind::Usage,
-        format!(
-            "`{typed}` begins more than one account: {}",
-            told.join(", ")
-        ),
-        "type more of the name; `codex-manager cooldown` shows all accounts",
+        format!("`{typed}` begins more than one account: {}", all.join(", ")),
+        if are_of_one_email(several) {
+            "they share the email: say which by its profile, `codex-manager profile list` shows these"
+        } else {
+            "type more of the name; `codex-manager cooldown` shows all accounts"
+        },
     )
 }
 

@@ -176,3 +176,19 @@ fn the_picture_in_the_readme_is_what_comes_out() {
             .contains("(.github/timeline.svg)")
     );
 }
+
+#[test]
+fn nothing_is_written_where_a_file_means_something() {
+    let env = six_accounts();
+    for (file, whose) in [
+        (".codex-manager/config.toml", "the manager home"),
+        (".codex-manager/pages/weeks.html", "the manager home"),
+        (".codex/AGENTS.md", "the Codex home"),
+    ] {
+        env.run(&html(file)).code(1).stdout("").stderr(&format!(
+            "error: `{file}` lies in {whose}, where a page would be taken for something else; nothing was changed\nhint: name a \
+             file elsewhere\n"
+        ));
+        assert!(!env.path(file).exists());
+    }
+}

@@ -101,8 +101,20 @@ fn a_snapshot_goes_by_the_beginning_of_its_account_or_its_name() {
         "2026-04-13-180000-carol@example.com-codex.tar.gz, 2026-04-13-112000-bobby@example.com-codex.tar.gz, \
          2026-04-13-102000-bob@example.com-codex.tar.gz",
     );
-    // An alias is no email.
-    refused(&["--email", "bo"], "bob@example.com, bobby@example.com");
+    refused(
+        &["--email", "bo"],
+        "bob@example.com, bobby@example.com, carol@example.com",
+    );
+    // What `list-backups --email` takes for one account is no other's here.
+    env.run(&["profile", "set", "dan", "alias=bobb"]).code(0);
+    for word in [&["bobb"][..], &["--email", "bobb"]] {
+        assert!(taken(word).contains("-dan@example.com-"), "{word:?}");
+        let list = env.run(&["list-backups", "--email", "bobb"]).code(0);
+        assert!(list.stdout.contains("-dan@example.com-") && !list.stdout.contains("bobby"));
+    }
+    env.run(&["profile", "set", "dan", "alias="]).code(0);
+    env.run(&["profile", "rename", "dan", "bobb"]).code(0);
+    refused(&["--email", "bobb"], "bobby@example.com, dan@example.com");
     env.run(&["restore", "--from-archive", "2026-04-13-11"])
         .code(10)
         .stdout("");
@@ -190,4 +202,20 @@ fn a_list_is_filtered_by_a_beginning_and_nothing_is_pruned_by_one() {
         .code(10)
         .stdout("");
     assert_eq!(env.tree(".codex-manager/backups"), before);
+}
+
+#[test]
+fn where_only_the_workspace_tells_them_apart_more_letters_are_not_asked_for() {
+    let env = world();
+    let other = Person::named("bob").in_workspace("ws-other");
+    env.codex_home(&other);
+    env.write("status.txt", &other.panel(66, "10:20 on 21 Apr"));
+    env.run(&["backup", "--status-file", "status.txt", "--auth-only"])
+        .code(0);
+    for args in [&["use", "bob@"][..], &["restore", "--email", "bob@"]] {
+        env.run(args).code(2).stdout("").stderr(
+            "error: `bob@` begins more than one account: bob@example.com (ws-bob), bob@example.com (ws-other)\nhint: they share \
+             the email: say which by its profile, `codex-manager profile list` shows these\n",
+        );
+    }
 }

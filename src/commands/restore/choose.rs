@@ -50,7 +50,7 @@ pub(super) fn choose(
         .transpose()?;
     let known = evidence.accounts();
     let (who, meant): (&str, Vec<&Known>) = match (&args.email, &args.target) {
-        (Some(email), _) => (email, of_email(&known, email)?),
+        (Some(email), _) => (email, of_email(ctx, &known, email)?),
         (None, Some(target)) if target == BEFORE => {
             let login = home::read_login(dest).ok().flatten();
             let now = login.as_ref().map(|(_, login)| &login.account);
@@ -182,14 +182,7 @@ fn by_target<'a>(
     if let Some(snapshot) = by_name(ctx, target, backup_dir)? {
         return Ok(Meant::Archive(Box::new(snapshot)));
     }
-    let is_alias = |known: &&Known| {
-        let alias = known.alias.as_deref();
-        alias.is_some_and(|alias| profiles::names::is_same(alias, target))
-    };
-    for exact in [
-        called(known, target),
-        known.iter().filter(is_alias).collect(),
-    ] {
+    for exact in [called(known, target), of_alias(known, target)] {
         if !exact.is_empty() {
             return Ok(Meant::Accounts(exact));
         }
@@ -216,13 +209,15 @@ fn by_target<'a>(
     }
 }
 
-/// The accounts of that email; else the one whose email begins so.
-fn of_email<'a>(known: &'a [Known], email: &str) -> Result<Vec<&'a Known>> {
-    let exact = called(known, email);
-    if !exact.is_empty() {
-        return Ok(exact);
+/// The accounts of that email, or of that alias; else the one of which an email or another name begins so. What is the whole
+/// name of one and the beginning of another's email is of both: a home is not replaced by a guess.
+fn of_email<'a>(ctx: &Ctx, known: &'a [Known], email: &str) -> Result<Vec<&'a Known>> {
+    for exact in [called(known, email), of_alias(known, email)] {
+        if !exact.is_empty() {
+            return Ok(exact);
+        }
     }
-    let begun = target::begun(known, &[], email);
+    let begun = target::begun(known, &profiles::look(&ctx.paths.profiles())?, email);
     match begun.as_slice() {
         [] => Ok(Vec::new()),
         [only] => Ok(of_account(known, only)),
@@ -234,6 +229,14 @@ fn called<'a>(known: &'a [Known], name: &str) -> Vec<&'a Known> {
     known.iter().filter(|known| known.is_called(name)).collect()
 }
 
+fn of_alias<'a>(known: &'a [Known], name: &str) -> Vec<&'a Known> {
+    let is_alias = |known: &&Known| {
+        let alias = known.alias.as_deref();
+        alias.is_some_and(|alias| profiles::names::is_same(alias, name))
+    };
+    known.iter().filter(is_alias).collect()
+}
+
 fn of_account<'a>(known: &'a [Known], account: &Account) -> Vec<&'a Known> {
     let is_it = |known: &&Known| known.account == *account;
     known.iter().filter(is_it).collect()
@@ -243,6 +246,9 @@ fn of_account<'a>(known: &'a [Known], account: &Account) -> Vec<&'a Known> {
 fn begins_several(typed: &str, accounts: &[Account], archives: &[&Snapshot]) -> Error {
     const MOST: usize = 10;
     let mut names: Vec<String> = accounts.iter().map(Account::to_string).collect();
+    if archives.is_empty() && target::are_of_one_email(accounts) {
+        return target::begins_several(typed, accounts);
+    }
     let mut archives: Vec<String> = archives
         .iter()
         .map(|archive| archive.archive_name())

@@ -255,3 +255,14 @@ proptest! {
         prop_assert!(keys.bytes.is_empty());
     }
 }
+
+#[test]
+fn a_text_that_is_pasted_by_mistake_ends_somewhere() {
+    let mut choosing = Choosing::new(choices());
+    for _ in 0..100_000 {
+        choosing.take(Key::Letter('ü'));
+    }
+    assert_eq!(choosing.typed.len(), MOST_TYPED);
+    choosing.take(Key::BackAll);
+    assert_eq!(choosing.found.len(), choosing.choices.lines.len());
+}
