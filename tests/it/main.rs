@@ -103,8 +103,6 @@ mod rotation;
 #[cfg(unix)]
 mod running;
 #[cfg(unix)]
-mod screens;
-#[cfg(unix)]
 mod scripted;
 #[cfg(unix)]
 mod servers;

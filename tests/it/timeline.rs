@@ -2,8 +2,8 @@
 
 use crate::common::{Env, Person};
 use crate::pty::UTF8;
-use crate::screens::Seen;
 use crate::tables::same_on_terminals;
+use crate::tty::Tty;
 use crate::worlds::{json_error, six_accounts, snapshot};
 
 const TIMELINE: [&str; 2] = ["cooldown", "--timeline"];
@@ -114,7 +114,7 @@ fn it_is_drawn_over_and_over_to_the_last_column() {
     let env = six_accounts();
     let once = env.on_terminal(80, &[UTF8, ("TERM", "dumb")], &TIMELINE);
     let watch = [&TIMELINE[..], &["--watch", "--now", crate::common::NOW]].concat();
-    let mut seen = Seen::start(&env, &watch, (24, 80), &[UTF8, ("TERM", "dumb")]);
+    let mut seen = Tty::with(&env, &watch, (80, 24), &[UTF8, ("TERM", "dumb")]);
     let row = "  bob@example.com    cooldown";
     let shown = seen.until(|shown| shown.contains(row) && shown.contains("goes on"));
     let line = |text: &str| {
@@ -122,6 +122,6 @@ fn it_is_drawn_over_and_over_to_the_last_column() {
         line.expect("shown").to_owned()
     };
     assert_eq!(line(&shown), line(&once));
-    seen.keys("q");
-    assert_eq!(seen.end().0, 0);
+    seen.types("q");
+    assert_eq!(seen.code(), 0);
 }

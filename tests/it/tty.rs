@@ -137,6 +137,19 @@ impl Tty {
         }
     }
 
+    /// The same, and gives it.
+    #[track_caller]
+    pub fn until(&self, is_such: impl Fn(&str) -> bool) -> String {
+        self.sees_like(&is_such, "what is waited for");
+        self.screen()
+    }
+
+    /// Whether it shows a screen of the program's own, without a cursor.
+    pub fn is_taken(&self) -> bool {
+        let screen = self.screen.lock().expect("whole");
+        screen.screen().alternate_screen() && screen.screen().hide_cursor()
+    }
+
     /// Types this.
     pub fn types(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).expect("types");

@@ -3,11 +3,13 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::common::{Env, Person};
 use crate::live::{window, with};
 use crate::loopback::test_name;
 use crate::real_codex::{NEWEST, codex as codex_of};
-use crate::screens::{Seen, signal};
+use crate::tty::Tty;
 use crate::worlds::{json_error, six_accounts, snapshot};
 
 const BOB_IS_BACK: &str = "2026-04-20T09:00:00+05:30";
@@ -46,6 +48,11 @@ impl Background {
             told.push(letter[0]);
         }
         String::from_utf8(told).expect("text")
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(id.expect("an id"), signal).expect("is told");
     }
 
     /// Waits until it ends: exit code, stdout and the rest of stderr.
@@ -147,17 +154,17 @@ fn where_all_are_paused_nobody_is_waited_for() {
 #[test]
 fn a_signal_ends_the_wait_at_once() {
     let env = both_exhausted("2026-04-19T12:00:00+05:30");
-    for name in ["INT", "TERM"] {
+    for name in [Signal::INT, Signal::TERM] {
         let mut waits = Background::start(&env, &["cooldown", "--wait"]);
         waits.told("2026-04-20 09:00\n");
-        signal(waits.0.id(), name);
+        waits.signal(name);
         let (code, out, err) = waits.end();
         assert_eq!((code, out.as_str()), (Some(130), ""));
         assert!(err.starts_with("error: interrupted\n"), "{err}");
     }
 }
 
-const SIZE: (u16, u16) = (24, 80);
+const SIZE: (u16, u16) = (80, 24);
 
 /// Its first line with the time left out.
 fn timeless(text: &str) -> String {
@@ -173,16 +180,16 @@ fn timeless(text: &str) -> String {
 #[test]
 fn watching_shows_the_table_as_it_changes_and_leaves_the_terminal_as_it_was() {
     let env = both_exhausted("2026-04-20T08:59:55+05:30");
-    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    let mut seen = Tty::open(&env, &["cooldown", "--watch"], SIZE);
     let first = "
 ACCOUNT              STATUS    USABLE  LEFT  AVAILABLE AT      PLAN  VALID
   bob@example.com    cooldown      1m    0%  2026-04-20 09:00  plus  ok
 * carol@example.com  cooldown   2d 3h    0%  2026-04-22 12:00  plus  ok";
     let shown = seen.until(|text| text.contains("carol"));
     assert_eq!(timeless(&shown), first);
-    assert!(seen.of_screen(|screen| screen.alternate_screen() && screen.hide_cursor()));
+    assert!(seen.is_taken());
     // What is typed is not shown.
-    seen.keys("hello\r");
+    seen.types("hello\r");
     let then = seen.until(|text| text.contains("ready"));
     assert_eq!(
         timeless(&then),
@@ -191,39 +198,37 @@ ACCOUNT              STATUS    USABLE  LEFT  AVAILABLE AT      PLAN  VALID
   bob@example.com    ready        now    0%  2026-04-20 09:00  plus  ok
 * carol@example.com  cooldown   2d 3h    0%  2026-04-22 12:00  plus  ok"
     );
-    seen.resize(24, 40);
+    seen.resize(40, 24);
     seen.until(|text| text.contains("\nACCOUNT              STATUS    USABLE\n"));
-    seen.resize(4, 80);
+    seen.resize(80, 4);
     seen.until(|text| text.ends_with("\n(2 more lines)"));
-    seen.keys("q");
-    let is_clean =
-        |seen: &Seen| seen.of_screen(|screen| !screen.alternate_screen() && !screen.hide_cursor());
+    seen.types("q");
     seen.until(str::is_empty);
-    assert!(is_clean(&seen));
-    assert_eq!(seen.end(), (0, String::new()));
+    assert!(!seen.is_taken());
+    seen.ends(0, "");
 }
 
 #[test]
 fn a_signal_ends_the_watching_and_leaves_nothing_behind() {
     let env = both_exhausted("2026-04-20T08:00:00+05:30");
-    for name in ["INT", "TERM"] {
-        let seen = Seen::start(&env, &["cooldown", "--watch", "--limit", "1"], SIZE, &[]);
+    for name in [Signal::INT, Signal::TERM] {
+        let seen = Tty::open(&env, &["cooldown", "--watch", "--limit", "1"], SIZE);
         let shown = seen.until(|text| text.contains("bob"));
         assert!(!shown.contains("carol"), "{shown}");
-        signal(seen.id(), name);
-        assert_eq!(seen.end(), (130, String::new()));
+        seen.signal(name);
+        seen.ends(130, "");
     }
     // As a key.
-    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    let mut seen = Tty::open(&env, &["cooldown", "--watch"], SIZE);
     seen.until(|text| text.contains("bob"));
-    seen.keys("\x03");
-    assert_eq!(seen.end(), (130, String::new()));
+    seen.types("\x03");
+    seen.ends(130, "");
 }
 
 #[test]
 fn what_is_warned_of_meanwhile_stands_below() {
     let env = both_exhausted("2026-04-20T08:00:00+05:30");
-    let mut seen = Seen::start(&env, &["cooldown", "--watch"], (24, 200), &[]);
+    let mut seen = Tty::open(&env, &["cooldown", "--watch"], (200, 24));
     seen.until(|text| text.contains("bob"));
     env.write(".codex-manager/inventory.json", "{");
     let shown = seen.until(|text| text.contains("warning: "));
@@ -237,7 +242,7 @@ fn what_is_warned_of_meanwhile_stands_below() {
     seen.until(|text| !text.contains("warning: "));
     // A warning that is too long is broken, not cut.
     env.write(".codex-manager/inventory.json", "{");
-    seen.resize(24, 40);
+    seen.resize(40, 24);
     seen.until(|text| {
         let joined = text.replace("\n  ", " ").replace('\n', "");
         joined.contains("its records are left out") && text.lines().all(|line| line.len() <= 40)
@@ -249,21 +254,21 @@ fn what_is_warned_of_meanwhile_stands_below() {
         "{first}"
     );
     // It changed what was done, and is told when the screen is gone.
-    seen.resize(24, 200);
-    seen.keys("q");
-    assert_eq!(seen.end(), (0, warning));
+    seen.resize(200, 24);
+    seen.types("q");
+    seen.ends(0, &warning);
 }
 
 #[test]
 fn what_else_ends_a_program_leaves_no_screen_behind() {
     let env = both_exhausted("2026-04-20T08:00:00+05:30");
-    let mut seen = Seen::start(&env, &["cooldown", "--watch"], SIZE, &[]);
+    let mut seen = Tty::open(&env, &["cooldown", "--watch"], SIZE);
     let first = seen.until(|text| text.contains("bob"));
     // Ctrl-\ and Ctrl-Z are no keys here.
-    seen.keys("\x1c\x1a");
+    seen.types("\x1c\x1a");
     seen.until(|text| text.contains("bob") && text.lines().next() != first.lines().next());
-    seen.keys("q");
-    assert_eq!(seen.end(), (0, String::new()));
+    seen.types("q");
+    seen.ends(0, "");
 }
 
 #[test]
@@ -278,7 +283,7 @@ fn whom_it_waits_for_is_told_as_that_changes() {
         waits.told("\n"),
         "waiting for carol@example.com, which is the first to be usable: in 2d 4h, at 2026-04-22 12:00\n"
     );
-    signal(waits.0.id(), "TERM");
+    waits.signal(Signal::TERM);
     assert_eq!(waits.end().0, Some(130));
 }
 
