@@ -8,6 +8,7 @@ mod facts;
 mod left;
 mod login;
 mod manager;
+mod modes;
 mod remote;
 mod repair;
 mod snapshots;
@@ -80,7 +81,7 @@ fn all(facts: &Facts, asked: &Asked) -> Vec<Check> {
         service,
         codex_home::running(facts),
         manager::home(facts),
-        manager::modes(facts),
+        modes::modes(facts),
         manager::older_home(facts),
         manager::config(facts),
         manager::zone(facts),

@@ -49,6 +49,11 @@ impl Ctx {
         }
     }
 
+    /// The person's home directory.
+    pub fn persons_home(&self) -> Option<&Path> {
+        self.paths.home.as_deref()
+    }
+
     /// The manager home under its older name, where it is another one than is used.
     pub fn older_home(&self) -> Option<PathBuf> {
         let older = self.paths.home.as_deref()?.join(".codexmgr");

@@ -163,6 +163,12 @@ pub fn is_any(tmp: &Path) -> bool {
     listing.any(|entry| entry.file_name().to_str().and_then(parts_of).is_some())
 }
 
+/// Every home below `tmp`.
+pub fn all_in(tmp: &Path) -> Vec<PathBuf> {
+    let homes = homes_in(tmp).into_iter();
+    homes.map(|(path, ..)| path).collect()
+}
+
 /// The homes below `tmp` that [`take_in_all`] would take in.
 pub fn left_in(tmp: &Path) -> Vec<PathBuf> {
     let homes = homes_in(tmp).into_iter();

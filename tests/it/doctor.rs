@@ -56,7 +56,7 @@ pub const BACKUPS: &str = ".codex-manager/backups";
 /// Alice's snapshot.
 pub const BASE: &str = "2026-04-14-155500-alice@example.com-codex";
 
-fn command(env: &Env, args: &[&str]) -> Command {
+pub fn command(env: &Env, args: &[&str]) -> Command {
     let args = [&["doctor", "--now", NOW], args].concat();
     let mut command = env.command(&args);
     command
