@@ -422,3 +422,56 @@ fn who_holds_the_lock_is_told_and_waited_for() {
     );
     assert_eq!(mode(&env.path(".codex/auth.json")) & 0o777, 0o644);
 }
+
+#[test]
+fn a_lock_that_nobody_can_take_is_told_and_the_report_is_given() {
+    let env = healthy();
+    let lock = env.path(".codex-manager/lock");
+    set_mode(&env, ".codex/auth.json", 0o644);
+    let fifo = || {
+        let made = rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::RWXU);
+        made.expect("makes");
+    };
+    let link = || symlink(env.path("nowhere"), &lock).expect("links");
+    let dir = || fs::create_dir(&lock).expect("makes");
+    let kinds: [(&dyn Fn(), &str); 3] = [
+        (&dir, "is a directory"),
+        (&link, "symbolic link"),
+        (&fifo, "it is no regular file"),
+    ];
+    for (make, why) in kinds {
+        let _ = fs::remove_file(&lock);
+        make();
+        let ran = doctor(&env, &[]).code(1).stderr("");
+        let said = told(&ran, "locks");
+        assert!(
+            said.starts_with("fail  locks         cannot open `~/.codex-manager/lock`: ")
+                && said.contains(why)
+                && said.ends_with(
+                    "\n      hint: whoever writes takes it: see what it is and whose, and move it away\n"
+                ),
+            "{said}"
+        );
+        let ran = doctor(&env, &["--fix"]).code(1);
+        assert_eq!(told(&ran, "locks"), said);
+        let warned = "warning: nothing was repaired: cannot open `~/.codex-manager/lock`: ";
+        assert!(ran.stderr.starts_with(warned), "{}", ran.stderr);
+        assert_eq!(mode(&env.path(".codex/auth.json")) & 0o777, 0o644);
+        let _ = fs::remove_dir(&lock);
+    }
+}
+
+#[test]
+fn a_pipe_in_place_of_a_home_is_waited_for_by_nobody() {
+    let env = healthy();
+    let pipe = rustix::fs::mkfifoat(rustix::fs::CWD, env.path("pipe"), rustix::fs::Mode::RWXU);
+    pipe.expect("makes");
+    let ran = doctor(&env, &["--codex-home", "~/pipe"]).code(1);
+    assert_eq!(
+        told(&ran, "codex-home"),
+        "fail  codex-home    `~/pipe` is no directory\n      hint: name a Codex home with `--codex-home` or CODEX_HOME\n"
+    );
+    let ran = env.run(&["--codex-home", "~/pipe", "backup", "--offline"]);
+    assert!(ran.stderr.contains("pipe"), "{}", ran.stderr);
+    ran.code(1);
+}

@@ -115,6 +115,10 @@ pub fn locks(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     match lock::look(&facts.places.manager_home) {
         Seen::Free => {}
+        Seen::Unusable(error) => {
+            let hint = "whoever writes takes it: see what it is and whose, and move it away";
+            found.push(Check::fail(LOCKS, error.to_string(), hint));
+        }
         Seen::Held(None) => found.push(Check::ok(LOCKS, "held by another process")),
         Seen::Held(Some(who)) => {
             let since = who.since.map(|since| ctx.clock.since(since));
