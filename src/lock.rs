@@ -234,7 +234,7 @@ pub struct DirLock {
 
 impl DirLock {
     /// What the file is called.
-    const NAME: &str = ".codex-manager-lock";
+    pub const NAME: &str = ".codex-manager-lock";
 
     /// Takes it where nobody has it; None where somebody has.
     pub fn try_acquire(dir: &Path) -> Result<Option<Self>> {

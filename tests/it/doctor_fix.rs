@@ -475,3 +475,47 @@ fn a_pipe_in_place_of_a_home_is_waited_for_by_nobody() {
     assert!(ran.stderr.contains("pipe"), "{}", ran.stderr);
     ran.code(1);
 }
+
+#[test]
+fn a_home_of_codexs_without_a_login_is_no_login_and_nothing_foreign_is_lost() {
+    let env = healthy();
+    let probe = ".codex-manager/tmp/probe-alice-abcdef";
+    fs::create_dir_all(env.path(probe)).expect("makes");
+    for dir in [probe, ".codex-manager/tmp"] {
+        set_mode(&env, dir, 0o700);
+    }
+    finds(
+        &env,
+        "leftovers",
+        &format!(
+            "warn  leftovers     a killed run left `~/{probe}`\n      hint: `codex-manager doctor --fix` removes it, as the \
+             next `backup` does\n"
+        ),
+    );
+    let ran = doctor(&env, &["--fix"]).code(0).stderr("");
+    assert_eq!(
+        told(&ran, "leftovers"),
+        "ok    leftovers     none\n      fixed: 1 leftover of killed runs went\n"
+    );
+    assert!(!env.path(probe).exists());
+    // What somebody else put there under such a name.
+    let notes = format!("{probe}/notes");
+    env.write(&notes, "mine\n");
+    for path in [&notes, probe] {
+        set_mode(&env, path, 0o700);
+    }
+    finds(&env, "leftovers", "ok    leftovers     none\n");
+    set_mode(&env, ".codex/auth.json", 0o644);
+    doctor(&env, &["--fix"]).code(0).stderr("");
+    assert_eq!(env.files(probe), ["notes"]);
+    let bob = Person::named("bob");
+    env.write(&format!("{probe}/auth.json"), &bob.auth_json());
+    private(&env, &format!("{probe}/auth.json"));
+    doctor(&env, &["--fix"]).code(0);
+    assert_eq!(env.read(&notes), "mine\n");
+    assert_eq!(env.files(probe), ["notes"]);
+    assert_eq!(
+        env.read(".codex-manager/profiles/bob/auth.json"),
+        bob.auth_json()
+    );
+}

@@ -45,6 +45,9 @@ pub fn restore(facts: &Facts) -> Vec<Check> {
 pub fn leftovers(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     let homes = private_home::left_in(&facts.ctx.paths.tmp());
+    let (homes, empty): (Vec<_>, Vec<_>) = homes
+        .into_iter()
+        .partition(|home| private_home::has_login(home));
     if let Some(first) = homes.first() {
         found.push(
             Check::warn(
@@ -61,7 +64,8 @@ pub fn leftovers(facts: &Facts) -> Vec<Check> {
     }
     // In these the lock itself sweeps.
     let of_lock = [facts.places.manager_home.clone()].into_iter();
-    let of_lock = left_in(of_lock.chain(below(&facts.places.profiles)));
+    let mut of_lock = left_in(of_lock.chain(below(&facts.places.profiles)));
+    of_lock.extend(empty);
     let login = auth_file::place(&home::auth_path(&facts.home)).ok();
     let login = login.map(|place| fsutil::parent_of(&place).to_owned());
     let backups = snapshots::dirs_of(&facts.places.backup_dir);
