@@ -27,6 +27,19 @@ pub fn home(facts: &Facts) -> Vec<Check> {
     let meta = match fs::metadata(home) {
         Ok(meta) => meta,
         Err(error) if fsutil::is_gone(&error) && fs::symlink_metadata(home).is_err() => {
+            let standing = home
+                .ancestors()
+                .find(|dir| fs::symlink_metadata(dir).is_ok());
+            if let Some(file) = standing.filter(|standing| !standing.is_dir()) {
+                return vec![Check::fail(
+                    HOME,
+                    format!(
+                        "`{short}` cannot be made: `{}` is no directory",
+                        facts.short(file)
+                    ),
+                    "name another place with `--manager-home` or CODEX_MANAGER_HOME",
+                )];
+            }
             let missing = Check::warn(
                 HOME,
                 format!("`{short}` is not there yet"),
@@ -63,6 +76,15 @@ pub fn home(facts: &Facts) -> Vec<Check> {
             HOME,
             format!("`{short}` may not be read and written"),
             format!("see who may use it: `ls -ld {short}`"),
+        ));
+    }
+    let tmp = facts.ctx.paths.tmp();
+    if fs::symlink_metadata(&tmp).is_ok() && !tmp.is_dir() {
+        let tmp = facts.short(&tmp);
+        found.push(Check::fail(
+            HOME,
+            format!("`{tmp}` is no directory: Codex cannot be asked with a kept login"),
+            format!("see what it is, and move it away: `ls -ld {tmp}`"),
         ));
     }
     let (real, codex) = (fsutil::real(home), fsutil::real(&facts.home));
