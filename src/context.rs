@@ -792,19 +792,24 @@ fn zone(globals: &Globals, settings: &Settings) -> Result<Zone> {
     Ok(system_zone())
 }
 
+/// Whether TZ names the very file that the system has its zone in.
+fn is_systems_zone(tz: &str) -> bool {
+    ["/etc/localtime", "localtime"].contains(&tz.trim_start_matches(':'))
+}
+
 /// The system's zone: by its IANA name where it has one, else by the system's own rules.
 fn system_zone() -> Zone {
     let name = match env::var("TZ") {
-        // An empty TZ is UTC; a leading colon is allowed; a path may end in the name.
-        Ok(tz) => {
-            let tz = tz.trim_start_matches(':');
-            let name = tz.split_once("/zoneinfo/").map_or(tz, |(_, name)| name);
-            Some(if name.is_empty() {
-                "UTC".to_owned()
-            } else {
-                name.to_owned()
-            })
-        }
+        // An empty TZ is UTC; a leading colon is allowed; a path may end in the name, or be the system's own.
+        Ok(tz) => match tz.trim_start_matches(':') {
+            "" => Some("UTC".to_owned()),
+            tz if is_systems_zone(tz) => iana_time_zone::get_timezone().ok(),
+            tz => {
+                let name = tz.split_once("/zoneinfo/").map_or(tz, |(_, name)| name);
+                // A second copy of all of them.
+                Some(name.trim_start_matches("posix/").to_owned())
+            }
+        },
         Err(_) => iana_time_zone::get_timezone().ok(),
     };
     name.as_deref().and_then(Zone::named).unwrap_or_else(|| {

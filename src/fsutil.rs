@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use inspect::{
-    Elsewhere, close, elsewhere, is_mine, is_writable, mode, names_of, open_to_others,
+    Elsewhere, close, elsewhere, is_mine, is_writable, mode, names_of, open_bits, open_to_others,
 };
 pub use temporary::{
     TemporaryDir, is_temporary, left_in, sweep, sweep_all, sweep_but, sweep_dirs, temporary_name,

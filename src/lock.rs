@@ -178,7 +178,7 @@ impl HomeLock {
 
     /// Whether somebody has that of `home` alone, found without waiting.
     pub fn is_held(home: &Path) -> bool {
-        let dir = File::open(home);
+        let dir = open_dir(home);
         dir.is_ok_and(|dir| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
@@ -195,14 +195,16 @@ impl HomeLock {
         waiting: &Waiting,
         try_lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Self> {
-        let dir = match File::open(home) {
+        let dir = match open_dir(home) {
             Ok(dir) => dir,
-            // Nobody can work in what is not there or may not be entered; Windows opens no directory.
+            // Nobody can work in what is not there, is no directory or may not be entered; Windows opens no directory.
             Err(error)
                 if cfg!(windows)
                     || matches!(
                         error.kind(),
-                        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied
+                        std::io::ErrorKind::NotFound
+                            | std::io::ErrorKind::NotADirectory
+                            | std::io::ErrorKind::PermissionDenied
                     ) =>
             {
                 return Ok(Self { dir: None });
@@ -232,7 +234,7 @@ pub struct DirLock {
 
 impl DirLock {
     /// What the file is called.
-    const NAME: &str = ".codex-manager-lock";
+    pub const NAME: &str = ".codex-manager-lock";
 
     /// Takes it where nobody has it; None where somebody has.
     pub fn try_acquire(dir: &Path) -> Result<Option<Self>> {
@@ -247,7 +249,7 @@ impl DirLock {
 
     /// Whether somebody has it, found without taking it for longer than that.
     pub fn is_held(dir: &Path) -> bool {
-        let file = File::open(dir.join(Self::NAME));
+        let file = fsutil::open_regular(&dir.join(Self::NAME));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
@@ -266,20 +268,43 @@ fn pass_on(file: &File) {
 #[cfg(not(unix))]
 fn pass_on(_: &File) {}
 
-/// Opens a lock file, private and no link.
+/// Opens a lock file, private and no link; it is made where it is missing.
 fn open(path: &Path) -> Result<File> {
+    open_lock(path, true).map_err(|error| Error::io("open", path, error))
+}
+
+fn open_lock(path: &Path, makes: bool) -> std::io::Result<File> {
     let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).create(makes).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        let no_links = rustix::fs::OFlags::NOFOLLOW.bits();
-        options
-            .mode(0o600)
-            .custom_flags(i32::try_from(no_links).unwrap_or_default());
+        // A pipe would be waited for.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        options.mode(0o600).custom_flags(flags);
     }
-    let opened = options.open(path);
-    opened.map_err(|error| Error::io("open", path, error))
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(std::io::Error::new(
+        std::io::ErrorKind::InvalidInput,
+        "it is no regular file",
+    ))
+}
+
+/// Opens a directory. Nothing else is, nor waited for, as a pipe would be.
+fn open_dir(path: &Path) -> std::io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    options.open(path)
 }
 
 /// Who signed a lock.
@@ -306,10 +331,12 @@ fn nobody_named() -> String {
 }
 
 /// The lock of a manager home as it is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Seen {
     /// Nobody holds it.
     Free,
+    /// Nobody can take it.
+    Unusable(Error),
     /// Nobody holds it, and whoever did last was ended before they could say that they let go.
     Left(Signature),
     /// Somebody does, who may have said who they are.
@@ -318,8 +345,11 @@ pub enum Seen {
 
 /// Looks who holds the lock of `manager_home`, without waiting and without taking it for longer than that.
 pub fn look(manager_home: &Path) -> Seen {
-    let Ok(file) = File::open(manager_home.join(LOCK)) else {
-        return Seen::Free;
+    let path = manager_home.join(LOCK);
+    let file = match open_lock(&path, false) {
+        Ok(file) => file,
+        Err(error) if fsutil::is_gone(&error) => return Seen::Free,
+        Err(error) => return Seen::Unusable(Error::io("open", &path, error)),
     };
     // Read before: see `Waiting::take`.
     let who = signature(&file);
@@ -388,7 +418,7 @@ mod tests {
     #[test]
     fn who_only_looks_leaves_it_free() {
         let home = tempfile::tempdir().expect("a directory");
-        assert_eq!(look(home.path()), Seen::Free);
+        assert!(matches!(look(home.path()), Seen::Free));
         assert!(!home.path().join(LOCK).exists());
         let held = Lock::try_acquire(home.path(), "backup", since()).expect("free");
         let Seen::Held(Some(who)) = look(home.path()) else {
@@ -402,7 +432,7 @@ mod tests {
             )
         );
         drop(held);
-        assert_eq!(look(home.path()), Seen::Free);
+        assert!(matches!(look(home.path()), Seen::Free));
         fs::write(home.path().join(LOCK), "4242 restore").expect("writes");
         assert!(matches!(look(home.path()), Seen::Left(who) if who.since.is_none()));
         Lock::try_acquire(home.path(), "restore", since()).expect("free");

@@ -23,11 +23,17 @@ pub struct Machine {
     pub hostname: Option<String>,
 }
 
-/// The id of the machine of that manager home; None where none was made yet.
+/// The id of the machine of that manager home; None where none was made yet, or can be read.
 pub fn known(manager_home: &Path) -> Option<String> {
-    let bytes = fsutil::read_if_present(&manager_home.join(FILE), 1 << 10).ok()??;
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.trim().to_owned()).filter(|id| is_id(id))
+    look(manager_home).ok()?
+}
+
+/// The same. Fails where what stands there cannot be read; one that is damaged is made anew.
+pub fn look(manager_home: &Path) -> Result<Option<String>> {
+    let bytes = fsutil::read_if_present(&manager_home.join(FILE), 1 << 10)?;
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let id = text.map(|text| text.trim().to_owned());
+    Ok(id.filter(|id| is_id(id)))
 }
 
 /// The same, made where there is none. Whoever copies a manager home has two machines of one id: remove the file on one.

@@ -8,6 +8,7 @@ mod facts;
 mod left;
 mod login;
 mod manager;
+mod modes;
 mod remote;
 mod repair;
 mod snapshots;
@@ -80,7 +81,7 @@ fn all(facts: &Facts, asked: &Asked) -> Vec<Check> {
         service,
         codex_home::running(facts),
         manager::home(facts),
-        manager::modes(facts),
+        modes::modes(facts),
         manager::older_home(facts),
         manager::config(facts),
         manager::zone(facts),
@@ -100,10 +101,21 @@ fn all(facts: &Facts, asked: &Asked) -> Vec<Check> {
     .concat()
 }
 
-/// Repairs what can be; what was done, by the name of the check. What cannot be is told.
+/// Repairs what can be; what was done, by the name of the check. What cannot be is told, as is a lock that nobody can take:
+/// then nothing is repaired.
 fn fix(ctx: &Ctx, checks: &[Check]) -> Result<Vec<(&'static str, String)>> {
-    let (lock, _in_hand) = ctx.lock("doctor")?;
     let mut fixed = Vec::new();
+    let (lock, _in_hand) = match ctx.lock("doctor") {
+        Ok(held) => held,
+        Err(error) if matches!(error.kind(), Kind::Locked | Kind::Interrupted) => {
+            return Err(error);
+        }
+        Err(error) => {
+            ctx.ui
+                .warn(&format!("nothing was repaired: {error}; {}", error.hint()));
+            return Ok(fixed);
+        }
+    };
     for check in checks {
         let Some(repair) = &check.repair else {
             continue;

@@ -2,7 +2,7 @@
 
 use super::Ctx;
 use crate::bundle::{Home, Machine, machine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence::Places;
 use crate::lock::Lock;
 use crate::profiles::last_use::LastUse;
@@ -19,6 +19,11 @@ impl Ctx {
     /// The id of this machine, where it has one.
     pub fn machine_id(&self) -> Option<String> {
         machine::known(&self.paths.manager_home)
+    }
+
+    /// Why its id cannot be read.
+    pub fn fault_of_machine_id(&self) -> Option<Error> {
+        machine::look(&self.paths.manager_home).err()
     }
 
     /// What a bundle is merged into.

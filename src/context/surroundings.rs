@@ -29,9 +29,11 @@ impl Ctx {
         let said = find_key("timezone").and_then(|key| self.resolved(key));
         match said {
             Ok(said) if said.from != "default" => ZoneOf::Said(said.from),
-            _ => variable("TZ").map_or(ZoneOf::System, |tz| {
-                ZoneOf::Variable(tz.to_string_lossy().into_owned())
-            }),
+            _ => {
+                let tz = variable("TZ").map(|tz| tz.to_string_lossy().into_owned());
+                let tz = tz.filter(|tz| !super::is_systems_zone(tz));
+                tz.map_or(ZoneOf::System, ZoneOf::Variable)
+            }
         }
     }
 
@@ -47,6 +49,11 @@ impl Ctx {
             (false, true) => Some("--now"),
             (false, false) => Some("CODEX_MANAGER_NOW"),
         }
+    }
+
+    /// The person's home directory.
+    pub fn persons_home(&self) -> Option<&Path> {
+        self.paths.home.as_deref()
     }
 
     /// The manager home under its older name, where it is another one than is used.

@@ -1,7 +1,6 @@
 //! What files and file systems tell of themselves: whom they are open to, where they lie, what killed runs left.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -97,41 +96,51 @@ pub fn is_writable(dir: &Path) -> bool {
 /// Takes from everybody else what they may do with the file or directory at `path`, and leaves what stands in it alone. A
 /// link is not followed: what it leads to is another's.
 pub fn close(path: &Path) -> Result<()> {
-    let failed = |error| Error::io("close to others", path, error);
-    let meta = fs::symlink_metadata(path).map_err(failed)?;
-    if meta.is_symlink() {
-        return Err(failed(io::Error::other("it is a link")));
-    }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = meta.permissions().mode() & 0o700;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let failed = |error| Error::io("close to others", path, error);
+        // Opened first, so that nothing else comes to stand there between looking and closing.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        let mut options = fs::OpenOptions::new();
+        let opened = options.read(true).custom_flags(flags).open(path);
+        let opened = opened.map_err(failed)?;
+        let mode = opened.metadata().map_err(failed)?.permissions().mode();
+        let closed = fs::Permissions::from_mode(mode & 0o7700);
+        opened.set_permissions(closed).map_err(failed)?;
     }
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 
-/// What the walk of [`open_to_others`] passes over.
-pub type Skips<'a> = &'a dyn Fn(&Path) -> bool;
+/// What anybody else may do with the file or directory at `path`, as bits of its mode; 0 for a link and for what is neither.
+pub fn open_bits(path: &Path) -> u32 {
+    let meta = fs::symlink_metadata(path).ok();
+    let meta = meta.filter(|meta| meta.is_file() || meta.is_dir());
+    meta.and_then(|meta| mode(&meta)).unwrap_or_default() & 0o077
+}
 
-/// Everything at `root` and below it that anybody else may read, write or enter, but for links and what `skips` names.
-/// What cannot be looked at is passed over.
-pub fn open_to_others(root: &Path, skips: Skips) -> Vec<PathBuf> {
+/// Every file and directory at `root` and below it that anybody else may read, write or enter. Links are not followed, nor
+/// other file systems entered; what cannot be looked at is passed over.
+pub fn open_to_others(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(path) = open.pop() {
+    let mut left = vec![root.to_owned()];
+    let device = fs::symlink_metadata(root).map_or(0, |meta| super::device(&meta));
+    while let Some(path) = left.pop() {
         let Ok(meta) = fs::symlink_metadata(&path) else {
             continue;
         };
-        if meta.is_symlink() || skips(&path) {
+        if super::device(&meta) != device {
             continue;
         }
-        if mode(&meta).is_some_and(|mode| mode & 0o077 != 0) {
+        if open_bits(&path) != 0 {
             found.push(path.clone());
         }
         if meta.is_dir() {
-            let listing = fs::read_dir(&path).into_iter().flatten().flatten();
-            open.extend(listing.map(|entry| entry.path()));
+            let listing = fs::read_dir(path).into_iter().flatten().flatten();
+            left.extend(listing.map(|entry| entry.path()));
         }
     }
     found.sort();
@@ -149,24 +158,26 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("below")).expect("makes");
         close(dir.path()).expect("closes");
-        for (name, mode) in [("below/a", 0o644), ("below/b", 0o600), ("left", 0o666)] {
+        for (name, mode) in [("below/a", 0o644), ("below/b", 0o600)] {
             fs::write(at(name), "x").expect("writes");
             fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).expect("sets");
         }
-        fs::set_permissions(at("below"), fs::Permissions::from_mode(0o755)).expect("sets");
-        symlink(at("left"), at("below/link")).expect("links");
-        let found = |root: &Path| open_to_others(root, &|path| path.ends_with("left"));
-        let open = found(dir.path());
+        fs::set_permissions(at("below"), fs::Permissions::from_mode(0o2755)).expect("sets");
+        let elsewhere = tempfile::NamedTempFile::new().expect("a file");
+        let open = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(elsewhere.path(), open).expect("sets");
+        symlink(elsewhere.path(), at("below/link")).expect("links");
+        let open = open_to_others(dir.path());
         assert_eq!(open, [at("below"), at("below/a")]);
         for path in &open {
             close(path).expect("closes");
         }
-        assert_eq!(found(dir.path()), [""; 0].map(PathBuf::from));
-        let mode_of = |name: &str| mode(&fs::metadata(at(name)).expect("stands"));
-        assert_eq!(
-            (mode_of("below"), mode_of("below/a"), mode_of("left")),
-            (Some(0o700), Some(0o600), Some(0o666))
-        );
+        assert_eq!(open_to_others(dir.path()), [""; 0].map(PathBuf::from));
+        let mode_of = |path: &Path| fs::metadata(path).expect("stands").permissions().mode();
         assert!(close(&at("below/link")).is_err());
+        let modes =
+            [&at("below"), &at("below/a"), elsewhere.path()].map(|path| mode_of(path) & 0o7777);
+        // What it hands on to what is made in it is not others' to use.
+        assert_eq!(modes, [0o2700, 0o600, 0o666]);
     }
 }

@@ -163,6 +163,12 @@ pub fn is_any(tmp: &Path) -> bool {
     listing.any(|entry| entry.file_name().to_str().and_then(parts_of).is_some())
 }
 
+/// Every home below `tmp`.
+pub fn all_in(tmp: &Path) -> Vec<PathBuf> {
+    let homes = homes_in(tmp).into_iter();
+    homes.map(|(path, ..)| path).collect()
+}
+
 /// The homes below `tmp` that [`take_in_all`] would take in.
 pub fn left_in(tmp: &Path) -> Vec<PathBuf> {
     let homes = homes_in(tmp).into_iter();
@@ -174,13 +180,30 @@ pub fn left_in(tmp: &Path) -> Vec<PathBuf> {
 /// Whether nobody works in a home that nobody holds.
 fn is_left(path: &Path, purpose: Purpose) -> bool {
     // One that outlived whoever started it, where it does not hold the lock itself.
-    let is_empty = || matches!(fsutil::exists(&path.join(AUTH_JSON)), Ok(false));
     let is_young = || {
         let meta = fs::metadata(path);
         meta.is_ok_and(|meta| fsutil::is_older_than(&meta, TO_SIGN_IN) != Some(true))
     };
-    let is_awaited = purpose == Purpose::Login && is_empty() && is_young();
+    let is_awaited = purpose == Purpose::Login && !has_login(path) && is_young();
     !is_awaited && !running::look(path, None).is_any()
+}
+
+/// Whether a login stands in a home.
+pub fn has_login(path: &Path) -> bool {
+    !matches!(fsutil::exists(&path.join(AUTH_JSON)), Ok(false))
+}
+
+/// Whether a directory of such a name is one of ours, and not what somebody else put there: the list of logins was written
+/// into it, a login stands in it, or nothing does but what is written before.
+fn is_ours(path: &Path) -> bool {
+    let has_list = || matches!(fsutil::exists(&path.join(GIVEN)), Ok(true));
+    let is_first = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name == DirLock::NAME || name == CONFIG_TOML || fsutil::is_temporary(&name)
+    };
+    let is_bare = || fs::read_dir(path).is_ok_and(|listing| listing.flatten().all(is_first));
+    has_login(path) || has_list() || is_bare()
 }
 
 /// Every home below `tmp`, what it is for, and of which profile; sorted.
@@ -191,7 +214,8 @@ fn homes_in(tmp: &Path) -> Vec<(PathBuf, Purpose, String)> {
             let name = entry.file_name();
             let (purpose, profile) = parts_of(name.to_str()?)?;
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            is_dir.then(|| (entry.path(), purpose, profile.to_owned()))
+            let is_home = is_dir && is_ours(&entry.path());
+            is_home.then(|| (entry.path(), purpose, profile.to_owned()))
         })
         .collect();
     homes.sort_by(|one, two| one.0.cmp(&two.0));
@@ -274,10 +298,19 @@ fn take_in(path: &Path, purpose: Purpose, profile: &str, keeper: &Keeper) -> Tak
     }
 }
 
-/// Removes a home whose login is kept. What cannot be removed now the next run takes in again.
+/// Removes a home whose login is kept. What cannot be removed now the next run takes in again. One that lacks the list of
+/// logins Codex never worked in: what else stands there nobody wrote who is known, and it stays.
 fn remove(path: &Path) {
     let _ = fs::remove_file(path.join(AUTH_JSON));
-    let _ = fs::remove_dir_all(path);
+    if matches!(fsutil::exists(&path.join(GIVEN)), Ok(true)) {
+        let _ = fs::remove_dir_all(path);
+        return;
+    }
+    fsutil::sweep(path);
+    for name in [CONFIG_TOML, DirLock::NAME] {
+        let _ = fs::remove_file(path.join(name));
+    }
+    let _ = fs::remove_dir(path);
 }
 
 #[cfg(test)]

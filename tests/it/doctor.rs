@@ -56,7 +56,7 @@ pub const BACKUPS: &str = ".codex-manager/backups";
 /// Alice's snapshot.
 pub const BASE: &str = "2026-04-14-155500-alice@example.com-codex";
 
-fn command(env: &Env, args: &[&str]) -> Command {
+pub fn command(env: &Env, args: &[&str]) -> Command {
     let args = [&["doctor", "--now", NOW], args].concat();
     let mut command = env.command(&args);
     command
@@ -954,5 +954,89 @@ fn what_may_not_be_written_is_told() {
         );
         finds_by(&env, &mut command, name, &text);
         set_mode(&env, below, 0o700);
+    }
+}
+
+#[test]
+fn what_nobody_can_write_is_told() {
+    let env = healthy();
+    env.write(".codex-manager/tmp", "x");
+    private(&env, ".codex-manager/tmp");
+    finds(
+        &env,
+        "manager-home",
+        "fail  manager-home  `~/.codex-manager/tmp` is no directory: Codex cannot be asked with a kept login\n      hint: see what \
+         it is, and move it away: `ls -ld ~/.codex-manager/tmp`\n",
+    );
+    fs::remove_file(env.path(".codex-manager/tmp")).expect("removes");
+    // Whoever lost its id is not another one.
+    let id = ".codex-manager/machine-id";
+    env.write(id, "odd");
+    private(&env, id);
+    let profile = env.path(".codex-manager/profiles/alice/profile.toml");
+    let text = fs::read_to_string(&profile).expect("reads");
+    let text = text.lines().filter(|line| !line.starts_with("last_used_"));
+    let text = text.collect::<Vec<_>>().join("\n");
+    let host = crate::common::hostname();
+    let used = format!(
+        "{text}\nlast_used_on = \"{host}\"\nlast_used_machine = \"00112233aabbccdd\"\nlast_used_at = \"2026-04-18T12:00:00Z\"\n"
+    );
+    fs::write(&profile, used).expect("writes");
+    finds(
+        &env,
+        "machines",
+        "ok    machines      no account was used elsewhere last\n",
+    );
+    fs::remove_file(env.path(id)).expect("removes");
+    fs::create_dir(env.path(id)).expect("makes");
+    finds(
+        &env,
+        "machines",
+        "fail  machines      cannot read `~/.codex-manager/machine-id`: is a directory\n      hint: name a file, not a \
+         directory\n",
+    );
+    let mut null = command(&env, &[]);
+    let ran = ran(&env, null.env("CODEX_MANAGER_HOME", "/dev/null/x")).code(1);
+    assert_eq!(
+        told(&ran, "manager-home"),
+        "fail  manager-home  `/dev/null/x` cannot be made: `/dev/null` is no directory\n      hint: name another place with \
+         `--manager-home` or CODEX_MANAGER_HOME\n"
+    );
+}
+
+#[test]
+fn a_login_that_is_a_link_or_no_file_is_told_as_such() {
+    let env = healthy();
+    let auth = ".codex/auth.json";
+    fs::rename(env.path(auth), env.path("login.json")).expect("moves");
+    symlink(env.path("login.json"), env.path(auth)).expect("links");
+    set_mode(&env, "login.json", 0o644);
+    finds(
+        &env,
+        "codex-home",
+        "fail  codex-home    `~/.codex/auth.json` is open to other users: whoever reads it is signed in\n      hint: `chmod 600 \
+         ~/.codex/auth.json`\n",
+    );
+    fs::remove_file(env.path(auth)).expect("removes");
+    fs::create_dir(env.path(auth)).expect("makes");
+    let ran = doctor(&env, &[]).code(1);
+    assert_eq!(told(&ran, "codex-home"), "ok    codex-home    ~/.codex\n");
+    assert!(told(&ran, "login").starts_with("fail  login         "));
+}
+
+#[test]
+fn a_zone_may_be_named_by_its_file() {
+    let env = healthy();
+    for tz in [
+        "posix/Europe/Berlin",
+        ":/usr/share/zoneinfo/posix/Europe/Berlin",
+    ] {
+        let mut command = command(&env, &[]);
+        finds_by(
+            &env,
+            command.env("TZ", tz),
+            "time-zone",
+            "ok    time-zone     Europe/Berlin, TZ\n",
+        );
     }
 }

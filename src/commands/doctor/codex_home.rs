@@ -106,18 +106,20 @@ fn login_file(facts: &Facts) -> Vec<Check> {
     let Ok(meta) = fs::metadata(&path) else {
         return Vec::new();
     };
+    // What is none is told as the login, which cannot be read.
+    if !meta.is_file() {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     if fsutil::mode(&meta).is_some_and(|mode| mode & 0o077 != 0) {
-        let open = Check::fail(
-            HOME,
-            format!("`{short}` is open to other users: whoever reads it is signed in"),
-            format!("`chmod 600 {short}`, or `codex-manager doctor --fix`"),
-        );
+        let open = format!("`{short}` is open to other users: whoever reads it is signed in");
+        let by_hand = format!("`chmod 600 {short}`");
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         found.push(if is_link || !fsutil::is_mine(&meta) {
-            open
+            Check::fail(HOME, open, by_hand)
         } else {
-            open.repaired_by(Repair::Close(vec![path.clone()]))
+            let hint = format!("{by_hand}, or `codex-manager doctor --fix`");
+            Check::fail(HOME, open, hint).repaired_by(Repair::Close(vec![path.clone()]))
         });
     }
     if !fsutil::is_mine(&meta) {

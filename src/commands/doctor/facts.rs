@@ -8,6 +8,7 @@ use crate::codex::home;
 use crate::context::Ctx;
 use crate::error::Result;
 use crate::evidence::Places;
+use crate::fsutil;
 use crate::inventory::Inventory;
 use crate::profiles::{self, Found, Profile};
 use crate::registry::{Broken, Registry};
@@ -75,6 +76,18 @@ impl<'a> Facts<'a> {
                 .map(|login| (&login.account, login.plan_type.as_deref())),
             latest: Some(self.ctx.latest()),
         })
+    }
+
+    /// Whether the manager home is the person's home directory.
+    pub fn is_persons_home(&self) -> bool {
+        let home = self.ctx.persons_home().map(fsutil::real);
+        home == Some(fsutil::real(&self.places.manager_home))
+    }
+
+    /// Whether the manager home is for nothing else: it is no person's home directory, and no Codex home lies in it.
+    pub fn is_own(&self) -> bool {
+        let real = fsutil::real(&self.places.manager_home);
+        !self.is_persons_home() && !fsutil::real(&self.home).starts_with(real)
     }
 
     /// A path for a person.

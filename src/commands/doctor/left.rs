@@ -45,6 +45,9 @@ pub fn restore(facts: &Facts) -> Vec<Check> {
 pub fn leftovers(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     let homes = private_home::left_in(&facts.ctx.paths.tmp());
+    let (homes, empty): (Vec<_>, Vec<_>) = homes
+        .into_iter()
+        .partition(|home| private_home::has_login(home));
     if let Some(first) = homes.first() {
         found.push(
             Check::warn(
@@ -61,7 +64,8 @@ pub fn leftovers(facts: &Facts) -> Vec<Check> {
     }
     // In these the lock itself sweeps.
     let of_lock = [facts.places.manager_home.clone()].into_iter();
-    let of_lock = left_in(of_lock.chain(below(&facts.places.profiles)));
+    let mut of_lock = left_in(of_lock.chain(below(&facts.places.profiles)));
+    of_lock.extend(empty);
     let login = auth_file::place(&home::auth_path(&facts.home)).ok();
     let login = login.map(|place| fsutil::parent_of(&place).to_owned());
     let backups = snapshots::dirs_of(&facts.places.backup_dir);
@@ -115,6 +119,10 @@ pub fn locks(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     match lock::look(&facts.places.manager_home) {
         Seen::Free => {}
+        Seen::Unusable(error) => {
+            let hint = "whoever writes takes it: see what it is and whose, and move it away";
+            found.push(Check::fail(LOCKS, error.to_string(), hint));
+        }
         Seen::Held(None) => found.push(Check::ok(LOCKS, "held by another process")),
         Seen::Held(Some(who)) => {
             let since = who.since.map(|since| ctx.clock.since(since));

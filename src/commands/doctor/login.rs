@@ -1,5 +1,7 @@
 //! Logins: the one that is signed in, those that profiles keep, and where else each is.
 
+use std::io::ErrorKind;
+
 use chrono::TimeDelta;
 
 use super::check::Check;
@@ -214,13 +216,21 @@ fn elsewhere(facts: &Facts) -> Vec<Check> {
 pub fn machines(facts: &Facts) -> Vec<Check> {
     let this = facts.ctx.machine_id();
     let all = facts.profiles.as_deref().unwrap_or_default();
-    let mut found = Vec::new();
+    let fault = facts.ctx.fault_of_machine_id();
+    // The manager home is told of by itself.
+    let fault = fault.filter(|error| error.io_kind() != Some(ErrorKind::NotADirectory));
+    let mut found: Vec<_> = fault
+        .iter()
+        .map(|error| Check::of_error(MACHINES, error))
+        .collect();
+    // Without an id a machine has its name alone.
+    let host = facts.ctx.hostname().filter(|_| this.is_none());
     let mut others = Vec::new();
     for one in all {
         let Some(used) = LastUse::of(&one.profile) else {
             continue;
         };
-        if this.as_ref() == Some(&used.machine) {
+        if this.as_ref() == Some(&used.machine) || (host.is_some() && used.hostname == host) {
             continue;
         }
         let account = one.account();

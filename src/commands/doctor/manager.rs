@@ -1,4 +1,4 @@
-//! The manager home, its modes, its settings; the zone and the clock that answers go by.
+//! The manager home, its settings; the zone and the clock that answers go by.
 
 use std::fs;
 
@@ -8,16 +8,17 @@ use super::facts::Facts;
 use super::repair::Repair;
 use crate::context::{Ctx, ZoneOf};
 use crate::fsutil;
-use crate::metadata::BackupName;
 use crate::settings;
 use crate::timeutil::Stamp;
 
 const HOME: &str = "manager-home";
-const MODES: &str = "modes";
 const OLDER: &str = "older-home";
 const CONFIG: &str = "config";
 const ZONE: &str = "time-zone";
 const CLOCK: &str = "clock";
+
+/// What to do where the manager home is not for itself.
+const OWN_PLACE: &str = "name a directory of its own with `--manager-home` or CODEX_MANAGER_HOME";
 
 /// The manager home itself.
 pub fn home(facts: &Facts) -> Vec<Check> {
@@ -26,6 +27,19 @@ pub fn home(facts: &Facts) -> Vec<Check> {
     let meta = match fs::metadata(home) {
         Ok(meta) => meta,
         Err(error) if fsutil::is_gone(&error) && fs::symlink_metadata(home).is_err() => {
+            let standing = home
+                .ancestors()
+                .find(|dir| fs::symlink_metadata(dir).is_ok());
+            if let Some(file) = standing.filter(|standing| !standing.is_dir()) {
+                return vec![Check::fail(
+                    HOME,
+                    format!(
+                        "`{short}` cannot be made: `{}` is no directory",
+                        facts.short(file)
+                    ),
+                    "name another place with `--manager-home` or CODEX_MANAGER_HOME",
+                )];
+            }
             let missing = Check::warn(
                 HOME,
                 format!("`{short}` is not there yet"),
@@ -64,7 +78,29 @@ pub fn home(facts: &Facts) -> Vec<Check> {
             format!("see who may use it: `ls -ld {short}`"),
         ));
     }
+    let tmp = facts.ctx.paths.tmp();
+    if fs::symlink_metadata(&tmp).is_ok() && !tmp.is_dir() {
+        let tmp = facts.short(&tmp);
+        found.push(Check::fail(
+            HOME,
+            format!("`{tmp}` is no directory: Codex cannot be asked with a kept login"),
+            format!("see what it is, and move it away: `ls -ld {tmp}`"),
+        ));
+    }
     let (real, codex) = (fsutil::real(home), fsutil::real(&facts.home));
+    if facts.is_persons_home() {
+        found.push(Check::warn(
+            HOME,
+            format!("`{short}` is your home directory: what else is in it is not told from what is kept there"),
+            OWN_PLACE,
+        ));
+    } else if real != codex && codex.starts_with(&real) {
+        found.push(Check::warn(
+            HOME,
+            format!("the Codex home lies in `{short}`"),
+            OWN_PLACE,
+        ));
+    }
     if real != codex && real.starts_with(&codex) {
         found.push(Check::warn(
             HOME,
@@ -91,38 +127,6 @@ pub fn home(facts: &Facts) -> Vec<Check> {
         ));
     }
     found
-}
-
-/// Whether it is open to others, and snapshots that lie elsewhere.
-pub fn modes(facts: &Facts) -> Vec<Check> {
-    let (home, backups) = (&facts.places.manager_home, &facts.places.backup_dir);
-    let mut open = fsutil::open_to_others(home, &|_| false);
-    if !backups.starts_with(home) {
-        // What else lies there is not ours.
-        let is_ours = |path: &std::path::Path| {
-            let name = path.file_name().map(|name| name.to_string_lossy());
-            path == backups || name.is_some_and(|name| BackupName::of_file(&name).is_some())
-        };
-        let is_other = |path: &std::path::Path| !is_ours(path);
-        open.extend(fsutil::open_to_others(backups, &is_other));
-    }
-    let Some(first) = open.first() else {
-        return vec![Check::ok(MODES, "yours alone")];
-    };
-    let first = facts.short(first);
-    let told = match open.len() {
-        1 => format!("`{first}` is open to other users"),
-        all => format!("{all} files and directories are open to other users, `{first}` first"),
-    };
-    let hint = "there are logins in it: `codex-manager doctor --fix` closes them";
-    // Behind a closed door it matters less.
-    let is_reached = open.contains(home) || open.iter().any(|path| !path.starts_with(home));
-    let check = if is_reached {
-        Check::fail(MODES, told, hint)
-    } else {
-        Check::warn(MODES, told, hint)
-    };
-    vec![check.repaired_by(Repair::Close(open))]
 }
 
 /// A manager home under the older name beside it.

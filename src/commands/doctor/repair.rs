@@ -14,7 +14,7 @@ use crate::snapshots::{self, commit};
 use crate::ui::table::count;
 
 /// Where sidecars that lost their archive go, below the backup directory.
-const ORPHANED: &str = "orphaned";
+pub const ORPHANED: &str = "orphaned";
 
 /// One thing that can be repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,23 @@ impl Repair {
             Self::Make(dir) => format!("make `{}`", short(dir)),
             Self::Close(paths) => match paths.as_slice() {
                 [one] => format!("close `{}` to others", short(one)),
-                all => format!("close {} files and directories to others", all.len()),
+                all => {
+                    /// More would be no line that anybody reads.
+                    const MOST: usize = 8;
+                    let named = all
+                        .iter()
+                        .take(MOST)
+                        .map(|path| format!("`{}`", short(path)));
+                    let named = named.collect::<Vec<_>>().join(", ");
+                    let more = match all.len().saturating_sub(MOST) {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    format!(
+                        "close {} files and directories to others: {named}{more}",
+                        all.len()
+                    )
+                }
             },
             Self::Mend(home) => format!("finish or drop the restore into `{}`", short(home)),
             Self::TakeIn => "keep what a killed run left in its profile".to_owned(),
@@ -71,14 +87,23 @@ impl Repair {
                 Ok(format!("`{}` was made", short(dir)))
             }
             Self::Close(paths) => {
+                let mut closed = Vec::new();
+                let mut refused = Vec::new();
                 for path in paths {
                     match fsutil::close(path) {
+                        Ok(()) => closed.push(path),
                         // Gone meanwhile.
                         Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => {}
-                        closed => closed?,
+                        Err(error) => refused.push(error),
                     }
                 }
-                Ok(match paths.as_slice() {
+                // What can be closed is, whatever cannot.
+                let last = closed.is_empty().then(|| refused.pop()).flatten();
+                for error in &refused {
+                    ctx.ui.warn(&format!("{error}; {}", error.hint()));
+                }
+                last.map_or(Ok(()), Err)?;
+                Ok(match closed.as_slice() {
                     [one] => format!("`{}` was closed to others", short(one)),
                     all => format!("{} files and directories were closed to others", all.len()),
                 })
