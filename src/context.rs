@@ -8,6 +8,7 @@ mod homes;
 mod locks;
 mod remote;
 mod surroundings;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -138,6 +139,8 @@ impl Paths {
 /// What the flags said of settings that also stand in the file.
 struct Resolved {
     codex_home: Option<PathBuf>,
+    /// Whether the Codex home was said, and the manager home.
+    homes_said: (bool, bool),
     timezone: Option<String>,
     color: Option<When>,
     is_now_said: bool,
@@ -238,6 +241,7 @@ impl Ctx {
             settings,
             globals: Resolved {
                 codex_home: globals.codex_home.clone(),
+                homes_said: (globals.codex_home.is_some(), globals.manager_home.is_some()),
                 timezone: globals.timezone.clone(),
                 color: globals.color,
                 is_now_said: globals.now.is_some(),

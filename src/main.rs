@@ -99,7 +99,10 @@ fn main() -> ExitCode {
         Err(error) if error.kind() == Kind::Interrupted && !told.is_first_to_tell() => loop {
             std::thread::park();
         },
-        Err(error) => failed(&ctx.ui, &error),
+        Err(error) => {
+            let hint = ctx.with_typed(error.hint(), &ctx.paths.codex_home);
+            failed(&ctx.ui, &error.with_hint(hint))
+        }
     }
 }
 

@@ -34,7 +34,8 @@ use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
-    let mut taken = take(ctx, args)?;
+    let source = ctx.codex_home(args.source_dir.as_deref())?;
+    let mut taken = take(ctx, args, &source).map_err(|error| ctx.of_home(&source, error))?;
     let tell = |answer: &Answer| {
         if args.dry_run {
             ctx.ui.data(answer)
@@ -96,18 +97,17 @@ struct Taken {
 }
 
 /// Takes the snapshot.
-fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
-    let source = ctx.codex_home(args.source_dir.as_deref())?;
+fn take(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Taken> {
     let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
     capture::patterns(&args.exclude)?;
     check_flags(args)?;
     // Before the lock: whoever pastes a status, or waits for a command, keeps nobody else from working.
-    let live = ask_early(ctx, args, &source)?;
+    let live = ask_early(ctx, args, source)?;
     let lock = (!args.dry_run).then(|| ctx.lock("backup")).transpose()?;
-    let enter = |_: &_| ctx.enter(&source, &backup_dir);
+    let enter = |_: &_| ctx.enter(source, &backup_dir);
     let _home = lock.as_ref().map(enter).transpose()?;
-    let Some((auth_json, login)) = home::read_login(&source)? else {
-        return Err(no_login(&source));
+    let Some((auth_json, login)) = home::read_login(source)? else {
+        return Err(no_login(source));
     };
     let seen_at = ctx.sighting();
     let evidence = ctx.evidence_with(
@@ -117,7 +117,7 @@ fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
         !args.dry_run,
         lock.as_ref().map(|(lock, _)| lock),
     )?;
-    let observed = observe(ctx, args, &source, &login, &evidence, live)?;
+    let observed = observe(ctx, args, source, &login, &evidence, live)?;
     let (observation, codex_version) = observed.unzip();
     let exclude = ctx.exclude(&args.exclude);
     capture::patterns(&exclude)?;
@@ -129,14 +129,14 @@ fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
         exclude: &exclude,
         own_dirs: &[ctx.paths.manager_home.clone(), backup_dir.clone()],
     };
-    let plan = capture::plan_with(&source, &wanted, ctx.sqlite_home(&source).as_deref())?;
+    let plan = capture::plan_with(source, &wanted, ctx.sqlite_home(source).as_deref())?;
     for path in &plan.left_out {
         ctx.ui.detail(&format!("left out: {path}"));
     }
     let sidecar = describe(
         ctx,
         args,
-        &source,
+        source,
         &login,
         observation.as_ref(),
         &plan,
@@ -181,9 +181,9 @@ fn take(ctx: &Ctx, args: &BackupArgs) -> Result<Taken> {
     let live = observation.filter(|seen| seen.source.is_live());
     let mut remembered = Ok(());
     if let Some((lock, _)) = &lock {
-        live::keep_login(ctx, lock, &source, &|| evidence.known());
+        live::keep_login(ctx, lock, source, &|| evidence.known());
         remembered = live::update(ctx, lock, |registry| {
-            registry.saw_live(&fsutil::real(&source), &login.account, seen_at);
+            registry.saw_live(&fsutil::real(source), &login.account, seen_at);
             if let Some(observation) = live {
                 registry.record(&login.account, observation, Some(ctx.latest()));
             }

@@ -35,6 +35,9 @@ pub fn run(ctx: &Ctx, args: &DoctorArgs) -> Result<Outcome> {
         checks = all(&Facts::gather(ctx)?, &asked);
         tell(&mut checks, fixed);
     }
+    for hint in checks.iter_mut().filter_map(|check| check.hint.as_mut()) {
+        *hint = ctx.with_typed(hint, &ctx.paths.codex_home);
+    }
     let answer = Answer::of(checks, ctx.ui.quiet);
     ctx.ui.data(&answer)?;
     Ok(if answer.failed > 0 {
@@ -124,7 +127,10 @@ fn fix(ctx: &Ctx, checks: &[Check]) -> Result<Vec<(&'static str, String)>> {
         match repair.carry_out(ctx, &lock) {
             Ok(done) => fixed.push((check.name, done)),
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => ctx.ui.warn(&format!("{error}; {}", error.hint())),
+            Err(error) => {
+                let hint = ctx.with_typed(error.hint(), &ctx.paths.codex_home);
+                ctx.ui.warn(&format!("{error}; {hint}"));
+            }
         }
     }
     Ok(fixed)

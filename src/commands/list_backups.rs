@@ -109,7 +109,10 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     if entries.is_empty() {
         let dir = ctx.paths.short(&backup_dir);
         ctx.ui.note(&match evidence.snapshots.len() + kept.len() {
-            0 => format!("no backups in `{dir}`; `codex-manager backup` makes one"),
+            0 => format!(
+                "no backups in `{dir}`; `{}` makes one",
+                ctx.typed("codex-manager backup")
+            ),
             others => format!(
                 "none of {} in `{dir}` is asked for",
                 count(others, "backup")

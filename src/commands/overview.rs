@@ -41,7 +41,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome> {
     );
     let next = steps.next().unwrap_or(all_is_well);
     let also = steps.filter(|step| step.command != next.command);
-    let also = also.take(ALSO).collect();
+    let also = also.take(ALSO).map(|step| step.typed(ctx)).collect();
+    let next = next.typed(ctx);
     let active = state.active();
     ctx.ui.data(&Overview {
         active: active.map(|row| row.name().to_owned()),
@@ -68,6 +69,14 @@ impl Step {
         Self {
             command: command.into(),
             reason: reason.into(),
+        }
+    }
+
+    /// As it is to be typed for the homes of this run.
+    fn typed(self, ctx: &Ctx) -> Self {
+        Self {
+            command: ctx.typed(&self.command),
+            reason: ctx.with_typed(&self.reason, &ctx.paths.codex_home),
         }
     }
 }
@@ -219,7 +228,7 @@ impl State {
                         "tells what is wrong with it, and with all else",
                     ));
                 }
-                steps.push(Step::new("codex login", why));
+                steps.push(Step::new(ctx.codex_login(&ctx.paths.codex_home), why));
             }
         }
         if self.rows.len() > 1 {

@@ -67,7 +67,8 @@ impl Report for Used {
         }
         if let Some(copy) = copy {
             text.push_str(&format!(
-                "replaced  {copy} (`codex-manager restore --undo` puts it back)\n"
+                "replaced  {copy} (`{}` puts it back)\n",
+                self.undo
             ));
         }
         match self.restart.as_deref() {

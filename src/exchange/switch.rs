@@ -266,6 +266,9 @@ pub struct Used {
     /// The Codex home and the safety copy, for a person.
     #[serde(skip)]
     pub places: (String, Option<String>),
+    /// The command that puts it back.
+    #[serde(skip)]
+    pub undo: String,
 }
 
 impl Used {
@@ -297,6 +300,7 @@ impl Used {
                 .filter(|before| !before.is_same_as(account))
                 .map(|before| before.to_string()),
             login: found.chosen.words.unwrap_or_default(),
+            undo: ctx.typed("codex-manager restore --undo"),
             places: (
                 ctx.paths.short(home),
                 copy.map(|path| ctx.paths.short(path)),

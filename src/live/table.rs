@@ -87,16 +87,18 @@ pub fn ask(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
 /// Asks about whoever is signed in to `home`.
 fn ask_signed_in(ctx: &Ctx, asking: &Asking, home: &Path) -> Result<(Account, Observation)> {
     mend(ctx, asking, home)?;
-    let signed_in = login(home)?;
+    let of_home = |error| ctx.of_home(home, error);
+    let signed_in = login(home).map_err(of_home)?;
     let given = Given::default();
     // A text that a setting names speaks of the active account.
     let live = if home == ctx.paths.codex_home {
-        super::ask(ctx, asking.how, given, home, &signed_in)?
+        super::ask(ctx, asking.how, given, home, &signed_in)
     } else {
-        ask_at_home(ctx, asking.how, given, home, &signed_in)?
+        ask_at_home(ctx, asking.how, given, home, &signed_in)
     };
+    let live = live.map_err(of_home)?;
     // Whoever signed in while Codex was asked is not who it spoke of.
-    let login = login(home)?;
+    let login = login(home).map_err(of_home)?;
     let seen_at = ctx.sighting();
     check(ctx, &live, &login)?;
     let lock = (!asking.dry_run)
@@ -148,7 +150,8 @@ fn ask_all(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => {
                 failed += 1;
-                let (who, hint) = (&target.account, error.hint());
+                let who = &target.account;
+                let hint = ctx.with_typed(error.hint(), &ctx.paths.codex_home);
                 ctx.ui
                     .warn(&format!("{who} was not asked about: {error}; {hint}"));
             }

@@ -348,7 +348,7 @@ fn usage_and_missing_files_are_told_with_the_next_step() {
         &env,
         &with_source("empty"),
         1,
-        "error: nobody is signed in: `~/empty/auth.json` does not exist\nhint: sign in with `codex login`; if Codex keeps logins in the system's keyring, set `cli_auth_credentials_store = \"file\"` in its config.toml\n",
+        "error: nobody is signed in: `~/empty/auth.json` does not exist\nhint: sign in with `CODEX_HOME=~/empty codex login`; if Codex keeps logins in the system's keyring, set `cli_auth_credentials_store = \"file\"` in its config.toml\n",
     );
     let no_id_token = json!({"tokens": {"access_token": SECRET}}).to_string();
     let nobody = json!({"tokens": {"id_token": "e30.e30.x"}}).to_string();

@@ -321,3 +321,95 @@ next       npm install --global @openai/codex
         assert_eq!(env.on_terminal(40, &[], args).trim_end(), whole.trim_end());
     }
 }
+
+#[test]
+fn the_steps_act_on_the_homes_that_were_looked_at() {
+    let env = kept();
+    let (codex, manager) = (env.path("my other"), env.path("manager"));
+    let said = [
+        "--codex-home",
+        codex.to_str().expect("text"),
+        "--manager-home",
+        manager.to_str().expect("text"),
+    ];
+    let flags = "--codex-home '~/my other' --manager-home ~/manager";
+    let commands = |answer: &Value| -> Vec<String> {
+        let also = answer["also"].as_array().expect("a list");
+        let all = std::iter::once(&answer["next"]).chain(also);
+        all.filter_map(|step| step["command"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let with = |more: &[&'static str]| {
+        let said = said.iter().copied();
+        said.chain(more.iter().copied()).collect::<Vec<&str>>()
+    };
+    // A login there would take back the one in ~/.codex: Codex does not know the flag.
+    let login = "CODEX_HOME='~/my other' codex login".to_owned();
+    let answer = env.run(&with(&["--json"])).code(0).json();
+    assert_eq!(
+        commands(&answer)[1..],
+        [
+            login.clone(),
+            format!("codex-manager {flags} profile login NAME")
+        ]
+    );
+    let reason = answer["next"]["reason"].as_str().expect("a text");
+    assert!(
+        reason.contains(&format!("`codex-manager {flags} config set ")),
+        "{reason}"
+    );
+    let error = env.run(&with(&["--json", "status", "--offline"])).code(14);
+    assert!(
+        error.stderr.contains(&format!("`{login}`")),
+        "{}",
+        error.stderr
+    );
+    let answer = env.run(&with(&["--json", "doctor"])).code(1).json();
+    let checks = answer["checks"].as_array().expect("a list");
+    let hint = checks
+        .iter()
+        .filter(|check| check["name"] == "login")
+        .find_map(|check| check["hint"].as_str());
+    assert_eq!(
+        hint,
+        Some(
+            format!(
+                "sign in with `{login}`, or with a kept login by `codex-manager {flags} use ACCOUNT`"
+            )
+            .as_str()
+        )
+    );
+    // One that is signed in.
+    env.write("my other/auth.json", &Person::named("bob").auth_json());
+    let answer = env.run(&with(&["--json"])).code(0).json();
+    assert_eq!(
+        commands(&answer)[0],
+        format!("codex-manager {flags} backup")
+    );
+    // Codex does not know the setting either, but the variable.
+    let other = env.path("third");
+    env.write(
+        ".codex-manager/config.toml",
+        &format!("codex_home = {:?}\n", other),
+    );
+    let login = "CODEX_HOME=~/third codex login".to_owned();
+    let answer = env.run(&["--json"]).code(0).json();
+    assert!(commands(&answer).contains(&login), "{answer}");
+    let mut command = env.command(&["--json"]);
+    command.env("CODEX_HOME", &other);
+    let answer = env.ran(&mut command, &["--json"]).code(0).json();
+    assert!(
+        commands(&answer).contains(&"codex login".to_owned()),
+        "{answer}"
+    );
+    // A backup of a home of its own.
+    let ran = env
+        .run(&["backup", "--offline", "--source-dir", "third"])
+        .code(1);
+    assert!(ran.stderr.contains("say where it is"), "{}", ran.stderr);
+    fs::create_dir(&other).expect("makes");
+    let ran = env
+        .run(&["backup", "--offline", "--source-dir", "third"])
+        .code(1);
+    assert!(ran.stderr.contains(&format!("`{login}`")), "{}", ran.stderr);
+}

@@ -44,6 +44,9 @@ pub(super) struct Answer {
     places: [String; 2],
     #[serde(skip)]
     kept: Option<String>,
+    /// The command that puts it back.
+    #[serde(skip)]
+    undo: String,
     #[serde(skip)]
     window: String,
 }
@@ -62,6 +65,7 @@ impl Answer {
         Self {
             mode,
             places: [ctx.paths.short(&snapshot.archive), ctx.paths.short(dest)],
+            undo: ctx.typed("codex-manager restore --undo"),
             kept: safety.as_ref().map(|path| ctx.paths.short(path)),
             archive: snapshot.archive.display().to_string(),
             destination: dest.display().to_string(),
@@ -113,7 +117,8 @@ impl Report for Answer {
         }
         if let Some(kept) = &self.kept {
             text.push_str(&format!(
-                "replaced  {kept} (`codex-manager restore --undo` puts it back)\n"
+                "replaced  {kept} (`{}` puts it back)\n",
+                self.undo
             ));
         }
         if let (Some(changes), Some(unchanged)) = (&self.changes, self.unchanged) {
