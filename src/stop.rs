@@ -62,6 +62,7 @@ impl Stop {
     }
 
     /// Ends what goes on until it is ended, as it is meant to be.
+    #[cfg_attr(not(unix), allow(dead_code))] // by a key, which only a terminal of Unix tells of
     pub fn leave(&self) {
         self.0.is_left.store(true, Ordering::SeqCst);
         self.request();

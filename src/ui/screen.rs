@@ -1,8 +1,9 @@
 //! A screen of its own that is drawn over and over: each time in one go and in place, so that nothing flickers. What was on
 //! the terminal before is there again afterwards.
 
-use std::io::{self, Read, Write};
-use std::thread;
+#[cfg(unix)]
+use std::io::Read;
+use std::io::{self, Write};
 
 use super::{Held, Page, Report, Ui, fit, table, wrap};
 use crate::error::{Error, Kind, Result};
@@ -248,7 +249,7 @@ impl Drop for Keys {
 /// The thread waits for keys until the process ends.
 #[cfg(unix)]
 fn listen(stop: Stop) {
-    thread::spawn(move || {
+    std::thread::spawn(move || {
         let mut key = [0];
         while let Ok(1) = io::stdin().lock().read(&mut key) {
             if matches!(key[0], b'q' | b'Q') {
