@@ -103,7 +103,8 @@ impl Error {
     pub fn io(verb: impl Display, path: &Path, cause: io::Error) -> Self {
         let hint = match cause.kind() {
             io::ErrorKind::PermissionDenied => {
-                format!("see who may use it: `ls -ld {}`", path.display())
+                let path = path.display().to_string();
+                format!("see who may use it: `ls -ld {}`", shell_words::quote(&path))
             }
             io::ErrorKind::NotFound => "check the path for a typing mistake".to_owned(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

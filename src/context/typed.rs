@@ -54,10 +54,11 @@ impl Ctx {
             (codex, "--codex-home", &self.paths.codex_home),
             (manager, "--manager-home", &self.paths.manager_home),
         ];
-        said.into_iter()
-            .filter(|(is_said, ..)| *is_said)
-            .map(|(_, flag, path)| format!("{flag} {} ", quoted(path)))
-            .collect()
+        let mut words = String::new();
+        for (_, flag, path) in said.into_iter().filter(|(is_said, ..)| *is_said) {
+            words.extend([flag, " ", &quoted(path), " "]);
+        }
+        words
     }
 }
 

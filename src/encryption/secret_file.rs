@@ -47,16 +47,18 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>>
 fn refuse_shared(path: &Path, found: &Metadata, what: &str) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let shown = path.display();
+    let typed = path.display().to_string();
+    let typed = shell_words::quote(&typed);
     if found.uid() != rustix::process::geteuid().as_raw() {
         let message = format!("`{shown}` belongs to another user: {what} must be your own");
-        let hint = format!("copy it to a place of yours, and see who owns it: `ls -l {shown}`");
+        let hint = format!("copy it to a place of yours, and see who owns it: `ls -l {typed}`");
         return Err(Error::other(message, hint));
     }
     if found.mode() & 0o077 != 0 {
         let message = format!("`{shown}` is open to other users: {what} must be yours alone");
         return Err(Error::other(
             message,
-            format!("close it: `chmod 600 {shown}`"),
+            format!("close it: `chmod 600 {typed}`"),
         ));
     }
     Ok(())

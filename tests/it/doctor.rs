@@ -1040,3 +1040,16 @@ fn a_zone_may_be_named_by_its_file() {
         );
     }
 }
+
+#[test]
+fn a_path_with_blanks_can_be_typed() {
+    let env = healthy();
+    fs::rename(env.path(".codex"), env.path("my codex")).expect("moves");
+    set_mode(&env, "my codex/auth.json", 0o644);
+    let ran = doctor(&env, &["--codex-home", "~/my codex"]).code(1);
+    assert_eq!(
+        told(&ran, "codex-home"),
+        "fail  codex-home    `~/my codex/auth.json` is open to other users: whoever reads it is signed in\n      hint: `chmod 600 \
+         ~/'my codex/auth.json'`, or `codex-manager --codex-home '~/my codex' doctor --fix`\n"
+    );
+}

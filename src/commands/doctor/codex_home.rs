@@ -18,7 +18,7 @@ const RUNNING: &str = "running";
 /// The home itself.
 pub fn home(facts: &Facts) -> Vec<Check> {
     let (ctx, home) = (facts.ctx, &facts.home);
-    let short = facts.short(home);
+    let (short, typed) = (facts.short(home), facts.typed(home));
     let meta = match fs::metadata(home) {
         Ok(meta) => meta,
         Err(error) if fsutil::is_gone(&error) => {
@@ -33,7 +33,7 @@ pub fn home(facts: &Facts) -> Vec<Check> {
             return vec![Check::fail(
                 HOME,
                 format!("`{short}` cannot be looked at: {why}"),
-                format!("see who may use it: `ls -ld {short}`"),
+                format!("see who may use it: `ls -ld {typed}`"),
             )];
         }
     };
@@ -56,14 +56,14 @@ pub fn home(facts: &Facts) -> Vec<Check> {
         found.push(Check::fail(
             HOME,
             format!("`{short}` may not be read and written"),
-            format!("see who may use it: `ls -ld {short}`"),
+            format!("see who may use it: `ls -ld {typed}`"),
         ));
     }
     if fsutil::mode(&meta).is_some_and(|mode| mode & 0o022 != 0) {
         found.push(Check::warn(
             HOME,
             format!("others may write in `{short}`, and so exchange the login"),
-            format!("`chmod go-w {short}`"),
+            format!("`chmod go-w {typed}`"),
         ));
     }
     if Ctx::is_temporary(home) {
@@ -102,7 +102,7 @@ pub fn of_place(name: &'static str, short: &str, place: Option<Elsewhere>) -> Op
 /// The file of the login.
 fn login_file(facts: &Facts) -> Vec<Check> {
     let path = home::auth_path(&facts.home);
-    let short = facts.short(&path);
+    let (short, typed) = (facts.short(&path), facts.typed(&path));
     let Ok(meta) = fs::metadata(&path) else {
         return Vec::new();
     };
@@ -113,7 +113,7 @@ fn login_file(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     if fsutil::mode(&meta).is_some_and(|mode| mode & 0o077 != 0) {
         let open = format!("`{short}` is open to other users: whoever reads it is signed in");
-        let by_hand = format!("`chmod 600 {short}`");
+        let by_hand = format!("`chmod 600 {typed}`");
         let is_link = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
         found.push(if is_link || !fsutil::is_mine(&meta) {
             Check::fail(HOME, open, by_hand)
@@ -126,14 +126,14 @@ fn login_file(facts: &Facts) -> Vec<Check> {
         found.push(Check::fail(
             HOME,
             format!("`{short}` belongs to another user"),
-            format!("see who owns it: `ls -l {short}`"),
+            format!("see who owns it: `ls -l {typed}`"),
         ));
     }
     if fsutil::names_of(&meta) > 1 {
         found.push(Check::fail(
             HOME,
             format!("`{short}` has {} names (hard links): Codex does not write such a file, and loses the login as soon as it renews it", fsutil::names_of(&meta)),
-            format!("`cp -p {short} {short}.new && mv {short}.new {short}`"),
+            format!("`cp -p {typed} {typed}.new && mv {typed}.new {typed}`"),
         ));
     }
     found

@@ -90,6 +90,15 @@ impl<'a> Facts<'a> {
         !self.is_persons_home() && !fsutil::real(&self.home).starts_with(real)
     }
 
+    /// A path in a command that is typed into a shell.
+    pub fn typed(&self, path: &std::path::Path) -> String {
+        let short = self.short(path);
+        short.strip_prefix("~/").map_or_else(
+            || shell_words::quote(&short).into_owned(),
+            |below| format!("~/{}", shell_words::quote(below)),
+        )
+    }
+
     /// A path for a person.
     pub fn short(&self, path: &std::path::Path) -> String {
         self.ctx.paths.short(path)

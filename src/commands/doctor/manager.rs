@@ -1,6 +1,7 @@
 //! The manager home, its settings; the zone and the clock that answers go by.
 
 use std::fs;
+use std::path::Path;
 
 use super::check::Check;
 use super::codex_home::of_place;
@@ -23,36 +24,18 @@ const OWN_PLACE: &str = "name a directory of its own with `--manager-home` or CO
 /// The manager home itself.
 pub fn home(facts: &Facts) -> Vec<Check> {
     let home = &facts.places.manager_home;
-    let short = facts.short(home);
+    let (short, typed) = (facts.short(home), facts.typed(home));
     let meta = match fs::metadata(home) {
         Ok(meta) => meta,
         Err(error) if fsutil::is_gone(&error) && fs::symlink_metadata(home).is_err() => {
-            let standing = home
-                .ancestors()
-                .find(|dir| fs::symlink_metadata(dir).is_ok());
-            if let Some(file) = standing.filter(|standing| !standing.is_dir()) {
-                return vec![Check::fail(
-                    HOME,
-                    format!(
-                        "`{short}` cannot be made: `{}` is no directory",
-                        facts.short(file)
-                    ),
-                    "name another place with `--manager-home` or CODEX_MANAGER_HOME",
-                )];
-            }
-            let missing = Check::warn(
-                HOME,
-                format!("`{short}` is not there yet"),
-                "`codex-manager backup` makes it, as does `codex-manager doctor --fix`",
-            );
-            return vec![missing.repaired_by(Repair::Make(home.clone()))];
+            return vec![missing(facts, &short)];
         }
         Err(error) => {
             let why = crate::error::describe(&error);
             return vec![Check::fail(
                 HOME,
                 format!("`{short}` cannot be looked at: {why}"),
-                format!("see what it is, and who may use it: `ls -ld {short}`"),
+                format!("see what it is, and who may use it: `ls -ld {typed}`"),
             )];
         }
     };
@@ -75,39 +58,20 @@ pub fn home(facts: &Facts) -> Vec<Check> {
         found.push(Check::fail(
             HOME,
             format!("`{short}` may not be read and written"),
-            format!("see who may use it: `ls -ld {short}`"),
+            format!("see who may use it: `ls -ld {typed}`"),
         ));
     }
     let tmp = facts.ctx.paths.tmp();
     if fs::symlink_metadata(&tmp).is_ok() && !tmp.is_dir() {
-        let tmp = facts.short(&tmp);
+        let (tmp, typed) = (facts.short(&tmp), facts.typed(&tmp));
         found.push(Check::fail(
             HOME,
             format!("`{tmp}` is no directory: Codex cannot be asked with a kept login"),
-            format!("see what it is, and move it away: `ls -ld {tmp}`"),
+            format!("see what it is, and move it away: `ls -ld {typed}`"),
         ));
     }
     let (real, codex) = (fsutil::real(home), fsutil::real(&facts.home));
-    if facts.is_persons_home() {
-        found.push(Check::warn(
-            HOME,
-            format!("`{short}` is your home directory: what else is in it is not told from what is kept there"),
-            OWN_PLACE,
-        ));
-    } else if real != codex && codex.starts_with(&real) {
-        found.push(Check::warn(
-            HOME,
-            format!("the Codex home lies in `{short}`"),
-            OWN_PLACE,
-        ));
-    }
-    if real != codex && real.starts_with(&codex) {
-        found.push(Check::warn(
-            HOME,
-            format!("`{short}` lies in the Codex home"),
-            "move it out: what removes the Codex home removes its snapshots too",
-        ));
-    }
+    found.extend(entangled(facts, &real, &codex));
     if Ctx::is_temporary(home) {
         found.push(Check::warn(
             HOME,
@@ -129,6 +93,59 @@ pub fn home(facts: &Facts) -> Vec<Check> {
     found
 }
 
+/// One that does not stand yet.
+fn missing(facts: &Facts, short: &str) -> Check {
+    let home = &facts.places.manager_home;
+    let mut standing = home.ancestors();
+    let standing = standing.find(|dir| fs::symlink_metadata(dir).is_ok());
+    if let Some(file) = standing.filter(|standing| !standing.is_dir()) {
+        return Check::fail(
+            HOME,
+            format!(
+                "`{short}` cannot be made: `{}` is no directory",
+                facts.short(file)
+            ),
+            "name another place with `--manager-home` or CODEX_MANAGER_HOME",
+        );
+    }
+    let missing = Check::warn(
+        HOME,
+        format!("`{short}` is not there yet"),
+        "`codex-manager backup` makes it, as does `codex-manager doctor --fix`",
+    );
+    missing.repaired_by(Repair::Make(home.clone()))
+}
+
+/// One that is not for itself, or that goes with the Codex home.
+fn entangled(facts: &Facts, real: &Path, codex: &Path) -> Option<Check> {
+    let short = facts.short(&facts.places.manager_home);
+    if facts.is_persons_home() {
+        Some(Check::warn(
+            HOME,
+            format!(
+                "`{short}` is your home directory: what else is in it is not told from what is kept there"
+            ),
+            OWN_PLACE,
+        ))
+    } else if real == codex {
+        None
+    } else if codex.starts_with(real) {
+        Some(Check::warn(
+            HOME,
+            format!("the Codex home lies in `{short}`"),
+            OWN_PLACE,
+        ))
+    } else if real.starts_with(codex) {
+        Some(Check::warn(
+            HOME,
+            format!("`{short}` lies in the Codex home"),
+            "move it out: what removes the Codex home removes its snapshots too",
+        ))
+    } else {
+        None
+    }
+}
+
 /// A manager home under the older name beside it.
 pub fn older_home(facts: &Facts) -> Vec<Check> {
     let older = facts.ctx.older_home().filter(|older| older.is_dir());
@@ -144,12 +161,12 @@ pub fn older_home(facts: &Facts) -> Vec<Check> {
             },
         )];
     };
-    let older = facts.short(&older);
+    let (older, typed) = (facts.short(&older), facts.typed(&older));
     vec![Check::warn(
         OLDER,
         format!("`{older}` is there too, and is not used: `{used}` is"),
         format!(
-            "see what is in it with `codex-manager --manager-home {older} list-backups`; then move it away"
+            "see what is in it with `codex-manager --manager-home {typed} list-backups`; then move it away"
         ),
     )]
 }

@@ -53,11 +53,11 @@ pub fn modes(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     found.extend(kept.told(facts, &home));
     if !is_inside && fs::metadata(&backups).is_ok() && fsutil::open_bits(&backups) & 0o022 != 0 {
-        let short = facts.short(&backups);
+        let (short, typed) = (facts.short(&backups), facts.typed(&backups));
         found.push(Check::warn(
             MODES,
             format!("others may write in `{short}`, and so put snapshots there"),
-            format!("`chmod go-w {short}`, or keep them elsewhere: `codex-manager config set backup.dir PATH`"),
+            format!("`chmod go-w {typed}`, or keep them elsewhere: `codex-manager config set backup.dir PATH`"),
         ));
     }
     if found.is_empty() {

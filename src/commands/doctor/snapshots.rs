@@ -25,11 +25,10 @@ pub fn snapshots(facts: &Facts, unsound: Option<&[Check]>) -> Vec<Check> {
     let mut found = Vec::new();
     let dir = &facts.places.backup_dir;
     if dir.is_dir() && !fsutil::is_writable(dir) {
-        let dir = facts.short(dir);
         found.push(Check::fail(
             SNAPSHOTS,
-            format!("nothing may be written in `{dir}`"),
-            format!("see who may use it: `ls -ld {dir}`"),
+            format!("nothing may be written in `{}`", facts.short(dir)),
+            format!("see who may use it: `ls -ld {}`", facts.typed(dir)),
         ));
     }
     for (part, is_current) in [(listing, true), (&kept.0, false), (&kept.1, false)] {
