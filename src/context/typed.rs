@@ -54,10 +54,9 @@ impl Ctx {
             (codex, "--codex-home", &self.paths.codex_home),
             (manager, "--manager-home", &self.paths.manager_home),
         ];
-        said.into_iter()
-            .filter(|(is_said, ..)| *is_said)
-            .map(|(_, flag, path)| format!("{flag} {} ", quoted(path)))
-            .collect()
+        let said = said.into_iter().filter(|(is_said, ..)| *is_said);
+        let words = said.map(|(_, flag, path)| format!("{flag} {} ", quoted(path)));
+        words.collect::<Vec<_>>().concat()
     }
 }
 

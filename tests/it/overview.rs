@@ -390,7 +390,7 @@ fn the_steps_act_on_the_homes_that_were_looked_at() {
     let other = env.path("third");
     env.write(
         ".codex-manager/config.toml",
-        &format!("codex_home = {:?}\n", other),
+        &format!("codex_home = {other:?}\n"),
     );
     let login = "CODEX_HOME=~/third codex login".to_owned();
     let answer = env.run(&["--json"]).code(0).json();
