@@ -150,7 +150,7 @@ pub struct StatusArgs {
     /// One line for a prompt, from what is known already: who, whether usable, what is left, until when
     #[arg(long, conflicts_with_all = ["json", "format"])]
     pub short: bool,
-    /// The same by a pattern: text with {name}, {status}, {left}, {resets_in} … in it
+    /// The same by a pattern: text with {name}, {status}, {left}, {resets_in} … in it; {name:json} for within a JSON string
     #[arg(long, value_name = "PATTERN", conflicts_with = "json")]
     pub format: Option<String>,
     /// Ask nobody: what is known already, and what Codex noted in its session files since

@@ -29,7 +29,7 @@ use crate::snapshots::make::{self, Making};
 use crate::snapshots::{self, Depth};
 use crate::sync::{How, push};
 use crate::timeutil::{SessionStart, Stamp};
-use crate::ui::table::{count, size_words};
+use crate::ui::table::{count, printable, size_words};
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -468,7 +468,7 @@ impl Report for Answer {
         let plan = snapshot
             .plan_type
             .as_ref()
-            .map(|plan| format!(" ({plan})"))
+            .map(|plan| format!(" ({})", printable(plan)))
             .unwrap_or_default();
         let size = match (snapshot.total_bytes, snapshot.archive_size_bytes) {
             (Some(total), Some(size)) => format!(", {} in {}", size_words(total), size_words(size)),
@@ -478,19 +478,19 @@ impl Report for Answer {
         let mut text = format!(
             "{:<9} {}\naccount   {}{plan}\nwindow    {}\nfiles     {}{size}\n",
             self.mode,
-            self.place,
-            snapshot.account(),
+            printable(&self.place),
+            printable(&snapshot.account().to_string()),
             window_words(snapshot),
             snapshot.file_count.unwrap_or_default(),
         );
         if let Some(absent) = names(&snapshot.not_captured) {
-            text.push_str(&format!("absent    {absent}\n"));
+            text.push_str(&format!("absent    {}\n", printable(&absent)));
         }
         if let Some(earlier) = &self.earlier {
-            text.push_str(&format!("earlier   {earlier}\n"));
+            text.push_str(&format!("earlier   {}\n", printable(earlier)));
         }
         for file in &self.files {
-            text.push_str(&format!("          {file}\n"));
+            text.push_str(&format!("          {}\n", printable(file)));
         }
         text
     }

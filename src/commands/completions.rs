@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::{Cli, CompletionsArgs, Shell};
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::ui::table::steers;
 use crate::ui::{Page, Report, Ui};
 use line::{Line, Place};
 use values::{Candidate, Offer};
@@ -128,13 +129,20 @@ fn offered(words: &[String], word: &str, chooses: bool) -> (String, Offer) {
     let line = Line::read(&root, words.get(1..).unwrap_or_default());
     let (before, begun, offer) = match line.place(word) {
         Place::Value { arg, before, begun } => {
-            let offer = values::of(&line, arg, &before, begun);
+            let mut offer = values::of(&line, arg, &before, begun);
+            if before.is_empty() {
+                offer.without_dashes();
+            }
             (before, begun, offer)
         }
         Place::Word(positional) => {
             let mut all = line.commands();
             let mut paths = None;
-            match positional.map(|arg| values::of(&line, arg, "", word)) {
+            let mut offer = positional.map(|arg| values::of(&line, arg, "", word));
+            if let Some(offer) = offer.as_mut().filter(|_| !line.is_escaped) {
+                offer.without_dashes();
+            }
+            match offer {
                 Some(Offer::Words(words)) => all.extend(words),
                 Some(offer) => paths = Some(offer),
                 None => {}
@@ -157,7 +165,7 @@ fn offered(words: &[String], word: &str, chooses: bool) -> (String, Offer) {
             // What is no text for a terminal cannot be typed either.
             words.retain(|one| {
                 !one.value.is_empty()
-                    && !one.value.contains(char::is_control)
+                    && !one.value.contains(steers)
                     && seen.insert(one.value.clone())
             });
             Offer::Words(words)

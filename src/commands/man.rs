@@ -94,7 +94,8 @@ fn one(root: &Command, words: &[String]) -> Result<Page> {
                 [] => "it has no commands below it".to_owned(),
                 names => format!("there are: {}", names.join(", ")),
             };
-            let name = command.get_bin_name().unwrap_or_default();
+            // Only those below the root have one.
+            let name = command.get_bin_name().unwrap_or(command.get_name());
             let message = format!("`{name}` has no command `{word}`");
             return Err(Error::new(Kind::Usage, message, hint));
         };

@@ -22,6 +22,7 @@ use crate::observation::Status;
 use crate::profiles;
 use crate::snapshots::{self, Snapshot};
 use crate::timeutil::{Stamp, remaining_words};
+use crate::ui::table::printable;
 use crate::ui::wrap::wrapped;
 use crate::ui::{Page, Report};
 
@@ -167,10 +168,7 @@ impl State {
         }
         let other = self.other(ctx);
         let sign_in = |row: &Row, why: String| {
-            Step::new(
-                format!("codex-manager use {}", shell_words::quote(row.name())),
-                why,
-            )
+            Step::new(format!("codex-manager use {}", word(row.name())), why)
         };
         let normalize = self.legacy.as_ref().map(|dir| {
             let dir = dir.display().to_string();
@@ -342,6 +340,12 @@ fn worked(home: &Path) -> Option<i64> {
     i64::try_from(times.max()?).ok()
 }
 
+/// A name as it is typed.
+fn word(name: &str) -> String {
+    let dashes = if name.starts_with('-') { "-- " } else { "" };
+    format!("{dashes}{}", shell_words::quote(name))
+}
+
 /// An account's state in a few words.
 fn about(row: &Row) -> String {
     match (row.status, row.quota_percent_left) {
@@ -375,7 +379,7 @@ impl Report for Overview {
         let width = page.width;
         // A command is not broken: it is there to be copied.
         let mut line = |label: &str, words: &str, width: Option<usize>| {
-            let words = wrapped(words, LABEL, LABEL, width);
+            let words = wrapped(&printable(words), LABEL, LABEL, width);
             let whole = format!("{label:<LABEL$}{words}");
             text.push_str(whole.trim_end());
             text.push('\n');
@@ -406,3 +410,19 @@ impl Report for Overview {
 
 /// How wide the labels are.
 const LABEL: usize = 11;
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_name_is_typed_so_that_a_shell_and_this_program_take_it() {
+        for (name, typed) in [
+            ("al@example.com", "al@example.com"),
+            ("o'b x", "'o'\\''b x'"),
+            ("-i@example.com", "-- -i@example.com"),
+        ] {
+            assert_eq!(word(name), typed);
+        }
+    }
+}

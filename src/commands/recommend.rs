@@ -12,6 +12,7 @@ use crate::exchange::switch::{self, How, Used};
 use crate::live::looking::{self, Looking};
 use crate::live::table::{Asking, Whom};
 use crate::timeutil::remaining_words;
+use crate::ui::table::printable;
 use crate::ui::{Page, Report};
 
 /// Runs the command.
@@ -112,17 +113,19 @@ impl Report for Advice {
         };
         let mut text = format!(
             "account    {}\nstatus     {}\nusable     {}\nwindow     {}\narchive    {}\nreason     {}\n",
-            row.name(),
+            printable(row.name()),
             row.status.word(),
             remaining_words(row.remaining_seconds),
             window,
-            row.archive_name.as_deref().unwrap_or("-"),
-            self.reason,
+            printable(row.archive_name.as_deref().unwrap_or("-")),
+            printable(&self.reason),
         );
         if let Some(used) = &self.used {
             text.push_str(&format!(
                 "{:<10} in {}: {}\n",
-                used.mode, used.places.0, used.login
+                used.mode,
+                printable(&used.places.0),
+                printable(&used.login)
             ));
         }
         text

@@ -25,6 +25,7 @@ use crate::observation::{Availability, Observation, settle_start};
 use crate::profiles;
 use crate::snapshots::{Depth, make};
 use crate::timeutil::{SessionStart, Stamp, remaining_words};
+use crate::ui::table::printable;
 use crate::ui::{Page, Report};
 use pattern::Pattern;
 
@@ -322,8 +323,8 @@ impl Report for Shown {
             Form::Whole => self.answer.text(),
             Form::Short => format!("{}\n", line::short(&self.answer)),
             Form::Pattern(pattern) => {
-                let value = |name: &str| line::value(&self.answer, name);
-                format!("{}\n", pattern.fill(value))
+                let exact = |name: &str| line::exact(&self.answer, name);
+                format!("{}\n", pattern.fill(exact))
             }
         }
     }
@@ -334,7 +335,7 @@ impl Answer {
         let plan = self
             .plan_type
             .as_ref()
-            .map(|plan| format!(" ({plan})"))
+            .map(|plan| format!(" ({})", printable(plan)))
             .unwrap_or_default();
         let left = self
             .quota_percent_left
@@ -347,7 +348,7 @@ impl Answer {
         };
         let mut text = format!(
             "account  {}{plan}\n",
-            self.email.as_deref().unwrap_or("not named")
+            printable(self.email.as_deref().unwrap_or("not named"))
         );
         match (self.session_start_at, self.reset_at) {
             (Some(start), Some(reset)) => text.push_str(&format!(
@@ -372,7 +373,10 @@ impl Answer {
                 let away = away(reset.since(self.now).num_seconds());
                 format!(", resets {reset} ({away})")
             });
-            text.push_str(&format!("also     {}: {left}{resets}\n", limit.name));
+            text.push_str(&format!(
+                "also     {}: {left}{resets}\n",
+                printable(&limit.name)
+            ));
         }
         let is_exhausted = self
             .limits
@@ -391,7 +395,7 @@ impl Answer {
             text.push_str(&format!("seen     {} ({age})\n", self.observed_at));
         }
         if let Some(name) = &self.archive_name {
-            text.push_str(&format!("archive  {name}\n"));
+            text.push_str(&format!("archive  {}\n", printable(name)));
         }
         text
     }

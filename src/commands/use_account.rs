@@ -9,6 +9,7 @@ use crate::error::{Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
 use crate::exchange::target;
 use crate::metadata::Account;
+use crate::ui::table::printable;
 use crate::ui::{Page, Report};
 
 /// What `-` means: whoever was signed in before.
@@ -60,15 +61,18 @@ impl Report for Used {
         let (home, copy) = &self.places;
         let mut text = format!(
             "{:<9} {}\ninto      {home}\nlogin     {}\n",
-            self.mode, self.who, self.login
+            self.mode,
+            printable(&self.who),
+            printable(&self.login)
         );
         if let Some(before) = &self.before {
-            text.push_str(&format!("before    {before}\n"));
+            text.push_str(&format!("before    {}\n", printable(before)));
         }
         if let Some(copy) = copy {
             text.push_str(&format!(
-                "replaced  {copy} (`{}` puts it back)\n",
-                self.undo
+                "replaced  {} (`{}` puts it back)\n",
+                printable(copy),
+                printable(&self.undo)
             ));
         }
         match self.restart.as_deref() {
@@ -76,7 +80,7 @@ impl Report for Used {
             Some([]) => text.push_str("restart   nothing: no Codex is open on this home\n"),
             Some(open) => text.push_str(&format!(
                 "restart   {}: the login that was there is used until then\n",
-                open.join(", ")
+                printable(&open.join(", "))
             )),
         }
         text

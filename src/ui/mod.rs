@@ -173,14 +173,14 @@ impl Ui {
     /// Says what was done; not under `--quiet` or `--json`.
     pub fn note(&self, text: &str) {
         if !self.quiet && !self.json {
-            self.say(&format!("{text}\n"));
+            self.say(&format!("{}\n", table::printable(text)));
         }
     }
 
     /// Says a detail; only under `--verbose`.
     pub fn detail(&self, text: &str) {
         if self.verbose && !self.json {
-            self.say(&format!("{text}\n"));
+            self.say(&format!("{}\n", table::printable(text)));
         }
     }
 
@@ -195,7 +195,7 @@ impl Ui {
                 serde_json::json!({ "warning": { "message": text } })
             ));
         } else {
-            self.say(&format!("warning: {text}\n"));
+            self.say(&format!("warning: {}\n", table::printable(text)));
         }
     }
 
@@ -207,7 +207,9 @@ impl Ui {
                 serde_json::json!({ "error": { "kind": kind, "message": message, "hint": hint } });
             self.say(&format!("{document}\n"));
         } else {
-            self.say(&format!("error: {error}\nhint: {}\n", error.hint()));
+            let message = error.to_string();
+            let (message, hint) = (table::printable(&message), table::printable(error.hint()));
+            self.say(&format!("error: {message}\nhint: {hint}\n"));
         }
     }
 

@@ -260,7 +260,7 @@ pub fn lines(pairs: &[(&str, String)]) -> String {
     let width = widest.unwrap_or_default();
     let mut text = String::new();
     for (key, value) in pairs {
-        text.push_str(&format!("{key:<width$}  {value}\n"));
+        text.push_str(&format!("{key:<width$}  {}\n", printable(value)));
     }
     text
 }
@@ -359,7 +359,8 @@ fn is_plain(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte)
 }
 
-fn steers(letter: char) -> bool {
+/// Whether it moves the cursor, breaks the line or turns its direction.
+pub fn steers(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -594,3 +594,28 @@ fn the_script_is_that_of_the_shell_one_has() {
         ));
     assert_eq!(env.files(""), [""; 0]);
 }
+
+#[test]
+fn what_steers_is_not_offered_and_what_looks_like_an_option_is_behind_dashes() {
+    let env = world();
+    let mut odd = Person::named("-i");
+    env.codex_home(&odd);
+    env.write("status.txt", &odd.panel(66, "15:55 on 21 Apr"));
+    env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    odd = Person::named("alice\u{202e}");
+    env.codex_home(&odd);
+    let offered = words(&env, &["use", ""]);
+    assert!(
+        offered.contains(&"o'neil@example.com".to_owned()),
+        "{offered:?}"
+    );
+    let bad = |one: &String| one.contains('\u{202e}') || one.starts_with("-i");
+    assert!(!offered.iter().any(bad), "{offered:?}");
+    let offered = words(&env, &["list-backups", "--email", ""]);
+    assert!(!offered.iter().any(bad), "{offered:?}");
+    assert_eq!(words(&env, &["use", "--", "-i"]), ["-i@example.com"]);
+    let offered = words(&env, &["list-backups", "--email=-i"]);
+    assert_eq!(offered, ["--email=-i@example.com"]);
+    env.run(&["use", "--dry-run", "--", "-i@example.com"])
+        .code(0);
+}

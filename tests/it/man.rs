@@ -215,7 +215,10 @@ fn nothing_is_written_where_nothing_is_to_be() {
         .stdout("")
         .stderr("");
     assert_eq!(env.tree("x"), before);
-    env.run(&["man", "frob"]).code(2).stdout("");
+    let ran = env.run(&["man", "frob"]).code(2).stdout("");
+    let start =
+        "error: `codex-manager` has no command `frob`\nhint: there are: normalize, backup, ";
+    assert!(ran.stderr.starts_with(start), "{}", ran.stderr);
     env.run(&["man", "profile", "frob"]).code(2).stdout("").stderr(
         "error: `codex-manager profile` has no command `frob`\nhint: there are: list, show, set, login, rename, remove, \
          export, import\n",

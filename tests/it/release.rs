@@ -246,3 +246,71 @@ fn a_debian_package_puts_everything_in_its_place() {
         .expect("runs");
     assert!(sound(&version).starts_with("codex-manager "));
 }
+
+/// An executable script.
+fn script(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a directory")).expect("makes");
+    fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("writes");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("sets");
+}
+
+#[test]
+fn what_is_built_elsewhere_is_found_and_what_fails_says_why() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let real = dir.path().canonicalize().expect("a directory");
+    let built = real.join("built").join(LINUX).join("release/codex-manager");
+    stand_in(&built);
+    script(&real.join("bin/cargo"), "exit 0");
+    let path = std::env::var("PATH").expect("a text");
+    // From the root of the project, where Cargo is run.
+    let up = "../".repeat(root().components().count() - 1);
+    let below = real.strip_prefix("/").expect("absolute");
+    let package = || {
+        Command::new("python3")
+            .arg(root().join(".ci/package"))
+            .args(["--target", LINUX, "--out"])
+            .arg(real.join("dist"))
+            .env("PATH", format!("{}/bin:{path}", real.display()))
+            .env("CARGO_TARGET_DIR", format!("{up}{}/built", below.display()))
+            .env("SOURCE_DATE_EPOCH", "1776000000")
+            .current_dir(&real)
+            .output()
+            .expect("runs")
+    };
+    sound(&package());
+    script(&built, "echo 'it is broken' >&2; exit 1");
+    let told = package();
+    let errors = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(
+        !told.status.success() && errors.contains("it is broken"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_version_with_a_dash_is_no_latest_release() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let workflow = read(".github/workflows/release.yml");
+    let (_, step) = workflow
+        .split_once("          GH_TOKEN: ${{ github.token }}\n        run: |\n")
+        .expect("the step that makes the release");
+    script(&dir.path().join("bin/gh"), "echo \"$@\"");
+    fs::create_dir(dir.path().join(".github")).expect("makes");
+    fs::write(dir.path().join(".github/CHANGELOG.md"), "").expect("writes");
+    let path = std::env::var("PATH").expect("a text");
+    for (tag, kind) in [
+        ("v1.0.0", ""),
+        ("v1.0.0-rc.1", " --prerelease --latest=false"),
+    ] {
+        let told = Command::new("bash")
+            .args(["-eu", "-c", step])
+            .env("PATH", format!("{}/bin:{path}", dir.path().display()))
+            .env("GITHUB_REF_NAME", tag)
+            .current_dir(dir.path())
+            .output()
+            .expect("runs");
+        let said = sound(&told);
+        let start = format!("release create {tag}{kind} --verify-tag ");
+        assert!(said.starts_with(&start), "{said}");
+    }
+}

@@ -198,3 +198,53 @@ fn flags_that_contradict_each_other_are_refused() {
     // Under --json the failure is a document, as ever.
     assert_eq!(json_error(&ran.code(2)).0, "usage");
 }
+
+#[test]
+fn what_an_email_holds_breaks_no_line_and_has_no_colour() {
+    let mut env = Env::new();
+    let mut eve = Person::named("eve");
+    let panel = eve.panel(66, "15:55 on 21 Apr");
+    let panel: Vec<&str> = panel
+        .lines()
+        .filter(|line| !line.contains("Account"))
+        .collect();
+    eve.email = "q\nsigned in  bob\x1b[31m\",\"x\":\"@example.com".to_owned();
+    snapshot(
+        &mut env,
+        &eve,
+        &panel.join("\n"),
+        "2026-04-19T15:30:00+05:30",
+    );
+    let shown = "q\u{fffd}signed in  bob\u{fffd}[31m\",\"x\":\"@example.com";
+    let of = |args: &[&str]| line(&env, args);
+    assert_eq!(
+        of(&["--short"]),
+        "q\u{fffd}signed in  bob\u{fffd}[31m\",\"x\":\" open 66% 2d 0h\n"
+    );
+    assert_eq!(of(&["--format", "{name}"]), format!("{shown}\n"));
+    let document = of(&["--format", "{{\"name\":\"{name:json}\"}}"]);
+    let document: serde_json::Value = serde_json::from_str(&document).expect("is JSON");
+    assert_eq!(document, json!({ "name": eve.email }));
+    let email = of(&["--offline", "--json"]);
+    let email: serde_json::Value = serde_json::from_str(&email).expect("is JSON");
+    assert_eq!(email["email"], eve.email);
+    // Nor where there are colours.
+    for args in [
+        &["status", "--offline"][..],
+        &[],
+        &["profile", "show", &eve.email],
+        &["recommend"],
+        &["restore", "--dry-run", &eve.email],
+        &["use", "--dry-run", &eve.email],
+        &["backup", "--offline", "--dry-run"],
+    ] {
+        let ran = env.run(&[&["--color", "always"], args].concat());
+        let all = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(all.contains(shown), "{args:?}: {all}");
+        assert!(!all.contains("\x1b[31m"), "{args:?}: {all}");
+        assert!(
+            !all.lines().any(|line| line.starts_with("signed in  bob")),
+            "{args:?}: {all}"
+        );
+    }
+}

@@ -75,6 +75,8 @@ fn quoted(text: &str, quote: Option<char>) -> String {
     for (place, letter) in text.chars().enumerate() {
         match quote {
             Some('\'') if letter == '\'' => typed.push_str("'\\''"),
+            // In these quotes a history's mark is one whatever stands before it, and a `\` there stays.
+            Some('"') if letter == '!' => typed.push_str("\"\\!\""),
             Some('"') if "\\\"$`".contains(letter) => typed.extend(['\\', letter]),
             Some(_) => typed.push(letter),
             None => {
@@ -122,5 +124,8 @@ mod tests {
             }
         }
         assert_eq!(quoted("o'b ~", None), "o\\'b\\ ~");
+        assert_eq!(quoted("a!b", None), "a\\!b");
+        assert_eq!(quoted("a!b", Some('\'')), "a!b");
+        assert_eq!(quoted("a!b", Some('"')), "a\"\\!\"b");
     }
 }

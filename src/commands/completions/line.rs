@@ -15,7 +15,7 @@ pub struct Line<'c> {
     /// How many positionals there were.
     position: usize,
     /// Whether `--` was.
-    is_escaped: bool,
+    pub is_escaped: bool,
 }
 
 /// What a word is.
@@ -104,11 +104,11 @@ impl<'c> Line<'c> {
 
     /// The positional that comes next.
     fn positional(&self) -> Option<&'c Arg> {
-        let mut all = self.command.get_positionals();
-        if self.is_escaped {
-            return all.find(|arg| arg.is_last_set());
+        let all = self.command.get_positionals();
+        let (last, all): (Vec<_>, Vec<_>) = all.partition(|arg| arg.is_last_set());
+        if let Some(last) = last.first().filter(|_| self.is_escaped) {
+            return Some(last);
         }
-        let all: Vec<_> = all.filter(|arg| !arg.is_last_set()).collect();
         match all.get(self.position) {
             Some(arg) => Some(arg),
             None => all.last().copied().filter(|arg| repeats(arg)),

@@ -15,6 +15,7 @@ use crate::settings::{self, KEYS, Takes};
 use crate::snapshots;
 use crate::stop::Stop;
 use crate::timeutil::{Stamp, Zone, remaining_words};
+use crate::ui::table::steers;
 
 /// A word that can be typed.
 pub struct Candidate {
@@ -31,7 +32,7 @@ impl Candidate {
     pub fn new(value: impl Into<String>, about: &str) -> Self {
         Self {
             value: value.into(),
-            about: about.split(char::is_control).collect::<Vec<_>>().join(" "),
+            about: about.split(steers).collect::<Vec<_>>().join(" "),
             goes_on: false,
         }
     }
@@ -50,6 +51,15 @@ pub enum Offer {
     Words(Vec<Candidate>),
     /// A path that begins like this; the shell knows best how.
     Paths { begun: String, dirs: bool },
+}
+
+impl Offer {
+    /// Leaves out what would be taken for an option.
+    pub fn without_dashes(&mut self) {
+        if let Self::Words(words) = self {
+            words.retain(|one| one.value.len() < 2 || !one.value.starts_with('-'));
+        }
+    }
 }
 
 /// What the value of `arg` can be, that begins with `begun` behind `before`.

@@ -9,7 +9,7 @@ use crate::context::Ctx;
 use crate::exchange::login::Chosen;
 use crate::install::{Action, Change, Changes, Plan, Scope};
 use crate::snapshots::{Snapshot, Sound};
-use crate::ui::table::size_words;
+use crate::ui::table::{printable, size_words};
 use crate::ui::{Page, Report};
 
 /// What is restored, and into which home.
@@ -103,9 +103,9 @@ impl Report for Answer {
         let mut text = format!(
             "{:<9} {}\ninto      {}\naccount   {}\nwindow    {}\nfiles     {}\n",
             self.mode,
-            self.places[0],
-            self.places[1],
-            self.email.as_deref().unwrap_or("not named"),
+            printable(&self.places[0]),
+            printable(&self.places[1]),
+            printable(self.email.as_deref().unwrap_or("not named")),
             self.window,
             self.files,
         );
@@ -113,12 +113,13 @@ impl Report for Answer {
             text.push_str(&format!("parts     {}\n", parts.join(", ")));
         }
         if let Some(login) = &self.login {
-            text.push_str(&format!("login     {login}: it is newer\n"));
+            text.push_str(&format!("login     {}: it is newer\n", printable(login)));
         }
         if let Some(kept) = &self.kept {
             text.push_str(&format!(
-                "replaced  {kept} (`{}` puts it back)\n",
-                self.undo
+                "replaced  {} (`{}` puts it back)\n",
+                printable(kept),
+                printable(&self.undo)
             ));
         }
         if let (Some(changes), Some(unchanged)) = (&self.changes, self.unchanged) {
@@ -150,5 +151,5 @@ fn line(change: &Change) -> String {
         (Some(size), None) | (None, Some(size)) => size_words(size),
         (None, None) => String::new(),
     };
-    format!("{word:<9} {} ({sizes})\n", change.path)
+    format!("{word:<9} {} ({sizes})\n", printable(&change.path))
 }

@@ -4,6 +4,7 @@ use super::Answer;
 use crate::metadata::Limit;
 use crate::observation::Status;
 use crate::timeutil::{Stamp, remaining_words};
+use crate::ui::table::printable;
 
 /// What `--format` may name.
 pub const NAMES: &[&str] = &[
@@ -48,8 +49,13 @@ pub fn short(answer: &Answer) -> String {
     }
 }
 
-/// What stands for one of [`NAMES`].
+/// The same as [`exact`], for a line of text.
 pub fn value(answer: &Answer, name: &str) -> String {
+    printable(&exact(answer, name)).into_owned()
+}
+
+/// What stands for one of [`NAMES`].
+pub fn exact(answer: &Answer, name: &str) -> String {
     let text = |text: Option<&str>| text.unwrap_or(UNKNOWN).to_owned();
     let time = |stamp: Option<Stamp>| stamp.map_or(UNKNOWN.to_owned(), Stamp::table_form);
     let until = |stamp: Option<Stamp>| {

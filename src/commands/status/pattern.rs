@@ -1,6 +1,8 @@
-//! The pattern of `status --format`: text with names in braces, `{{` and `}}` for braces themselves. Pure.
+//! The pattern of `status --format`: text with names in braces, `{name:json}` for within a string of JSON, `{{` and `}}` for
+//! braces themselves. Pure.
 
 use crate::error::{Error, Kind, Result};
+use crate::ui::table::printable;
 
 /// A pattern as it was typed, known to be sound.
 #[derive(Debug)]
@@ -10,6 +12,8 @@ pub struct Pattern(Vec<Piece>);
 enum Piece {
     Text(String),
     Name(&'static str),
+    /// The same as it stands between the quotes of a string of JSON.
+    Json(&'static str),
 }
 
 impl Pattern {
@@ -36,6 +40,10 @@ impl Pattern {
                     "write `{{` or `}}` for a brace itself",
                 ));
             };
+            let (name, is_json) = match name.strip_suffix(":json") {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
             let Some(known) = names.iter().find(|known| **known == name) else {
                 return Err(Error::new(
                     Kind::Usage,
@@ -44,7 +52,11 @@ impl Pattern {
                 ));
             };
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
-            pieces.push(Piece::Name(known));
+            pieces.push(if is_json {
+                Piece::Json(known)
+            } else {
+                Piece::Name(known)
+            });
             rest = after;
         }
         plain.push_str(rest);
@@ -56,14 +68,22 @@ impl Pattern {
     pub fn names(&self, name: &str) -> bool {
         self.0
             .iter()
-            .any(|piece| matches!(piece, Piece::Name(named) if *named == name))
+            .any(|piece| matches!(piece, Piece::Name(named) | Piece::Json(named) if *named == name))
     }
 
     /// The text, with what `value_of` says of each name.
     pub fn fill(&self, value_of: impl Fn(&str) -> String) -> String {
         let shown = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Name(name) => value_of(name),
+            Piece::Name(name) => printable(&value_of(name)).into_owned(),
+            Piece::Json(name) => {
+                let quoted = serde_json::Value::from(value_of(name)).to_string();
+                quoted
+                    .strip_prefix('"')
+                    .and_then(|text| text.strip_suffix('"'))
+                    .unwrap_or_default()
+                    .to_owned()
+            }
         };
         self.0.iter().map(shown).collect()
     }
@@ -84,11 +104,22 @@ mod tests {
         assert_eq!(filled(""), "");
         assert_eq!(filled("{email}: {left}"), "EMAIL: LEFT");
         assert_eq!(filled("{{{left}}} ü}}{{"), "{LEFT} ü}{");
+        let odd = |pattern: &str| {
+            let pattern = Pattern::read(pattern, &["left"]).expect(pattern);
+            assert!(pattern.names("left"));
+            pattern.fill(|_| "q\",\n\x1b[31m\\".to_owned())
+        };
+        assert_eq!(odd("{left}"), "q\",\u{fffd}\u{fffd}[31m\\");
+        assert_eq!(odd("\"{left:json}\""), r#""q\",\n\u001b[31m\\""#);
     }
 
     #[test]
     fn what_makes_no_sense_is_usage() {
         for (text, message) in [
+            (
+                "{x:json}",
+                "the pattern names `{x}`, which there is none of",
+            ),
             ("{left", "a brace of the pattern `{left` has no fellow"),
             ("left}", "a brace of the pattern `left}` has no fellow"),
             ("{}", "the pattern names `{}`, which there is none of"),
