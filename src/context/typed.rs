@@ -10,16 +10,22 @@ impl Ctx {
     /// A command of this program, with the homes that were said for this run. Any other is as it is.
     pub fn typed(&self, command: &str) -> String {
         match command.strip_prefix("codex-manager ") {
-            Some(words) => format!("codex-manager {}{words}", self.homes_said()),
+            Some(words) => format!("codex-manager {}{words}", self.homes_said(words)),
             None => command.to_owned(),
         }
     }
 
     /// A text with such commands in backquotes; `codex login` among them is of `home`.
     pub fn with_typed(&self, text: &str, home: &Path) -> String {
-        let ours = format!("`codex-manager {}", self.homes_said());
-        text.replace("`codex-manager ", &ours)
-            .replace("`codex login`", &format!("`{}`", self.codex_login(home)))
+        const OURS: &str = "`codex-manager ";
+        let (mut typed, mut rest) = (String::new(), text);
+        while let Some((before, words)) = rest.split_once(OURS) {
+            let command = words.split('`').next().unwrap_or_default();
+            typed.extend([before, OURS, &self.homes_said(command)]);
+            rest = words;
+        }
+        typed.push_str(rest);
+        typed.replace("`codex login`", &format!("`{}`", self.codex_login(home)))
     }
 
     /// A failure that speaks of `home`, where another one may be in force.
@@ -47,15 +53,16 @@ impl Ctx {
         }
     }
 
-    /// The flags for homes that were said, as they are typed before a command.
-    fn homes_said(&self) -> String {
+    /// The flags for homes that were said, as they are typed before a command; none that it has.
+    fn homes_said(&self, command: &str) -> String {
         let (codex, manager) = self.globals.homes_said;
         let said = [
             (codex, "--codex-home", &self.paths.codex_home),
             (manager, "--manager-home", &self.paths.manager_home),
         ];
         let mut words = String::new();
-        for (_, flag, path) in said.into_iter().filter(|(is_said, ..)| *is_said) {
+        let missing = |(is_said, flag, _): &(bool, &str, &_)| *is_said && !command.contains(flag);
+        for (_, flag, path) in said.into_iter().filter(missing) {
             words.extend([flag, " ", &quoted(path), " "]);
         }
         words

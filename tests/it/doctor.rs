@@ -607,6 +607,14 @@ fn what_is_wrong_with_the_manager_home() {
         "warn  older-home    `~/.codexmgr` is there too, and is not used: `~/.codex-manager` is\n      hint: see what is in it with \
          `codex-manager --manager-home ~/.codexmgr list-backups`; then move it away\n",
     );
+    // The home of this run is no home of that command.
+    let ran = doctor(&env, &["--manager-home", "~/.codex-manager"]).code(0);
+    assert!(
+        told(&ran, "older-home")
+            .contains("`codex-manager --manager-home ~/.codexmgr list-backups`"),
+        "{}",
+        ran.stdout
+    );
     fs::remove_dir(env.path(".codexmgr")).expect("removes");
     fs::rename(env.path(".codex-manager"), env.path(".codexmgr")).expect("moves");
     finds(
