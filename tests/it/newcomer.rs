@@ -18,7 +18,7 @@ fn from_the_first_command_to_the_last() {
     let Some(codex) = codex(NEWEST) else { return };
     // What it would install has been built for this test.
     let looking_around = install
-        .strip_prefix("cargo install --locked --path .\n")
+        .strip_prefix("cargo install --locked --path . --profile quick\n")
         .expect("it installs");
     loopback(test_name!(), || {
         let now = unix_now();
