@@ -43,7 +43,7 @@ pub fn run(ctx: &mut Ctx, args: &CooldownArgs) -> Result<Outcome> {
         rows.retain(|row| row.is_usable() && !row.paused);
         rows
     } else {
-        looking.rows(ctx)?
+        looking.rows_at_last(ctx)?
     };
     let answer = Answer::of(ctx, args, rows);
     match &args.html {

@@ -29,7 +29,7 @@ pub fn run(ctx: &mut Ctx, args: &RecommendArgs) -> Result<Outcome> {
     let rows = if args.wait {
         looking.until_usable(ctx)?
     } else {
-        looking.rows(ctx)?
+        looking.rows_at_last(ctx)?
     };
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {

@@ -81,13 +81,14 @@ impl Ctx {
     }
 
     /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
-    /// a dry run; `live` is what was just observed. Fails where nobody is known.
+    /// a dry run; `live` is what was just observed; `ends_soon` says that the process does. Fails where nobody is known.
     pub fn rows(
         &self,
         legacy: &LegacyArgs,
         refresh: Option<bool>,
         backup_dir: Option<&Path>,
         live: Vec<(Account, Observation)>,
+        ends_soon: bool,
     ) -> Result<Vec<Row>> {
         let refreshed = refresh
             .map(|dry_run| self.refresh_inventory(legacy, dry_run))
@@ -111,8 +112,10 @@ impl Ctx {
             evidence.registry.record(&account, observation, latest);
         }
         let rows = accounts::rows(&evidence.accounts(), self.now, &self.zone);
-        // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
-        std::mem::forget(evidence);
+        if ends_soon {
+            // To give thousands of texts back one by one takes as long as to read them.
+            std::mem::forget(evidence);
+        }
         if rows.is_empty() {
             return Err(self.no_accounts());
         }

@@ -47,8 +47,17 @@ impl<'a> Looking<'a> {
         })
     }
 
-    /// Every account as of now, the usable ones first.
+    /// Every account as of now, the usable ones first; to be looked at once more.
     pub fn rows(&mut self, ctx: &Ctx) -> Result<Vec<Row>> {
+        self.look(ctx, false)
+    }
+
+    /// The same where nobody looks again.
+    pub fn rows_at_last(&mut self, ctx: &Ctx) -> Result<Vec<Row>> {
+        self.look(ctx, true)
+    }
+
+    fn look(&mut self, ctx: &Ctx, is_last: bool) -> Result<Vec<Row>> {
         let dry_run = self.asking.dry_run;
         let refresh = self.refreshes.then_some(dry_run);
         // Written, it need not be done again.
@@ -58,6 +67,7 @@ impl<'a> Looking<'a> {
             refresh,
             self.asking.backup_dir,
             self.seen.clone(),
+            is_last,
         )
     }
 
