@@ -216,6 +216,16 @@ impl Command {
             _ => None,
         }
     }
+
+    /// Whether it shows or reads wall clocks where a word on their zone is in place: not in a prompt's line, and `doctor`
+    /// has its own.
+    pub fn is_of_times(&self) -> bool {
+        match self {
+            Self::Status(args) => !args.short && args.format.is_none(),
+            Self::Doctor(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
+            _ => true,
+        }
+    }
 }
 
 #[cfg(test)]

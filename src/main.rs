@@ -93,6 +93,9 @@ fn main() -> ExitCode {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };
+    if cli.command.as_ref().is_none_or(Command::is_of_times) {
+        ctx.warn_of_zone();
+    }
     match run(&mut ctx, cli.command.as_ref()) {
         Ok(outcome) => outcome.into(),
         // The handler is at it, and ends the process.

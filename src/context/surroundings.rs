@@ -4,42 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Ctx, variable};
-use crate::settings::find_key;
-use crate::timeutil::Zone;
-
-/// Where the zone of wall clocks is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ZoneOf {
-    /// A flag or a setting.
-    Said(String),
-    /// The variable TZ, of this content, which has a name that is known, or none.
-    Variable(String),
-    /// The system.
-    System,
-}
 
 impl Ctx {
     /// A variable of the environment that is set, and not to nothing.
     pub fn variable(name: &str) -> Option<OsString> {
         variable(name)
-    }
-
-    /// Where the zone is from.
-    pub fn zone_of(&self) -> ZoneOf {
-        let said = find_key("timezone").and_then(|key| self.resolved(key));
-        match said {
-            Ok(said) if said.from != "default" => ZoneOf::Said(said.from),
-            _ => {
-                let tz = variable("TZ").map(|tz| tz.to_string_lossy().into_owned());
-                let tz = tz.filter(|tz| !super::is_systems_zone(tz));
-                tz.map_or(ZoneOf::System, ZoneOf::Variable)
-            }
-        }
-    }
-
-    /// Whether the zone has a name that everybody knows.
-    pub fn is_zone_named(&self) -> bool {
-        Zone::named(self.zone.name()).is_some()
     }
 
     /// What says that it is another time than the clock's: a flag or a variable.

@@ -673,7 +673,7 @@ fn what_is_wrong_with_zone_and_clock() {
     };
     assert_eq!(
         zone(Some("Mars/Base")),
-        "warn  time-zone     TZ is `Mars/Base`, which is no time zone: Codex takes UTC for it, others the system's\n      hint: set it \
+        "warn  time-zone     TZ is `Mars/Base`, which is no time zone: times are in UTC\n      hint: set it \
          to an IANA name such as `Europe/Berlin`, or unset it\n"
     );
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Env, Person};
+use crate::common::{Env, Person, Ran};
 use crate::worlds::{has_keys, json_error};
 
 const ALICE: &str = "\
@@ -196,6 +196,52 @@ fn the_zone_and_the_year_can_be_said() {
         ran.stdout.lines().nth(1),
         Some("window   2026-03-23T11:00:00+01:00 to 2026-03-30T12:00:00+02:00, running")
     );
+}
+
+#[test]
+fn a_tz_that_is_no_zone_is_told_of_and_times_are_in_utc() {
+    let panel = panel();
+    let told = |tz: &str, more: &[&str]| {
+        let env = Env::new().in_zone(tz);
+        let args = [&["status", "--input-file", "-"], more].concat();
+        env.run_with_input(&args, &panel).code(0)
+    };
+    let starts = |ran: &Ran, start: &str| {
+        assert!(
+            ran.stdout.contains(&format!("\nwindow   {start} to ")),
+            "{}",
+            ran.stdout
+        );
+    };
+    let warning = "warning: TZ is `Europe/Berln`, which is no time zone: times are in UTC\n";
+    starts(
+        &told("Europe/Berln", &[]).stderr(warning),
+        "2026-04-14T15:55:00+00:00",
+    );
+    told("Europe/Berln", &["--json"])
+        .stderr("{\"warning\":{\"message\":\"TZ is `Europe/Berln`, which is no time zone: times are in UTC\"}}\n");
+    let said = told("Europe/Berln", &["--timezone", "Europe/Berlin"]).stderr("");
+    starts(&said, "2026-04-14T15:55:00+02:00");
+    told("Europe/Berln", &["--short"]).stderr("");
+    starts(
+        &told("<+0330>-3:30", &[]).stderr(""),
+        "2026-04-14T15:55:00+03:30",
+    );
+    // Every command that has to do with times says so; nothing else does.
+    let env = Env::new().in_zone("Europe/Berln");
+    let recommend = env.run(&["recommend"]).code(10);
+    assert!(
+        recommend.stderr.starts_with(warning),
+        "{}",
+        recommend.stderr
+    );
+    for args in [
+        &["config", "list"][..],
+        &["man", "use"],
+        &["completions", "bash"],
+    ] {
+        env.run(args).code(0).stderr("");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::check::Check;
 use super::codex_home::of_place;
 use super::facts::Facts;
 use super::repair::Repair;
-use crate::context::{Ctx, ZoneOf};
+use crate::context::{Ctx, ZoneOf, zone};
 use crate::fsutil;
 use crate::settings;
 use crate::timeutil::Stamp;
@@ -226,38 +226,23 @@ pub fn config(facts: &Facts) -> Vec<Check> {
 /// The zone of wall clocks.
 pub fn zone(facts: &Facts) -> Vec<Check> {
     let ctx = facts.ctx;
-    let (name, is_named) = (ctx.zone.name(), ctx.is_zone_named());
-    vec![match ctx.zone_of() {
+    let name = ctx.zone.name();
+    vec![match &ctx.zone_of {
         ZoneOf::Said(from) => Check::ok(ZONE, format!("{name}, {from}")),
-        ZoneOf::Variable(_) if is_named => Check::ok(ZONE, format!("{name}, TZ")),
-        ZoneOf::Variable(tz) if is_rule(&tz) => Check::ok(ZONE, format!("the rule `{tz}`, TZ")),
-        ZoneOf::Variable(tz) => Check::warn(
+        ZoneOf::Name => Check::ok(ZONE, format!("{name}, TZ")),
+        ZoneOf::Rule(tz) => Check::ok(ZONE, format!("the rule `{tz}`, TZ")),
+        ZoneOf::Nothing(tz) => Check::warn(
             ZONE,
-            format!(
-                "TZ is `{tz}`, which is no time zone: Codex takes UTC for it, others the system's"
-            ),
+            zone::nothing(tz),
             "set it to an IANA name such as `Europe/Berlin`, or unset it",
         ),
-        ZoneOf::System if is_named => Check::ok(ZONE, format!("{name}, the system's")),
-        ZoneOf::System => Check::warn(
+        ZoneOf::System => Check::ok(ZONE, format!("{name}, the system's")),
+        ZoneOf::Unnamed => Check::warn(
             ZONE,
             "the system does not say which it is",
             "`codex-manager config set timezone Europe/Berlin`, or whichever is yours",
         ),
     }]
-}
-
-/// Whether `tz` is a rule by itself, as POSIX has them: `CET-1CEST,M3.5.0,M10.5.0/3`.
-fn is_rule(tz: &str) -> bool {
-    let name = match tz.strip_prefix('<') {
-        Some(quoted) => quoted.find('>').map(|end| end + 2),
-        None => tz.find(|letter: char| !letter.is_ascii_alphabetic()),
-    };
-    let rest = name
-        .filter(|name| *name >= 3)
-        .and_then(|name| tz.get(name..));
-    let rest = rest.map(|rest| rest.trim_start_matches(['+', '-']));
-    rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// What time it is taken to be, and whether anything speaks against that.
@@ -317,24 +302,4 @@ fn newest(facts: &Facts) -> Option<(String, Stamp)> {
     });
     let all = snapshots.chain(registry).chain(login);
     all.max_by_key(|(_, at)| *at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_of_posix_are_told_from_names_that_nobody_knows() {
-        for (tz, is) in [
-            ("CET-1CEST,M3.5.0,M10.5.0/3", true),
-            ("<+0330>-3:30", true),
-            ("UTC0", true),
-            ("Mars/Base", false),
-            ("Europe/Berln", false),
-            ("XY3", false),
-            ("", false),
-        ] {
-            assert_eq!(is_rule(tz), is, "{tz}");
-        }
-    }
 }
