@@ -339,6 +339,26 @@ pub fn cut(text: &str, room: usize) -> String {
 #[derive(Debug, Default)]
 pub struct Keys {
     bytes: Vec<u8>,
+    /// Whether what comes is pasted: then it is text, and nothing in it does anything.
+    is_pasted: bool,
+}
+
+/// Has a terminal say where what is pasted begins and ends.
+pub const TELL_PASTES: &str = "\x1b[?2004h";
+
+/// Has it say so no more.
+pub const TELL_NO_PASTES: &str = "\x1b[?2004l";
+
+/// One thing that a terminal sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Key(Key),
+    /// The beginning of what is pasted.
+    Paste,
+    /// The end of it.
+    Pasted,
+    /// What does nothing.
+    Nothing,
 }
 
 impl Keys {
@@ -350,17 +370,29 @@ impl Keys {
     /// The next key. `is_quiet` where nothing more came for a moment: then a lone Esc is one, and no beginning.
     pub fn next(&mut self, is_quiet: bool) -> Option<Key> {
         loop {
-            let (length, key) = parse(&self.bytes, is_quiet)?;
+            let (length, sent) = parse(&self.bytes, is_quiet)?;
+            let first = self.bytes.first().copied();
             self.bytes.drain(..length);
-            if key.is_some() {
-                return key;
+            match sent {
+                Sent::Paste => self.is_pasted = true,
+                Sent::Pasted => self.is_pasted = false,
+                Sent::Key(key @ Key::Letter(_)) => return Some(key),
+                Sent::Key(key) if !self.is_pasted => return Some(key),
+                Sent::Key(_) | Sent::Nothing if self.is_pasted => match first {
+                    // The end of a line within a text is a gap between words.
+                    Some(b'\r' | b'\n' | b'\t') => return Some(Key::Letter(' ')),
+                    // A way out of a text that has no end.
+                    Some(0x03) => return Some(Key::Leave),
+                    _ => {}
+                },
+                Sent::Key(_) | Sent::Nothing => {}
             }
         }
     }
 }
 
-/// How many bytes the first key takes, and which it is, where it is one that does something; None where more is to come.
-fn parse(bytes: &[u8], is_quiet: bool) -> Option<(usize, Option<Key>)> {
+/// How many bytes the first thing takes, and which it is; None where more is to come.
+fn parse(bytes: &[u8], is_quiet: bool) -> Option<(usize, Sent)> {
     let first = *bytes.first()?;
     let key = match first {
         b'\r' | b'\n' => Key::Enter,
@@ -374,13 +406,13 @@ fn parse(bytes: &[u8], is_quiet: bool) -> Option<(usize, Option<Key>)> {
         0x01 => Key::First,
         0x05 => Key::Last,
         0x1b => return parse_escaped(bytes, is_quiet),
-        0..0x20 => return Some((1, None)),
+        0..0x20 => return Some((1, Sent::Nothing)),
         _ => return parse_letter(bytes, is_quiet),
     };
-    Some((1, Some(key)))
+    Some((1, Sent::Key(key)))
 }
 
-fn parse_letter(bytes: &[u8], is_quiet: bool) -> Option<(usize, Option<Key>)> {
+fn parse_letter(bytes: &[u8], is_quiet: bool) -> Option<(usize, Sent)> {
     let length = match bytes.first()? {
         0xc0..=0xdf => 2,
         0xe0..=0xef => 3,
@@ -388,37 +420,40 @@ fn parse_letter(bytes: &[u8], is_quiet: bool) -> Option<(usize, Option<Key>)> {
         _ => 1,
     };
     let Some(letter) = bytes.get(..length) else {
-        return is_quiet.then_some((bytes.len(), None));
+        return is_quiet.then_some((bytes.len(), Sent::Nothing));
     };
     let letter = std::str::from_utf8(letter).ok();
     let letter = letter.and_then(|letter| letter.chars().next());
-    Some((length, letter.map(Key::Letter)))
+    let sent = letter.map_or(Sent::Nothing, |letter| Sent::Key(Key::Letter(letter)));
+    Some((length, sent))
 }
 
 /// What begins with Esc: one key alone, an arrow and its like, or a letter with Alt, which does nothing.
-fn parse_escaped(bytes: &[u8], is_quiet: bool) -> Option<(usize, Option<Key>)> {
+fn parse_escaped(bytes: &[u8], is_quiet: bool) -> Option<(usize, Sent)> {
     match bytes.get(1) {
-        None => is_quiet.then_some((1, Some(Key::Leave))),
+        None => is_quiet.then_some((1, Sent::Key(Key::Leave))),
         Some(b'[' | b'O') => {
             let rest = bytes.get(2..).unwrap_or_default();
             let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte));
             let Some(end) = end else {
-                return is_quiet.then_some((bytes.len(), None));
+                return is_quiet.then_some((bytes.len(), Sent::Nothing));
             };
-            let key = match rest.get(..=end).unwrap_or_default() {
-                b"A" => Some(Key::Up),
-                b"B" => Some(Key::Down),
-                b"H" | b"1~" | b"7~" => Some(Key::First),
-                b"F" | b"4~" | b"8~" => Some(Key::Last),
-                b"5~" => Some(Key::PageUp),
-                b"6~" => Some(Key::PageDown),
-                _ => None,
+            let sent = match rest.get(..=end).unwrap_or_default() {
+                b"A" => Sent::Key(Key::Up),
+                b"B" => Sent::Key(Key::Down),
+                b"H" | b"1~" | b"7~" => Sent::Key(Key::First),
+                b"F" | b"4~" | b"8~" => Sent::Key(Key::Last),
+                b"5~" => Sent::Key(Key::PageUp),
+                b"6~" => Sent::Key(Key::PageDown),
+                b"200~" => Sent::Paste,
+                b"201~" => Sent::Pasted,
+                _ => Sent::Nothing,
             };
-            Some((end + 3, key))
+            Some((end + 3, sent))
         }
         // Esc twice leaves as well.
-        Some(0x1b) => Some((1, Some(Key::Leave))),
-        Some(_) => Some((2, None)),
+        Some(0x1b) => Some((1, Sent::Key(Key::Leave))),
+        Some(_) => Some((2, Sent::Nothing)),
     }
 }
 

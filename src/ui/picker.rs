@@ -6,7 +6,7 @@ use std::io;
 use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use super::Ui;
-use super::choice::{Choices, Choosing, Keys, Screen, Step};
+use super::choice::{Choices, Choosing, Keys, Screen, Step, TELL_NO_PASTES, TELL_PASTES};
 use crate::error::{Error, Kind, Result, describe};
 
 /// What a terminal is taken for that does not say how large it is.
@@ -16,6 +16,7 @@ const USUAL: (usize, usize) = (80, 24);
 /// must not end the process meanwhile.
 pub fn pick(ui: &Ui, choices: Choices, is_stopped: &dyn Fn() -> bool) -> Result<usize> {
     let raw = Raw::set().map_err(|error| unasked(&error))?;
+    ui.draw(TELL_PASTES);
     let mut drawn = Drawn {
         ui,
         size: size(),
@@ -23,6 +24,7 @@ pub fn pick(ui: &Ui, choices: Choices, is_stopped: &dyn Fn() -> bool) -> Result<
     };
     let chosen = choose(&mut drawn, choices, is_stopped);
     drawn.clear();
+    ui.draw(TELL_NO_PASTES);
     drop(raw);
     chosen.map_err(|error| unasked(&error)).and_then(|step| {
         if is_stopped() {

@@ -107,6 +107,25 @@ before    alice@example.com",
 }
 
 #[test]
+fn what_is_pasted_is_text_and_chooses_nothing() {
+    let env = world();
+    let mut tty = Tty::open(&env, &["use"], (80, 24));
+    tty.sees(ACCOUNTS);
+    assert!(tty.sent().contains("\x1b[?2004h"), "{:?}", tty.sent());
+    tty.types("\x1b[200~ready\nexa\n\x1b[201~");
+    tty.sees(
+        "\
+Which account? ready exa
+  ACCOUNT                STATUS         USABLE  LEFT     SEEN  PLAN
+> carol@example.com      ready, paused     now     -  12d ago  plus
+1 of 4; Enter chooses, Esc leaves",
+    );
+    tty.types(ESC);
+    let sent = tty.ends(130, LEFT);
+    assert!(sent.contains("\x1b[?2004l"), "{sent:?}");
+}
+
+#[test]
 fn leaving_the_list_changes_nothing_and_leaves_nothing() {
     let env = world();
     let before = env.tree("");

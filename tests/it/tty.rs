@@ -186,6 +186,7 @@ impl Tty {
         assert_eq!(after, self.before);
         let screen = self.screen.lock().expect("whole");
         assert!(!screen.screen().hide_cursor());
+        assert!(!screen.screen().bracketed_paste());
         drop(screen);
         self.sent()
     }

@@ -201,6 +201,23 @@ fn bytes_make_keys_however_they_come() {
     assert_eq!(all(b"\x1b", false), []);
     assert_eq!(all(b"\x1b", true), [Key::Leave]);
     assert_eq!(all(b"\x1b\x1b", false), [Key::Leave]);
+    // What is pasted is text: nothing in it chooses, moves or leaves, until its end.
+    assert_eq!(
+        all(b"\x1b[200~a\r\n\tb\x1b[A\x1b\x1b\x7f\x04\x1b[201~\r", false),
+        [
+            Key::Letter('a'),
+            Key::Letter(' '),
+            Key::Letter(' '),
+            Key::Letter(' '),
+            Key::Letter('b'),
+            Key::Enter
+        ]
+    );
+    // Ctrl-C leaves where that end never comes.
+    assert_eq!(
+        all(b"\x1b[200~\r\x03", false),
+        [Key::Letter(' '), Key::Leave]
+    );
     let mut keys = Keys::default();
     for byte in b"\x1b[" {
         keys.add(&[*byte]);
