@@ -132,13 +132,15 @@ pub struct Home<'a> {
     pub now: Stamp,
     /// The latest instant that can be by now.
     pub latest: Stamp,
+    /// Whether profiles that were removed here stay away: not where a person says what is to be taken in.
+    pub heeds_removals: bool,
 }
 
 /// What would become of `bundle`, by what is here. Writes nothing; `warnings` gets what here cannot be read.
 pub fn plan(home: &Home, bundle: &Bundle, warnings: &mut Vec<String>) -> Result<Plan> {
     let registry = evidence::load_registry(home.places, home.now, false, None, warnings);
     let here = merge::Here::read(home.places, registry)?;
-    Ok(merge::merge(here, bundle, home.latest))
+    Ok(merge::merge(here, bundle, home))
 }
 
 /// Takes in `bundle`: what became of it, item by item, as far as it went. The caller holds the manager home's lock.
@@ -152,7 +154,7 @@ pub fn perform(
     let places = home.places;
     let registry = evidence::load_registry(places, home.now, true, Some(keeper.lock), warnings);
     let here = merge::Here::read(places, registry)?;
-    let mut plan = merge::merge(here, bundle, home.latest);
+    let mut plan = merge::merge(here, bundle, home);
     if let Some(registry) = plan.registry.take() {
         registry.save(&places.registry)?;
     }

@@ -1,5 +1,5 @@
-//! `cooldown.json`: the newest observation of every account's window, what became of its windows before, and who was
-//! signed in to which Codex home when.
+//! `cooldown.json`: the newest observation of every account's window, what became of its windows before, who was
+//! signed in to which Codex home when, and whose profiles were removed.
 //!
 //! A broken file is set aside under another name, never emptied. The Python 23.0.0 keeps a file of the same name, a
 //! map by email: it is read, and kept beside as `cooldown.python.json` when this program first writes its own.
@@ -7,6 +7,7 @@
 mod changes;
 mod live;
 mod merge;
+mod removed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::timeutil::{SessionStart, Stamp};
 pub use changes::Change;
 pub use live::{Attribution, Live, same_login};
 pub use merge::Outcome;
+use removed::Removed;
 
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;
@@ -50,6 +52,7 @@ pub struct Registry {
     pub entries: Vec<Entry>,
     /// Who was signed in to which Codex home, oldest first for each home.
     pub live: Vec<Live>,
+    removed: Vec<Removed>,
     rest: Map<String, Value>,
     of_python: bool,
 }
@@ -87,9 +90,15 @@ impl Registry {
                 Some(live) => serde_json::from_value(live)
                     .map_err(|_| "a login in it is no login".to_owned())?,
             };
+            let removed = match rest.remove("removed") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(removed) => serde_json::from_value(removed)
+                    .map_err(|_| "a removed profile in it is none".to_owned())?,
+            };
             return Ok(Self {
                 entries,
                 live,
+                removed,
                 rest,
                 of_python: false,
             });
@@ -107,6 +116,7 @@ impl Registry {
         Ok(Self {
             entries,
             live: Vec::new(),
+            removed: Vec::new(),
             rest: Map::new(),
             of_python: !document.is_empty(),
         })
@@ -208,6 +218,12 @@ impl Registry {
             document.insert(
                 "live".into(),
                 serde_json::to_value(&self.live).map_err(anyhow::Error::from)?,
+            );
+        }
+        if !self.removed.is_empty() {
+            document.insert(
+                "removed".into(),
+                serde_json::to_value(&self.removed).map_err(anyhow::Error::from)?,
             );
         }
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(anyhow::Error::from)?;

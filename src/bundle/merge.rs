@@ -125,11 +125,16 @@ impl Step {
     }
 }
 
-pub(super) fn merge(here: Here, bundle: &Bundle, latest: Stamp) -> Plan {
+pub(super) fn merge(here: Here, bundle: &Bundle, home: &Home) -> Plan {
+    let latest = home.latest;
     let mut plan = Plan::default();
     let mut names = Names::of(&here.profiles);
     let mut profiles = Plan::default();
     for told in &bundle.profiles {
+        if let Some(item) = removed(&here, told, home) {
+            profiles.items.push(item);
+            continue;
+        }
         profile(&mut profiles, &here, &mut names, bundle, told, latest);
     }
     accounts(&mut plan, here.registry, bundle, latest);
@@ -216,6 +221,28 @@ impl Names {
     }
 }
 
+/// What is said of a profile whose account has none here because a person removed it, and whose login nobody has renewed
+/// since.
+fn removed(here: &Here, told: &Told, home: &Home) -> Option<Item> {
+    let account = account_of(told, &profile_of(told));
+    let removed_at = here.registry.removed_at(&account, home.latest)?;
+    let is_renewed = told
+        .login
+        .as_ref()
+        .is_some_and(|(_, login)| login.freshness(home.latest).is_after(removed_at.unix()));
+    let stays_away = home.heeds_removals
+        && !is_renewed
+        && theirs(&here.profiles, &account, &told.name).is_none();
+    let why = format!("removed here on {}", removed_at.table_form());
+    stays_away.then(|| item_of(told, Deed::Leave, &why))
+}
+
+fn profile_of(told: &Told) -> Profile {
+    let profile = told.text.as_deref();
+    let profile = profile.and_then(|text| toml::from_str::<Profile>(text).ok());
+    profile.unwrap_or_default()
+}
+
 fn profile(
     plan: &mut Plan,
     here: &Here,
@@ -224,9 +251,7 @@ fn profile(
     told: &Told,
     latest: Stamp,
 ) {
-    let profile = told.text.as_deref();
-    let profile = profile.and_then(|text| toml::from_str::<Profile>(text).ok());
-    let profile = profile.unwrap_or_default();
+    let profile = profile_of(told);
     let account = account_of(told, &profile);
     let theirs = theirs(&here.profiles, &account, &told.name);
     let seen_here = gather::seen_here(&here.registry, &account);

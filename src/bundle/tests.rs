@@ -146,6 +146,7 @@ impl World {
             places: &self.places,
             now: stamp(500),
             latest: latest(),
+            heeds_removals: true,
         }
     }
 

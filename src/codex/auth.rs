@@ -58,6 +58,13 @@ pub struct Freshness {
     issued_at: Option<i64>,
 }
 
+impl Freshness {
+    /// Whether it was renewed after that second since 1970.
+    pub fn is_after(&self, second: i64) -> bool {
+        self.renewed_at.is_some_and(|(at, _)| at > second)
+    }
+}
+
 impl Login {
     /// Whether it is an API key, which has no weekly window.
     pub fn is_api_key(&self) -> bool {

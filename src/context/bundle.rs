@@ -26,12 +26,13 @@ impl Ctx {
         machine::look(&self.paths.manager_home).err()
     }
 
-    /// What a bundle is merged into.
-    pub fn bundle_home<'a>(&self, places: &'a Places) -> Home<'a> {
+    /// What a bundle is merged into; `heeds_removals` as in [`Home`].
+    pub fn bundle_home<'a>(&self, places: &'a Places, heeds_removals: bool) -> Home<'a> {
         Home {
             places,
             now: self.now,
             latest: self.latest(),
+            heeds_removals,
         }
     }
 

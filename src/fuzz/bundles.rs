@@ -51,6 +51,7 @@ fn bundles() {
                     places: &places,
                     now,
                     latest: now,
+                    heeds_removals: true,
                 };
                 let plan = bundle::plan(&home, &bundle, &mut Vec::new()).expect("plans");
                 for item in &plan.items {

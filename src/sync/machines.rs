@@ -116,7 +116,7 @@ fn learn_one(
         _ => Bundle::parse(&what, &bytes)?,
     };
     let here = ctx.places(how.backup_dir, None)?;
-    let home = ctx.bundle_home(&here);
+    let home = ctx.bundle_home(&here, true);
     let mut warnings = Vec::new();
     let plan = if how.dry_run {
         bundle::plan(&home, &bundle, &mut warnings)?

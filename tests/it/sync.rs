@@ -777,6 +777,54 @@ fn what_is_known_of_accounts_goes_with_it_and_nothing_newer_is_lost() {
 }
 
 #[test]
+fn a_profile_that_was_removed_here_stays_away_until_its_login_is_renewed_elsewhere() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    let mut laptop = machine(&folder, Some(&desk));
+    snapshot(&mut desk, "alice", 2, "desk");
+    snapshot(&mut laptop, "bob", 3, "laptop");
+    for (env, what) in [(&laptop, "push"), (&desk, "pull"), (&desk, "push")] {
+        env.run(&["sync", what]).code(0);
+    }
+    let bob = ".codex-manager/profiles/bob";
+    assert!(desk.path(bob).join("auth.json").exists());
+    desk.run(&["profile", "remove", "bob", "--yes"]).code(0);
+    let pulled = done(desk.run(&["sync", "pull", "--json"]));
+    assert_eq!(learned(&pulled), [""; 0]);
+    assert!(!desk.path(bob).exists());
+    // It is this machine's alone to say so: the other goes on, and what it renews is news here.
+    laptop.run(&["sync", "pull"]).code(0);
+    assert!(laptop.path(bob).join("auth.json").exists());
+    let mut renewed = Person::named("bob");
+    renewed.last_refresh = "2026-04-19T10:30:00Z".to_owned();
+    laptop.codex_home(&renewed);
+    laptop.write("status.txt", &renewed.panel(50, "10:00 on 22 Apr"));
+    laptop.set_now("2026-04-19T16:30:00+05:30");
+    laptop.run(&BACKUP).code(0);
+    laptop.run(&["sync", "push"]).code(0);
+    desk.set_now("2026-04-19T16:40:00+05:30");
+    let pulled = done(desk.run(&["sync", "pull", "--json"]));
+    let learned = learned(&pulled);
+    assert!(
+        learned.contains(&"login bob@example.com (bob)".to_owned()),
+        "{learned:?}"
+    );
+    assert_eq!(desk.read(&format!("{bob}/auth.json")), renewed.auth_json());
+}
+
+#[test]
+fn what_a_person_imports_comes_though_it_was_removed() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    snapshot(&mut desk, "alice", 2, "desk");
+    desk.run(&["profile", "export", "all.age"]).code(0);
+    desk.run(&["profile", "remove", "alice", "--yes"]).code(0);
+    desk.run(&["profile", "import", "all.age"]).code(0);
+    let alice = ".codex-manager/profiles/alice/auth.json";
+    assert_eq!(desk.read(alice), Person::named("alice").auth_json());
+}
+
+#[test]
 fn backup_pushes_where_it_is_told_to() {
     let folder = Folder::new();
     let mut desk = machine(&folder, None);

@@ -75,7 +75,11 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileImport) -> Result<()> {
 fn plan(ctx: &Ctx, args: &ProfileImport, parcel: &Parcel, backup_dir: &Path) -> Result<Vec<Item>> {
     let places = ctx.places(args.backup_dir.as_deref(), None)?;
     let mut warnings = Vec::new();
-    let plan = bundle::plan(&ctx.bundle_home(&places), &parcel.bundle, &mut warnings)?;
+    let plan = bundle::plan(
+        &ctx.bundle_home(&places, false),
+        &parcel.bundle,
+        &mut warnings,
+    )?;
     for warning in &warnings {
         ctx.ui.warn(warning);
     }
@@ -102,7 +106,7 @@ fn perform(
     backup_dir: &Path,
 ) -> Result<Vec<Item>> {
     let places = ctx.places(args.backup_dir.as_deref(), None)?;
-    let home = ctx.bundle_home(&places);
+    let home = ctx.bundle_home(&places, false);
     // Refused before anything is written: settings or an inventory here that cannot be read.
     bundle::plan(&home, &parcel.bundle, &mut Vec::new())?;
     snapshots::tidy(backup_dir);

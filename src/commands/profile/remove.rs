@@ -14,6 +14,7 @@ use crate::evidence::{Evidence, Reach};
 use crate::exchange::freshest;
 use crate::fsutil;
 use crate::live;
+use crate::metadata::Account;
 use crate::profiles::view::View;
 use crate::profiles::{self, Found, PROFILE_TOML};
 use crate::snapshots::Depth;
@@ -50,7 +51,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()>
         let _login = login
             .map(|login| live::hold_login(ctx, &login.account))
             .transpose()?;
-        let _held = ctx.lock("profile remove")?;
+        let (lock, _in_hand) = ctx.lock("profile remove")?;
         // What was confirmed is what goes.
         if Content::of(&place)? != content {
             return Err(Error::other(
@@ -60,6 +61,11 @@ pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()>
                 ),
                 "run the command again",
             ));
+        }
+        // First: what is noted of a profile that stands counts for nothing.
+        let (account, at) = (found.account(), ctx.sighting());
+        if account != Account::default() {
+            live::update(ctx, &lock, |registry| registry.note_removed(&account, at))?;
         }
         profiles::remove(&all.dir, &view.name)?;
     }
