@@ -13,7 +13,8 @@ pub(super) struct Removed {
     #[serde(flatten)]
     account: Account,
     /// When.
-    removed_at: Stamp,
+    #[serde(rename = "removed_at")]
+    at: Stamp,
     /// What this version does not know, kept.
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -24,11 +25,11 @@ impl Registry {
     pub fn note_removed(&mut self, account: &Account, at: Stamp) {
         let known = self.removed.iter_mut().find(|it| it.account == *account);
         if let Some(known) = known {
-            known.removed_at = at;
+            known.at = at;
         } else {
             self.removed.push(Removed {
                 account: account.clone(),
-                removed_at: at,
+                at,
                 rest: Map::new(),
             });
             self.removed.sort_by(|a, b| a.account.cmp(&b.account));
@@ -39,7 +40,7 @@ impl Registry {
     pub fn removed_at(&self, account: &Account, latest: Stamp) -> Option<Stamp> {
         let is_theirs = |it: &&Removed| it.account == *account || it.account.is_same_as(account);
         let removed = self.removed.iter().filter(is_theirs);
-        let times = removed.map(|it| it.removed_at);
+        let times = removed.map(|it| it.at);
         times.filter(|at| *at <= latest).max()
     }
 }
