@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::{self, Evidence};
 use crate::fsutil;
 use crate::hint;
+use crate::install;
 use crate::lock::{HomeLock, Lock};
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState};
 use crate::observation::{Observation, settle_start};
@@ -387,7 +388,7 @@ pub fn note_signed_in(
     }
 }
 
-/// Keeps the login of a Codex home in the profile of its owner, and tells what stands in the way of that: whoever runs a
+/// Keeps the login of a Codex home in the profile of its owner, those that a restore moved aside there too, and tells what stands in the way of that: whoever runs a
 /// command wants something else. The caller holds the lock. `known` tells the accounts there are. Returns what it warned of.
 pub fn keep_login(
     ctx: &Ctx,
@@ -395,9 +396,26 @@ pub fn keep_login(
     home: &Path,
     known: &dyn Fn() -> Vec<Account>,
 ) -> Option<String> {
+    let dir = ctx.paths.profiles();
+    for place in home::set_aside(home) {
+        let Ok(Some((bytes, login))) = home::read_login(&place) else {
+            continue;
+        };
+        let whose = format!("the login of {} that was in a restore's way", login.account);
+        match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
+            Ok(Kept::Already(_)) => {}
+            Ok(Kept::Written(name)) => {
+                ctx.ui
+                    .note(&format!("{whose} is kept in the profile `{name}`"));
+            }
+            Ok(Kept::Refused(reason)) => ctx.ui.warn(&reason),
+            Err(error) => ctx
+                .ui
+                .warn(&format!("{whose} is not kept in a profile: {error}")),
+        }
+    }
     // What is wrong with it is told by whoever needs it.
     let (bytes, login) = home::read_login(home).ok()??;
-    let dir = ctx.paths.profiles();
     let warning = match credentials::keep(&dir, lock, (&bytes, &login), known, ctx.latest()) {
         Ok(Kept::Already(name)) => {
             note_use(ctx, lock, &name);
@@ -468,6 +486,15 @@ pub fn check_flags(is_asked: bool, args: &LiveArgs, hint: &str) -> Result<()> {
 pub fn login(home: &Path) -> Result<Login> {
     let refused = |message: String, hint: &str| Error::new(Kind::NoStatus, message, hint);
     let Some((_, login)) = home::read_login(home)? else {
+        if install::is_cut_short(home)? {
+            return Err(refused(
+                format!(
+                    "a restore into `{}` was cut short: who is signed in there is not known",
+                    home.display()
+                ),
+                "`codex-manager status` finishes it first, as `backup`, `restore` and `use` do",
+            ));
+        }
         return Err(refused(
             format!(
                 "nobody is signed in: `{}` does not exist",

@@ -3,6 +3,7 @@
 //! Source: the listing of a Codex home in CODEX_MANAGER_SPEC.md, "What gets backed up". Whatever is not known to be
 //! passing is captured: a file that a newer Codex adds is more likely to matter than not.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -236,6 +237,19 @@ pub fn sqlite_home(home: &Path, person: Option<&Path>) -> Option<PathBuf> {
         (Some(rest), Some(person)) => person.join(rest.trim_start_matches(std::path::is_separator)),
         _ => home.join(named),
     })
+}
+
+/// The directories in which a restore set aside what was in its way, as far as a login is among that.
+pub fn set_aside(home: &Path) -> Vec<PathBuf> {
+    let Ok(listing) = fs::read_dir(home.join(KEPT_DIR)) else {
+        return Vec::new();
+    };
+    let places = listing.flatten().map(|entry| entry.path());
+    let mut places: Vec<PathBuf> = places
+        .filter(|place| place.join(AUTH_JSON).exists())
+        .collect();
+    places.sort();
+    places
 }
 
 /// The login as bytes and as what it says. None where there is no auth.json.

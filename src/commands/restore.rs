@@ -7,6 +7,7 @@ mod list;
 mod parts;
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -126,7 +127,8 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     let _locks = locks.map_err(unkept)?;
     let keep = || live::keep_login(ctx, &lock, &dest, &|| evidence.known());
     let told = again.is_of_login().then(keep).flatten();
-    if told.is_some() && copy.is_none() {
+    let is_lost = told.is_some() || (again.is_of_login() && holds_no_login(&dest));
+    if is_lost && copy.is_none() {
         return Err(Error::other(
             format!(
                 "the login in `{}` cannot be kept, and there is to be no safety copy of it; nothing was changed",
@@ -152,6 +154,12 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
     Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
+}
+
+/// Whether something stands in the place of the home's login and cannot be read as one: no profile has it.
+fn holds_no_login(home: &Path) -> bool {
+    let is_empty = fs::symlink_metadata(home::auth_path(home)).is_ok_and(|meta| meta.len() == 0);
+    !is_empty && home::read_login(home).is_err()
 }
 
 /// Unpacks it inside the home.
@@ -293,7 +301,6 @@ fn warn_of_beside(ctx: &Ctx, snapshot: &Snapshot, prepared: &Prepared, dest: &Pa
 
 /// Fails where a restore into `dest` would sweep away what is no Codex home.
 fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) -> Result<()> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let refused = |why: &str| {
         let message = format!("`{}` {why}; nothing was changed", dest.display());
         Err(Error::new(
@@ -302,12 +309,8 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
             "name a Codex home with `--dest-dir`",
         ))
     };
-    let there = real(dest);
-    if there == real(&ctx.paths.manager_home) {
-        return refused("is the manager home");
-    }
-    if there.starts_with(real(backup_dir)) {
-        return refused("is where snapshots are kept");
+    if let Some(why) = ctx.why_no_home(dest, backup_dir) {
+        return refused(why);
     }
     if scope.parts == Parts::AUTH || scope.is_session_half || !fsutil::exists_behind(dest)? {
         return Ok(());

@@ -21,13 +21,11 @@ impl Ctx {
 
     /// Takes the lock of a Codex home, and finishes or drops a restore into it that was cut short, which is told.
     pub fn enter_home(&self, home_dir: &Path) -> Result<HomeLock> {
-        if home_dir.canonicalize().ok() == self.paths.manager_home.canonicalize().ok()
-            && home_dir.exists()
-        {
+        if let Some(why) = self.why_no_home(home_dir, &self.backup_dir(None)?) {
             return Err(Error::new(
                 Kind::Usage,
                 format!(
-                    "`{}` is the manager home: it cannot be the Codex home too",
+                    "`{}` {why}: it cannot be the Codex home too",
                     home_dir.display()
                 ),
                 "say which is which with `--codex-home` and `--manager-home`",
@@ -61,6 +59,56 @@ impl Ctx {
             }
         }
         Ok(lock)
+    }
+
+    /// Why `dir` is no place for a Codex home: what stands there is this program's own.
+    pub fn why_no_home(&self, dir: &Path, backup_dir: &Path) -> Option<&'static str> {
+        let (dir, manager_home) = (
+            fsutil::real_as_far(dir),
+            fsutil::real_as_far(&self.paths.manager_home),
+        );
+        let lies_in = |place: &Path| dir.starts_with(fsutil::real_as_far(place));
+        if dir == manager_home {
+            Some("is the manager home")
+        } else if lies_in(backup_dir) {
+            Some("is where snapshots are kept")
+        } else if lies_in(&self.paths.profiles()) {
+            Some("is where profiles are kept")
+        } else {
+            None
+        }
+    }
+
+    /// Fails where a file that is to be written lies among those of a home, which mean something there. `what` is that file,
+    /// with its article.
+    pub fn keep_out_of_homes(&self, file: &Path, what: &str, backup_dir: &Path) -> Result<()> {
+        // A link is replaced, or what it leads to is written: neither may be there.
+        for place in [file, &fsutil::behind_links(file)] {
+            let name = place.file_name().unwrap_or_default();
+            let real = fsutil::real_as_far(fsutil::parent_of(place)).join(name);
+            let whose = [
+                (
+                    self.paths.manager_home.as_path(),
+                    "lies in the manager home",
+                ),
+                (&self.paths.codex_home, "lies in the Codex home"),
+                (backup_dir, "lies where snapshots are kept"),
+                (&self.identity_path(), "is where the key is"),
+            ];
+            let found = whose
+                .into_iter()
+                .find(|(home, _)| real.starts_with(fsutil::real_as_far(home)));
+            if let Some((_, why)) = found {
+                return Err(Error::other(
+                    format!(
+                        "`{}` {why}, where {what} would be taken for something else; nothing was changed",
+                        self.paths.short(file)
+                    ),
+                    "name a file elsewhere",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Finishes or drops a restore into a Codex home that was cut short, before anything in it is believed.

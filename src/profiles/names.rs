@@ -170,6 +170,9 @@ pub fn not_a_name(name: &str) -> Option<&'static str> {
     if name.starts_with(['.', '-']) || name.ends_with(['.', '-']) {
         return Some("it begins or ends with `.` or `-`");
     }
+    if name.to_lowercase().ends_with(ARCHIVE_SUFFIX) {
+        return Some("it looks like an archive");
+    }
     is_device(name).then_some("Windows keeps that name for a device")
 }
 

@@ -216,6 +216,32 @@ fn workspaces_of_one_email_and_members_of_one_team_are_never_mixed() {
 }
 
 #[test]
+fn what_cannot_be_read_as_a_login_is_not_replaced_where_nothing_else_holds_it() {
+    let (env, alice, _) = world();
+    let args = [
+        "restore",
+        "alice@example.com",
+        "--yes",
+        "--no-safety-backup",
+    ];
+    let cut = alice.auth_json();
+    for junk in [&cut[..cut.len() / 2], "{\"tokens\":{}}", "\u{feff}{}"] {
+        env.write(LIVE, junk);
+        let before = env.tree(".codex");
+        let ran = env.run(&args).code(1).stdout("");
+        let why = "cannot be kept, and there is to be no safety copy of it; nothing was changed";
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        assert_eq!(env.tree(".codex"), before);
+    }
+    // With a copy it is, and so is what holds nothing.
+    env.run(&args[..3]).code(0);
+    assert_eq!(env.read(LIVE), alice.auth_json());
+    env.write(LIVE, "");
+    env.run(&args).code(0);
+    assert_eq!(env.read(LIVE), alice.auth_json());
+}
+
+#[test]
 fn a_login_nobody_knows_is_kept_before_it_is_replaced() {
     let (env, alice, _) = world();
     let carol = Person::named("carol");

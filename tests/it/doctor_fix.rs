@@ -329,6 +329,13 @@ fn a_restore_that_was_cut_short_is_finished() {
         "warn  leftovers     `~/.codex/.codex-manager-kept` holds what was in the way of a restore, and is in no snapshot\n      \
          hint: look through it, and remove it\n",
     );
+    env.write(".codex/.codex-manager-kept/2/auth.json", "{}");
+    finds(
+        &env,
+        "leftovers",
+        "warn  leftovers     `~/.codex/.codex-manager-kept` holds what was in the way of a restore, and is in no snapshot\n      \
+         hint: the next `codex-manager backup` keeps the login that is there; then look through it, and remove it\n",
+    );
 }
 
 #[test]

@@ -203,6 +203,41 @@ fn what_cannot_be_written_is_told_and_leaves_nothing() {
             ran.stderr
         );
     }
+    // Where files mean something, also by way of a link, and the key wherever it lies.
+    fs::rename(env.path(".codex-manager/identity.txt"), env.path("key.txt")).expect("moves");
+    env.run(&["config", "set", "sync.identity", "~/key.txt"])
+        .code(0);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(env.path(".codex-manager"), env.path("by")).expect("links");
+    let before = env.tree("");
+    for (file, told) in [
+        (".codex-manager/lock", "lies in the manager home"),
+        (".codex-manager/new.age", "lies in the manager home"),
+        #[cfg(unix)]
+        ("by/profiles/new.age", "lies in the manager home"),
+        (".codex/auth.json", "lies in the Codex home"),
+        ("key.txt", "is where the key is"),
+    ] {
+        let ran = env
+            .run(&["profile", "export", file, "--force"])
+            .code(1)
+            .stdout("");
+        let message = format!(
+            "` {told}, where an exported file would be taken for something else; nothing was changed\n"
+        );
+        assert!(ran.stderr.contains(&message), "{}", ran.stderr);
+    }
+    let ran = env.run(&["profile", "export", "kept/x.age", "--backup-dir", "kept"]);
+    assert!(
+        ran.stderr.contains("`kept` is no directory"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(env.tree(""), before);
+    #[cfg(unix)]
+    fs::remove_file(env.path("by")).expect("removes");
+    env.run(&["config", "unset", "sync.identity"]).code(0);
+    fs::rename(env.path("key.txt"), env.path(".codex-manager/identity.txt")).expect("moves");
     // No key, and nobody to ask for a passphrase.
     fs::rename(
         env.path(".codex-manager/identity.txt"),

@@ -257,6 +257,76 @@ fn what_restores_replaced_is_counted_by_home() {
     env.run(&["restore", "--undo", "--yes"]).code(0);
 }
 
+/// Safety copies, each a minute later than the one before.
+fn replaced(env: &mut Env, by: &str, minutes: std::ops::Range<u8>) {
+    for minute in minutes {
+        env.write(".codex/config.toml", &format!("model = \"{minute}\"\n"));
+        env.set_now(&format!("2026-04-19T15:{minute}:00+05:30"));
+        env.run(&["restore", by, "--yes"]).code(0);
+    }
+}
+
+#[test]
+fn an_accounts_only_snapshot_stays_though_it_is_a_safety_copy() {
+    let mut env = Env::new();
+    snapshot(&mut env, &Person::named("alice"), 2);
+    // Carol has none but what the first restore replaces.
+    env.codex_home(&Person::named("carol"));
+    replaced(&mut env, "alice@example.com", 31..36);
+    let answer = pruned(&env, &["--keep-last", "2"]);
+    assert_eq!(
+        told(&answer["kept"]),
+        [
+            "alice 19 safety last 1",
+            "alice 19 safety last 2",
+            "carol 19 safety newest sound one",
+            "alice 02 current last 1"
+        ]
+    );
+    // Where there is one made since, the copy may go.
+    snapshot(&mut env, &Person::named("carol"), 20);
+    let answer = pruned(&env, &["--keep-last", "2"]);
+    let kept = told(&answer["kept"]);
+    assert!(
+        kept.contains(&"carol 20 current last 1".to_owned()),
+        "{kept:?}"
+    );
+    assert!(
+        !kept.iter().any(|told| told.starts_with("carol 19")),
+        "{kept:?}"
+    );
+    let answer = pruned(&env, &["--keep-last", "1", "--allow-empty"]);
+    assert_eq!(answer["deleted"].as_array().map_or(0, Vec::len), 1);
+}
+
+#[test]
+fn a_damaged_newest_safety_copy_does_not_cost_the_last_sound_one() {
+    let mut env = Env::new();
+    snapshot(&mut env, &Person::named("alice"), 2);
+    replaced(&mut env, "alice@example.com", 31..34);
+    let safety = archives(&env).into_iter();
+    let newest = safety.filter(|path| path.starts_with("safety/")).max();
+    let path = env.path(&format!("{BACKUPS}/{}", newest.expect("one")));
+    let mut bytes = fs::read(&path).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).expect("writes");
+    let ran = env.run(&["prune", "--keep-last", "1", "--json"]).code(0);
+    assert!(
+        ran.stderr.contains("is damaged or unsafe"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        told(&ran.json()["kept"]),
+        [
+            "alice 19 safety last 1",
+            "alice 19 safety newest sound one",
+            "alice 02 current last 1"
+        ]
+    );
+}
+
 #[test]
 fn the_table_and_the_errors() {
     let env = world();

@@ -160,6 +160,25 @@ fn cut_short(env: &Env, person: &Person) {
     fs::remove_file(env.path(".codex/auth.json")).expect("removes");
 }
 
+/// Somebody may sign in meanwhile: that login is in the way, and must not be lost.
+#[test]
+fn a_login_made_after_a_kill_is_kept_with_its_owner() {
+    let (env, alice) = with_backup();
+    cut_short(&env, &alice);
+    env.run(&["status", "--short"]).code(14).stderr(
+        "error: a restore into `~/.codex` was cut short: who is signed in there is not known\n\
+         hint: `codex-manager status` finishes it first, as `backup`, `restore` and `use` do\n",
+    );
+    let carol = Person::named("carol");
+    env.write(".codex/auth.json", &carol.auth_json());
+    let ran = env.run(&["use", "alice@example.com"]).code(0);
+    let told = "note: the login of carol@example.com that was in a restore's way is kept in the profile `carol`\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert_eq!(env.read(".codex/auth.json"), alice.auth_json());
+    env.run(&["use", "carol@example.com"]).code(0);
+    assert_eq!(env.read(".codex/auth.json"), carol.auth_json());
+}
+
 /// Whoever asks Codex, or signs somebody else in, first has the home whole.
 #[test]
 fn whoever_asks_or_switches_finishes_it_first() {
@@ -209,8 +228,16 @@ fn whoever_asks_or_switches_finishes_it_first() {
 fn a_destination_that_is_no_codex_home_is_refused_untouched() {
     let (env, _) = with_backup();
     env.write("documents/letter.txt", "mine\n");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(env.home(), env.path("by")).expect("links");
     let before = env.tree("");
     for (dest, why) in [
+        #[cfg(unix)]
+        (
+            "by/.codex-manager/backups/new",
+            "is where snapshots are kept",
+        ),
+        (".codex-manager/profiles/new", "is where profiles are kept"),
         (".codex-manager", "is the manager home"),
         (".codex-manager/backups", "is where snapshots are kept"),
         (".codex-manager/backups/new", "is where snapshots are kept"),

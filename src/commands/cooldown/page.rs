@@ -69,21 +69,7 @@ fn document(ctx: &Ctx, file: &Path, answer: &Answer) -> String {
 
 /// Fails where something stands that this program did not make, and in the homes, whose files mean something.
 fn check(ctx: &Ctx, file: &Path, target: &Path) -> Result<()> {
-    let dir = fsutil::real_as_far(fsutil::parent_of(target));
-    for (home, whose) in [
-        (&ctx.paths.manager_home, "the manager home"),
-        (&ctx.paths.codex_home, "the Codex home"),
-    ] {
-        if dir.starts_with(fsutil::real_as_far(home)) {
-            return Err(Error::other(
-                format!(
-                    "`{}` lies in {whose}, where a page would be taken for something else; nothing was changed",
-                    ctx.paths.short(file)
-                ),
-                "name a file elsewhere",
-            ));
-        }
-    }
+    ctx.keep_out_of_homes(file, "a page", &ctx.backup_dir(None)?)?;
     let is_ours = match fsutil::open_regular(target) {
         Ok(opened) => {
             let mut head = Vec::new();

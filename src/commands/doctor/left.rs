@@ -90,7 +90,11 @@ pub fn leftovers(facts: &Facts) -> Vec<Check> {
         found.push(Check::warn(
             LEFTOVERS,
             format!("`{kept}` holds what was in the way of a restore, and is in no snapshot"),
-            "look through it, and remove it",
+            if home::set_aside(&facts.home).is_empty() {
+                "look through it, and remove it"
+            } else {
+                "the next `codex-manager backup` keeps the login that is there; then look through it, and remove it"
+            },
         ));
     }
     if found.is_empty() {

@@ -21,7 +21,7 @@ use crate::ui::{Page, Report};
 
 pub(super) fn run(ctx: &Ctx, args: &ProfileExport) -> Result<Outcome> {
     let file = args.file.as_path();
-    check(ctx, file, args.force)?;
+    check(ctx, args)?;
     if !fsutil::exists(&ctx.paths.manager_home)? {
         return Err(Error::new(
             Kind::NotFound,
@@ -112,13 +112,14 @@ fn write(
     let meta = target.file().metadata().map_err(failed)?;
     ctx.check_stop()?;
     // Whatever came there meanwhile.
-    check(ctx, file, args.force)?;
+    check(ctx, args)?;
     target.commit()?;
     Ok(meta.len())
 }
 
 /// Fails where the file must not be written.
-fn check(ctx: &Ctx, file: &Path, force: bool) -> Result<()> {
+fn check(ctx: &Ctx, args: &ProfileExport) -> Result<()> {
+    let file = args.file.as_path();
     let shown = ctx.paths.short(file);
     if file == Path::new("-") || file.file_name().is_none() {
         return Err(Error::new(
@@ -134,7 +135,9 @@ fn check(ctx: &Ctx, file: &Path, force: bool) -> Result<()> {
             "make it first, or name another place",
         ));
     }
-    if file.is_dir() || (!force && fsutil::exists(file)?) {
+    let backup_dir = ctx.backup_dir(args.backup_dir.as_deref())?;
+    ctx.keep_out_of_homes(file, "an exported file", &backup_dir)?;
+    if file.is_dir() || (!args.force && fsutil::exists(file)?) {
         return Err(Error::other(
             format!("`{shown}` exists; nothing was written"),
             "name another file; `--force` replaces a file",

@@ -66,17 +66,23 @@ impl<'a> Item<'a> {
     }
 
     fn group(&self) -> Group {
-        let sidecar = &self.snapshot.sidecar;
         if self.kind == SAFETY {
-            let home = sidecar.source_codex_home.as_deref().unwrap_or_default();
-            return (None, 3, Some(fsutil::real(home.as_ref())));
+            let home = self.snapshot.sidecar.source_codex_home.as_deref();
+            return (
+                None,
+                3,
+                Some(fsutil::real(home.unwrap_or_default().as_ref())),
+            );
         }
-        let mode = match sidecar.mode() {
+        (self.account, self.mode(), None)
+    }
+
+    fn mode(&self) -> u8 {
+        match self.snapshot.sidecar.mode() {
             BackupMode::Full => 0,
             BackupMode::AuthOnly => 1,
             BackupMode::SessionOnly => 2,
-        };
-        (self.account, mode, None)
+        }
     }
 }
 
@@ -103,8 +109,8 @@ pub fn only_of_account(args: &PruneArgs, known: &[Known], items: &mut Vec<Item>)
     Ok(())
 }
 
-/// Finds why each is kept. Of the snapshots of an account from which one goes, the newest that is sound stays, unless none
-/// need be left. `check` tells whether one is sound.
+/// Finds why each is kept. Of a group from which one goes, the newest that is sound stays, unless none need be left; so
+/// does an account's newest where that is a safety copy. `check` tells whether one is sound.
 pub fn decide(
     ctx: &Ctx,
     args: &PruneArgs,
@@ -113,48 +119,94 @@ pub fn decide(
     check: &dyn Fn(&Snapshot) -> Result<()>,
 ) -> Result<()> {
     let mut groups: BTreeMap<Group, Vec<usize>> = BTreeMap::new();
+    let mut accounts: BTreeMap<(usize, u8), Vec<usize>> = BTreeMap::new();
     for (place, item) in items.iter().enumerate() {
         groups.entry(item.group()).or_default().push(place);
+        if let Some(account) = item.account {
+            let theirs = accounts.entry((account, item.mode())).or_default();
+            theirs.push(place);
+        }
     }
-    for ((_, _, home), mut places) in groups {
-        // Of one second the later by name, and what took another's place, is the newer.
-        places.sort_by_key(|place| {
-            let item = &items[*place];
-            let sequence = item.snapshot.sidecar.safety_sequence;
-            (
-                item.kind == "current",
-                sequence,
-                item.snapshot.archive.clone(),
-            )
-        });
+    let mut judged = Judged {
+        ctx,
+        check,
+        known: BTreeMap::new(),
+    };
+    for mut places in groups.into_values() {
+        sort(items, &mut places);
         let times: Vec<_> = places.iter().map(|place| items[*place].time()).collect();
         let reasons = retention::decide(&times, rules, &ctx.zone);
         for (place, reasons) in places.iter().zip(reasons) {
             items[*place].reasons = reasons.iter().map(ToString::to_string).collect();
         }
-        let is_of_account = home.is_none();
         let goes = places.iter().any(|place| items[*place].reasons.is_empty());
-        if !is_of_account || !goes || args.allow_empty {
-            continue;
+        if goes && !args.allow_empty {
+            judged.keep_newest(items, &places)?;
         }
-        let mut newest_first: Vec<usize> = places.clone();
-        newest_first.reverse();
-        newest_first.sort_by_key(|place| std::cmp::Reverse(items[*place].time()));
-        for place in newest_first {
-            let item = &mut items[place];
-            let sound = check(item.snapshot);
-            ctx.check_stop()?;
-            match sound {
-                Ok(()) => {
-                    if item.reasons.is_empty() {
-                        item.reasons.push("newest sound one".to_owned());
-                    }
-                    break;
-                }
-                Err(error) if error.kind() == Kind::Remote => return Err(error),
-                Err(error) => ctx.ui.warn(&error.to_string()),
-            }
+    }
+    for mut places in accounts.into_values() {
+        let goes = |item: &Item| item.kind == SAFETY && item.reasons.is_empty();
+        if !args.allow_empty && places.iter().any(|place| goes(&items[*place])) {
+            sort(items, &mut places);
+            judged.keep_newest(items, &places)?;
         }
     }
     Ok(())
+}
+
+/// In the order of which, of those of one second, the later is the newer: by name, and what took another's place.
+fn sort(items: &[Item], places: &mut [usize]) {
+    places.sort_by_key(|place| {
+        let item = &items[*place];
+        let sequence = item.snapshot.sidecar.safety_sequence;
+        (
+            item.kind == "current",
+            sequence,
+            item.snapshot.archive.clone(),
+        )
+    });
+}
+
+/// Which snapshots are sound, each looked at once.
+struct Judged<'a> {
+    ctx: &'a Ctx,
+    check: &'a dyn Fn(&Snapshot) -> Result<()>,
+    known: BTreeMap<usize, bool>,
+}
+
+impl Judged<'_> {
+    /// Keeps the newest of `places` that is sound; each newer one is told.
+    fn keep_newest(&mut self, items: &mut [Item], places: &[usize]) -> Result<()> {
+        let mut newest_first: Vec<usize> = places.to_vec();
+        newest_first.reverse();
+        newest_first.sort_by_key(|place| std::cmp::Reverse(items[*place].time()));
+        for place in newest_first {
+            if self.is_sound(place, &items[place])? {
+                let reasons = &mut items[place].reasons;
+                if reasons.is_empty() {
+                    reasons.push("newest sound one".to_owned());
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sound(&mut self, place: usize, item: &Item) -> Result<bool> {
+        if let Some(known) = self.known.get(&place) {
+            return Ok(*known);
+        }
+        let sound = (self.check)(item.snapshot);
+        self.ctx.check_stop()?;
+        let is_sound = match sound {
+            Ok(()) => true,
+            Err(error) if error.kind() == Kind::Remote => return Err(error),
+            Err(error) => {
+                self.ctx.ui.warn(&error.to_string());
+                false
+            }
+        };
+        self.known.insert(place, is_sound);
+        Ok(is_sound)
+    }
 }
