@@ -9,6 +9,17 @@ const SHORTEST_TOKEN: usize = 32;
 /// What tokens and keys begin with.
 const BEGINNINGS: [&str; 7] = ["eyJ", "sk-", "rt_", "rt-", "rt.", "at-", "sess-"];
 
+/// What tokens and keys are called, where one follows as a value.
+const NAMES: [&str; 7] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "api_key",
+    "apikey",
+    "client_secret",
+    "password",
+];
+
 /// The first line of `text`, without what may be a token, cut to a length that a message can take.
 pub fn first_line(text: &str) -> String {
     line(text.lines().map(str::trim).find(|line| !line.is_empty()))
@@ -27,6 +38,7 @@ pub fn last_line(text: &str) -> String {
 fn line(line: Option<&str>) -> String {
     let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || "_-.+~%".contains(letter);
     let mut shown = String::new();
+    let mut is_value = false;
     let mut rest = line.unwrap_or_default();
     // Whatever goes by this name is one.
     let bearer = rest.to_ascii_lowercase().find("bearer ");
@@ -44,13 +56,15 @@ fn line(line: Option<&str>) -> String {
         let (word, after) = rest.split_at(end);
         let begins =
             |beginning: &&str| word.starts_with(*beginning) && word.len() > beginning.len();
-        if word.len() >= SHORTEST_TOKEN || BEGINNINGS.iter().any(begins) {
+        if is_value || word.len() >= SHORTEST_TOKEN || BEGINNINGS.iter().any(begins) {
             shown.push_str("[hidden]");
         } else {
             shown.push_str(word);
         }
         let between = after.find(is_of_word).unwrap_or(after.len());
         let (between, after) = after.split_at(between);
+        let name = word.to_ascii_lowercase();
+        is_value = between.contains([':', '=']) && NAMES.iter().any(|it| name.ends_with(it));
         shown.extend(between.chars().filter(|letter| !letter.is_control()));
         rest = after;
     }
@@ -74,6 +88,14 @@ mod tests {
             (
                 "\n  bearer eyJhbGciOi.e30.x: refused",
                 "bearer [hidden] refused",
+            ),
+            (
+                "{\"refresh_token\":\"rtShort1\", \"OPENAI_API_KEY\" = mine}",
+                "{\"refresh_token\":\"[hidden]\", \"OPENAI_API_KEY\" = [hidden]}",
+            ),
+            (
+                "the refresh_token was used: sign in",
+                "the refresh_token was used: sign in",
             ),
             (
                 "Authorization: Bearer ab/cd== here",

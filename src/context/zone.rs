@@ -102,17 +102,75 @@ fn of_system() -> (Zone, ZoneOf) {
     (zone, ZoneOf::Unnamed)
 }
 
-/// Whether `tz` is a rule by itself, as POSIX has them: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// Whether `tz` is a rule by itself, as POSIX has them: `CET-1CEST,M3.5.0,M10.5.0/3`. One that names summer time says when
+/// that is. Of what is refused here the library that works by it would make the system's zone.
 fn is_rule(tz: &str) -> bool {
-    let name = match tz.strip_prefix('<') {
-        Some(quoted) => quoted.find('>').map(|end| end + 2),
-        None => tz.find(|letter: char| !letter.is_ascii_alphabetic()),
+    let Some(rest) = after_name(tz).and_then(|rest| after_time(rest, 23)) else {
+        return false;
     };
-    let rest = name
-        .filter(|name| *name >= 3)
-        .and_then(|name| tz.get(name..));
-    let rest = rest.map(|rest| rest.trim_start_matches(['+', '-']));
-    rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    if rest.is_empty() {
+        return true;
+    }
+    let Some(rest) = after_name(rest) else {
+        return false;
+    };
+    let rest = if rest.starts_with(',') {
+        Some(rest)
+    } else {
+        after_time(rest, 23)
+    };
+    let days: Vec<&str> = rest.unwrap_or_default().split(',').collect();
+    matches!(days.as_slice(), ["", start, end] if is_day(start) && is_day(end))
+}
+
+/// What follows the name of a time.
+fn after_name(text: &str) -> Option<&str> {
+    if let Some(quoted) = text.strip_prefix('<') {
+        let (name, rest) = quoted.split_once('>')?;
+        return (name.len() >= 3).then_some(rest);
+    }
+    let end = text.find(|letter: char| !letter.is_ascii_alphabetic());
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    (name.len() >= 3).then_some(rest)
+}
+
+/// What follows a time of at most so many hours: `[+-]hh[:mm[:ss]]`.
+fn after_time(text: &str, most: u16) -> Option<&str> {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let mut rest = after_number(text, 0, most)?;
+    for _ in 0..2 {
+        if let Some(more) = rest.strip_prefix(':') {
+            rest = after_number(more, 0, 59)?;
+        }
+    }
+    Some(rest)
+}
+
+/// What follows a number from `least` to `most`.
+fn after_number(text: &str, least: u16, most: u16) -> Option<&str> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit());
+    let (digits, rest) = text.split_at(end.unwrap_or(text.len()));
+    let number: u16 = digits.parse().ok()?;
+    (least..=most).contains(&number).then_some(rest)
+}
+
+/// Whether it says when summer time begins or ends: the day, and perhaps the hour.
+fn is_day(text: &str) -> bool {
+    let rest = if let Some(month) = text.strip_prefix('M') {
+        let week = after_number(month, 1, 12).and_then(|rest| rest.strip_prefix('.'));
+        let day = week.and_then(|week| after_number(week, 1, 5)?.strip_prefix('.'));
+        day.and_then(|day| after_number(day, 0, 6))
+    } else if let Some(day) = text.strip_prefix('J') {
+        after_number(day, 1, 365)
+    } else {
+        after_number(text, 0, 365)
+    };
+    let time = rest.map(|rest| match rest.strip_prefix('/') {
+        None => Some(rest),
+        Some(time) if time.starts_with(['+', '-']) => None,
+        Some(time) => after_time(time, 24),
+    });
+    time.flatten() == Some("")
 }
 
 #[cfg(test)]
@@ -138,7 +196,12 @@ mod tests {
         ] {
             assert_eq!(found(tz), (name.to_owned(), ZoneOf::Name), "{tz}");
         }
-        for tz in ["CET-1CEST,M3.5.0,M10.5.0/3", "UTC0", "<+0330>-3:30"] {
+        for tz in [
+            "CET-1CEST,M3.5.0,M10.5.0/3",
+            "UTC0",
+            "<+0330>-3:30",
+            "EST5EDT4,J60,300/2:30:00",
+        ] {
             assert_eq!(found(tz), (tz.to_owned(), ZoneOf::Rule(tz.to_owned())));
         }
         for tz in [

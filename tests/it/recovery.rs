@@ -172,7 +172,7 @@ fn a_login_made_after_a_kill_is_kept_with_its_owner() {
     let carol = Person::named("carol");
     env.write(".codex/auth.json", &carol.auth_json());
     let ran = env.run(&["use", "alice@example.com"]).code(0);
-    let told = "note: the login of carol@example.com that was in a restore's way is kept in the profile `carol`\n";
+    let told = "\nthe login of carol@example.com that was in a restore's way is kept in the profile `carol`\n";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
     assert_eq!(env.read(".codex/auth.json"), alice.auth_json());
     env.run(&["use", "carol@example.com"]).code(0);
