@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -128,13 +129,33 @@ fn a_lock_that_is_let_go_is_taken() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    std::thread::sleep(Duration::from_millis(400));
+    until_it_has_open(&child, &env.path(".codex-manager/lock"));
     assert!(!env.path(&format!("{BACKUPS}/superseded")).exists());
     drop(held);
     let output = child.wait_with_output().expect("ends");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(env.path(&format!("{BACKUPS}/superseded")).exists());
+}
+
+/// Until a process has come to the lock, as far as the system says so.
+fn until_it_has_open(child: &Child, file: &Path) {
+    if cfg!(not(target_os = "linux")) {
+        return std::thread::sleep(Duration::from_millis(400));
+    }
+    let file = file.canonicalize().expect("there");
+    let open = format!("/proc/{}/fd", child.id());
+    for _ in 0..3000 {
+        let listing = std::fs::read_dir(&open).expect("runs").flatten();
+        if listing
+            .map(|entry| entry.path())
+            .any(|fd| std::fs::read_link(fd).is_ok_and(|it| it == file))
+        {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never came to the lock");
 }
 
 /// Runs until it says that it waits: the process, its stderr from there on, and what it said.
