@@ -318,15 +318,14 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if home::is_like_one(dest)? {
         return Ok(());
     }
-    let mut listing = std::fs::read_dir(dest).map_err(|error| Error::io("list", dest, error))?;
-    let is_ours = |name: &str| name.starts_with(".codex-manager-");
-    let holds_others = listing
-        .any(|entry| entry.is_ok_and(|entry| !is_ours(&entry.file_name().to_string_lossy())));
-    if holds_others {
-        refused("holds files and looks like no Codex home")
-    } else {
-        Ok(())
+    let failed = |error| Error::io("list", dest, error);
+    for entry in std::fs::read_dir(dest).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.to_string_lossy().starts_with(".codex-manager-") {
+            return refused("holds files and looks like no Codex home");
+        }
     }
+    Ok(())
 }
 
 struct Prepared {
