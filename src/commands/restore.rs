@@ -110,7 +110,6 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
         .then(|| safety_copy(ctx, &evidence, &snapshot, &again, &dest, &backup_dir))
         .transpose()?
         .flatten();
-    ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
     let unkept = |error| {
         if let Some(archive) = &copy {
@@ -118,6 +117,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
         }
         error
     };
+    ctx.check_stop().map_err(unkept)?;
     if !args.force {
         // One that was started while all of this took its time.
         in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
