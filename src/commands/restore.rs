@@ -150,9 +150,9 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
     let subject = again.of(&snapshot, &dest);
-    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
+    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
 }
 
