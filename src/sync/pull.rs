@@ -381,7 +381,7 @@ fn remove(ctx: &Ctx, backup_dir: &Path, surplus: &[&Local], answer: &mut Answer)
     if surplus.is_empty() {
         return Ok(());
     }
-    let _held = ctx.lock_patiently("sync pull")?;
+    let _held = ctx.lock_patiently_unless_said("sync pull")?;
     let ids: BTreeSet<&Id> = surplus.iter().map(|local| &local.stem.id).collect();
     let standing = Locals::load(backup_dir, &ctx.zone, &ctx.stop(), &|_| {})?.all;
     for local in standing.iter().filter(|one| ids.contains(&one.stem.id)) {
