@@ -168,16 +168,28 @@ pub fn begin_to_flush(file: &File, offset: u64, length: u64) {
     let _ = (file, offset, length);
 }
 
-/// Makes renames in `dir` last through a power cut. Systems that cannot sync a directory need not.
+/// Makes renames in `dir` last through a power cut. Systems that cannot sync a directory need not, nor file systems: those
+/// of some networks and virtual machines.
 #[cfg_attr(not(unix), allow(clippy::unnecessary_wraps))] // it fails only where it does something
 pub fn sync_dir(dir: &Path) -> Result<()> {
     #[cfg(unix)]
     File::open(dir)
-        .and_then(|dir| dir.sync_all())
+        .and_then(|dir| match dir.sync_all() {
+            Err(error) if cannot_sync(&error) => Ok(()),
+            synced => synced,
+        })
         .map_err(|error| Error::io("sync", dir, error))?;
     #[cfg(not(unix))]
     let _ = dir;
     Ok(())
+}
+
+/// Whether a sync failed for that the file system has none of a directory.
+#[cfg(unix)]
+fn cannot_sync(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP].contains(&errno))
 }
 
 /// How many bytes this user may still write in the file system of `dir`; None where nobody can tell.
@@ -646,6 +658,16 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_of_a_file_system_that_syncs_none_counts_as_synced() {
+        let proc = Path::new("/proc");
+        let synced = File::open(proc).and_then(|dir| dir.sync_all());
+        assert!(cannot_sync(&synced.expect_err("cannot be synced")));
+        sync_dir(proc).expect("is done");
+        sync_dir(&proc.join("none")).expect_err("is not there");
+    }
 
     #[test]
     fn who_reads_a_file_again_does_not_move_the_place_where_it_is_written() {

@@ -177,11 +177,12 @@ impl Planner<'_> {
         let mut names: BTreeSet<String> = new.keys().cloned().collect();
         match fs::read_dir(&dir) {
             // Names that are no text are in no snapshot: they stay.
-            Ok(listing) => names.extend(
-                listing
-                    .flatten()
-                    .filter_map(|entry| entry.file_name().into_string().ok()),
-            ),
+            Ok(listing) => {
+                for entry in listing {
+                    let entry = entry.map_err(|error| Error::io("list", &dir, error))?;
+                    names.extend(entry.file_name().into_string().ok());
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("list", &dir, error)),
         }

@@ -128,7 +128,14 @@ pub fn load_all(dir: &Path) -> (Vec<Profile>, Vec<String>) {
     let Ok(listing) = fs::read_dir(dir) else {
         return (profiles, broken);
     };
-    for entry in listing.flatten() {
+    for entry in listing {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                broken.push(Error::io("list", dir, error).to_string());
+                break;
+            }
+        };
         let name = entry.file_name().to_string_lossy().into_owned();
         if fsutil::is_temporary(&name) {
             continue;
@@ -170,11 +177,12 @@ pub fn look(dir: &Path) -> Result<Vec<Found>> {
         return Ok(Vec::new());
     }
     let listing = fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
-    let mut names: Vec<String> = listing
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !fsutil::is_temporary(name))
-        .collect();
+    let mut names = Vec::new();
+    for entry in listing {
+        let entry = entry.map_err(|error| Error::io("list", dir, error))?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    names.retain(|name| !fsutil::is_temporary(name));
     names.sort();
     let mut found = Vec::new();
     for name in names {

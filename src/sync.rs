@@ -110,9 +110,11 @@ fn not_encrypted(key: &str, remote: &Remote) -> String {
 
 /// Whether the same would happen to everything else too.
 fn is_of_all(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Remote | Kind::Interrupted)
-        || matches!(
-            error.io_kind(),
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        )
+    matches!(
+        error.kind(),
+        Kind::Remote | Kind::Interrupted | Kind::Locked
+    ) || matches!(
+        error.io_kind(),
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    )
 }

@@ -12,6 +12,10 @@ pub struct WaitArgs {
     pub wait: Option<u64>,
 }
 
+/// What stands for that in the help of commands that wait longer where nothing is said.
+pub(super) const PATIENT: &str =
+    "How many seconds to wait for another codex-manager; 0 not at all [default: 600]";
+
 /// How to read legacy files.
 #[derive(Args, Clone, Debug)]
 pub struct LegacyArgs {

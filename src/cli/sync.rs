@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::shared::PATIENT;
 use super::{WaitArgs, help};
 
 /// Arguments of `sync`.
@@ -78,6 +79,7 @@ pub struct SyncInit {
 
 /// Arguments of `sync push`.
 #[derive(Args, Debug)]
+#[command(mut_arg("wait", |wait| wait.help(PATIENT)))]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct SyncPush {
     /// Which remote.
@@ -105,6 +107,7 @@ pub struct SyncPush {
 
 /// Arguments of `sync pull`.
 #[derive(Args, Debug)]
+#[command(mut_arg("wait", |wait| wait.help(PATIENT)))]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct SyncPull {
     /// Which remote.

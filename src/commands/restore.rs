@@ -110,7 +110,6 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
         .then(|| safety_copy(ctx, &evidence, &snapshot, &again, &dest, &backup_dir))
         .transpose()?
         .flatten();
-    ctx.check_stop()?;
     let leaving = signed_in(ctx, &dest);
     let unkept = |error| {
         if let Some(archive) = &copy {
@@ -118,6 +117,7 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
         }
         error
     };
+    ctx.check_stop().map_err(unkept)?;
     if !args.force {
         // One that was started while all of this took its time.
         in_use::close(ctx, Deed::Restore, &dest).map_err(unkept)?;
@@ -150,9 +150,9 @@ fn restore(ctx: &Ctx, args: &RestoreArgs, picked: &mut Option<PathBuf>) -> Resul
     ctx.warn_of(&installed);
     let mode = if args.undo { "undone" } else { "restored" };
     let subject = again.of(&snapshot, &dest);
-    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     let sightings = leaving.into_iter().chain(signed_in(ctx, &dest));
     live::note_signed_in(ctx, &lock, &dest, sightings);
+    ctx.ui.done(&Answer::of(ctx, mode, subject, login, copy))?;
     Ok(Some(warn_of_beside(ctx, &snapshot, &again, &dest)))
 }
 
@@ -318,15 +318,14 @@ fn check_destination(ctx: &Ctx, dest: &Path, backup_dir: &Path, scope: Scope) ->
     if home::is_like_one(dest)? {
         return Ok(());
     }
-    let mut listing = std::fs::read_dir(dest).map_err(|error| Error::io("list", dest, error))?;
-    let is_ours = |name: &str| name.starts_with(".codex-manager-");
-    let holds_others = listing
-        .any(|entry| entry.is_ok_and(|entry| !is_ours(&entry.file_name().to_string_lossy())));
-    if holds_others {
-        refused("holds files and looks like no Codex home")
-    } else {
-        Ok(())
+    let failed = |error| Error::io("list", dest, error);
+    for entry in std::fs::read_dir(dest).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.to_string_lossy().starts_with(".codex-manager-") {
+            return refused("holds files and looks like no Codex home");
+        }
     }
+    Ok(())
 }
 
 struct Prepared {

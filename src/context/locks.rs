@@ -62,6 +62,15 @@ impl Ctx {
         self.lock_within(command, &Cell::new(MOST))
     }
 
+    /// The same, but no longer than was said, where somebody did.
+    pub fn lock_patiently_unless_said(&self, command: &str) -> Result<(Lock, InHand)> {
+        if self.waiting.is_said {
+            self.lock(command)
+        } else {
+            self.lock_patiently(command)
+        }
+    }
+
     fn lock_within(&self, command: &str, left: &Cell<Duration>) -> Result<(Lock, InHand)> {
         let lock = self.waiting(left, |waiting| {
             Lock::acquire(&self.paths.manager_home, waiting)

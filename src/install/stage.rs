@@ -233,11 +233,17 @@ impl<'a> Stage<'a> {
                     return Ok(());
                 }
                 // A file may stand where a directory of that path would have to be.
-                Err(error) if count == MOST || !is_blocked(&error) => return Err(error),
+                Err(error) if !is_blocked(&error) => return Err(error),
                 Err(_) => {}
             }
         }
-        Ok(())
+        Err(Error::other(
+            format!(
+                "`{}` holds too much for `{path}` to be kept there",
+                dir.display()
+            ),
+            "move what it holds away, then run the command again",
+        ))
     }
 
     /// The way back, in the opposite order.

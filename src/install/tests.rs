@@ -492,3 +492,30 @@ fn a_linked_login_is_refused_and_other_links_stay() {
         plan(&case.home(), &checked, &case.captured(), scope(Parts::ALL)).expect_err("refuses");
     assert!(error.to_string().contains("is a link"));
 }
+
+/// A linked directory stands for each of so many that were kept before.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_kept_is_not_replaced() {
+    let case = Case::new(&[
+        ("auth.json", "fresh"),
+        ("kept/auth.json", "kept before"),
+        (".codex-manager-kept/none", ""),
+        (".codex-manager-restore/old/auth.json", "old"),
+        (".codex-manager-restore/new/auth.json", "new"),
+        (
+            ".codex-manager-restore/journal.json",
+            r#"[{"path":"auth.json","action":"replace"}]"#,
+        ),
+    ]);
+    let kept = case.home().join(KEPT_DIR);
+    for count in 1..=10_000 {
+        std::os::unix::fs::symlink("../kept", kept.join(count.to_string())).expect("links");
+    }
+    let error = recover(&case.home()).expect_err("cannot");
+    assert!(error.to_string().contains("holds too much"), "{error}");
+    assert_eq!(
+        fs::read_to_string(case.home().join("auth.json")).expect("reads"),
+        "fresh"
+    );
+}

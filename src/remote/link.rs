@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
@@ -42,6 +43,9 @@ const FIRST_TRIES: u64 = 4;
 /// How much of a body is handed on at a time, so that it can be seen to move.
 const CHUNK: usize = 64 * 1024;
 
+/// How long a page of a listing may be, bytes. Stores name a few thousand objects in one, which is a few MiB.
+const MOST_LISTED: usize = 64 << 20;
+
 /// Where clouds tell the machines in them who they are. Elsewhere nobody answers.
 const METADATA_HOSTS: &[&str] = &[
     "169.254.169.254",
@@ -68,6 +72,11 @@ pub(super) fn retrying() -> RetryConfig {
 #[derive(Debug, thiserror::Error)]
 #[error("no credentials were found")]
 pub(super) struct NoCredentials;
+
+/// A page of a listing is longer than [`MOST_LISTED`].
+#[derive(Debug, thiserror::Error)]
+#[error("it is too long")]
+struct TooLong;
 
 /// Neither side has said anything for [`SILENCE`].
 #[derive(Debug, thiserror::Error)]
@@ -158,9 +167,23 @@ impl HttpService for Link {
         }
         let (mut parts, body) = response.into_parts();
         parts.headers.remove(http::header::CONTENT_LENGTH);
-        let body = listing::harmless(&body.bytes().await?);
+        let body = listing::harmless(&all_of(body).await?);
         Ok(HttpResponse::from_parts(parts, body.into()))
     }
+}
+
+/// Reads a page of a listing.
+async fn all_of(body: HttpResponseBody) -> Result<Vec<u8>, HttpError> {
+    let mut stream = body.bytes_stream();
+    let mut all = Vec::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece?;
+        if all.len() + piece.len() > MOST_LISTED {
+            return Err(HttpError::new(HttpErrorKind::Decode, TooLong));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
 }
 
 impl Link {

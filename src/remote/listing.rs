@@ -36,10 +36,12 @@ fn next_name(text: &str) -> Option<(&str, &'static str, &str, &str)> {
         let at = from + text.get(from..)?.find('<')?;
         let inside = &text[at + 1..];
         let found = NAMES.iter().find_map(|element| {
+            // To the next tag and no further: an element without an end is not looked for through all the rest.
             let (name, after) = inside
                 .strip_prefix(element)?
                 .strip_prefix('>')?
-                .split_once("</")?;
+                .split_once('<')?;
+            let after = after.strip_prefix('/')?;
             let after = after.strip_prefix(element)?.strip_prefix('>')?;
             Some((&text[..at], *element, name, after))
         });
@@ -113,6 +115,8 @@ mod tests {
             "<Name>bucket</Name><Prefix></Prefix>",
             "<Key>no end",
             "<Key><Key>",
+            &"<Key>".repeat(1 << 20),
+            &("<Key>".repeat(1 << 20) + "</none>"),
             "",
         ] {
             assert_eq!(listed(same), same);

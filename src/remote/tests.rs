@@ -312,3 +312,25 @@ fn what_a_killed_run_left_in_a_folder_goes_after_a_day() {
     remote.put("s/key", Vec::new(), How::Always).unwrap();
     assert!(!old.exists() && young.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_listing_that_does_not_end_is_not_read_to_its_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let remote = s3(&listener.local_addr().unwrap().to_string(), "any");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1 << 14]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+            let spaces = vec![b' '; 1 << 20];
+            let _ = (0..65).try_for_each(|_| stream.write_all(&spaces));
+        }
+    });
+    let error = remote.list("dir").unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.ends_with("its answer cannot be read: it is too long"),
+        "{said}"
+    );
+}

@@ -345,11 +345,17 @@ fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("list", dir, error)),
     };
-    let mut dirs: Vec<PathBuf> = listing
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect();
+    let mut dirs = Vec::new();
+    for entry in listing {
+        let path = entry.map_err(|error| Error::io("list", dir, error))?.path();
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => dirs.push(path),
+            Ok(_) => {}
+            Err(error) if fsutil::is_gone(&error) => {}
+            // What may be a directory of snapshots is not taken for nothing.
+            Err(error) => return Err(Error::io("look at", &path, error)),
+        }
+    }
     dirs.sort();
     Ok(dirs)
 }

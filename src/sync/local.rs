@@ -1,6 +1,7 @@
 //! The snapshots of this machine as they are carried: the current ones and earlier ones of a window. What restores
 //! replaced is this machine's own and stays.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::keys::{Id, Stem};
@@ -31,6 +32,12 @@ pub struct Locals {
 }
 
 impl Locals {
+    /// Those that are here and are not carried, by their bytes.
+    pub fn left_ids(&self) -> Result<BTreeSet<Id>> {
+        let archives = self.left.iter().map(|(archive, _)| archive);
+        archives.map(|archive| id_of_bytes(archive)).collect()
+    }
+
     /// Reads them. `tell` is told what is wrong with some.
     pub fn load(
         backup_dir: &Path,
@@ -109,7 +116,10 @@ fn id_of(snapshot: &Snapshot) -> Result<Id> {
     if let Some(id) = told {
         return Ok(id);
     }
-    let archive = &snapshot.archive;
+    id_of_bytes(&snapshot.archive)
+}
+
+fn id_of_bytes(archive: &Path) -> Result<Id> {
     let hash = snapshots::sha256(archive).map_err(|error| Error::io("read", archive, error))?;
     Id::of(&hash).ok_or_else(|| Error::other("no hash was made", "run the command again"))
 }

@@ -31,7 +31,7 @@ pub fn others(ctx: &Ctx, remote: &Remote, takes_plain: bool) -> Result<(Vec<Plac
 /// Tells what this machine knows; the logins only under encryption.
 pub fn tell(ctx: &Ctx, how: &How, remote: &Remote, recipients: Option<&Recipients>) -> Result<()> {
     let own = {
-        let (lock, _in_hand) = ctx.lock_patiently("sync push")?;
+        let (lock, _in_hand) = ctx.lock_patiently_unless_said("sync push")?;
         ctx.machine(&lock)?
     };
     let include = Include {
@@ -121,7 +121,7 @@ fn learn_one(
     let plan = if how.dry_run {
         bundle::plan(&home, &bundle, &mut warnings)?
     } else {
-        let (lock, _in_hand) = ctx.lock_patiently("sync pull")?;
+        let (lock, _in_hand) = ctx.lock_patiently_unless_said("sync pull")?;
         ctx.keeping(&lock, |keeper| {
             bundle::perform(&home, keeper, &bundle, &mut warnings)
         })?

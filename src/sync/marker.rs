@@ -77,26 +77,32 @@ impl Marker {
         ))
     }
 
-    /// Has the marker stand, with these keys among those it names. What another machine writes meanwhile is read again.
+    /// Has the marker stand, with these keys among those it names. `standing` is what was read of it before; it is read again
+    /// right before it is replaced, so that what another machine wrote since stays in it.
     pub fn ensure(standing: Option<&Self>, key_ids: &[String], remote: &Remote) -> Result<()> {
-        let Some(standing) = standing else {
-            let marker = Self::new(key_ids.to_vec());
-            remote.put(MARKER, marker.bytes()?, How::IfAbsent)?;
-            // Another machine may have been sooner, or, on a store without conditions, later.
-            let Some(theirs) = Self::read(remote)? else {
-                return Ok(());
-            };
-            if !key_ids.is_empty() {
-                theirs.check(key_ids, remote)?;
-            }
-            return theirs.with(key_ids, remote);
+        if standing.is_some_and(|standing| standing.lacking(key_ids).is_empty()) {
+            return Ok(());
+        }
+        let marker = Self::new(key_ids.to_vec());
+        remote.put(MARKER, marker.bytes()?, How::IfAbsent)?;
+        // Another machine may have been sooner, or, on a store without conditions, later.
+        let Some(theirs) = Self::read(remote)? else {
+            return Ok(());
         };
-        standing.with(key_ids, remote)
+        if !key_ids.is_empty() {
+            theirs.check(key_ids, remote)?;
+        }
+        theirs.with(key_ids, remote)
+    }
+
+    /// Those of these keys that it does not name.
+    fn lacking(&self, key_ids: &[String]) -> Vec<String> {
+        let missing = key_ids.iter().filter(|id| !self.key_ids.contains(id));
+        missing.cloned().collect()
     }
 
     fn with(&self, key_ids: &[String], remote: &Remote) -> Result<()> {
-        let missing = key_ids.iter().filter(|id| !self.key_ids.contains(id));
-        let more: Vec<String> = missing.cloned().collect();
+        let more = self.lacking(key_ids);
         if more.is_empty() {
             return Ok(());
         }
@@ -109,5 +115,27 @@ impl Marker {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(anyhow::Error::from)?;
         bytes.push(b'\n');
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::{Access, Address};
+    use crate::stop::Stop;
+
+    #[test]
+    fn what_another_machine_wrote_since_it_was_read_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = |path: &std::path::Path| Ok(path.to_owned());
+        let address = Address::parse(dir.path().to_str().unwrap(), &here).unwrap();
+        let remote = Remote::open(&address, &Access::default(), &Stop::default()).unwrap();
+        let ids = |ids: &[&str]| -> Vec<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+        Marker::ensure(None, &ids(&["a"]), &remote).unwrap();
+        let seen = Marker::read(&remote).unwrap();
+        Marker::ensure(seen.as_ref(), &ids(&["a", "b"]), &remote).unwrap();
+        Marker::ensure(seen.as_ref(), &ids(&["a", "c"]), &remote).unwrap();
+        let now = Marker::read(&remote).unwrap().unwrap();
+        assert_eq!(now.ids(), ["a", "b", "c"]);
     }
 }

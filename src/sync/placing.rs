@@ -128,7 +128,7 @@ impl<'a> Placing<'a> {
         let mut turn = if let Some(turn) = self.turn.take() {
             turn
         } else {
-            let held = self.ctx.lock_patiently("sync pull")?;
+            let held = self.ctx.lock_patiently_unless_said("sync pull")?;
             // What a killed run fetched in vain, and a sidecar that only lacks its last step.
             snapshots::tidy(self.backup_dir);
             Turn {

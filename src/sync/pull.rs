@@ -55,7 +55,12 @@ pub fn pull(ctx: &Ctx, how: &How) -> Result<Answer> {
         ctx.ui.warn(&format!("nothing was ever pushed to {remote}"));
     }
     let surplus = if how.deletes {
-        surplus(&store, difference.here)?
+        // What lies there unencrypted, and is not taken, is there all the same.
+        let plain = store.listing.plain.iter();
+        let plain: BTreeSet<&Id> = plain.map(|carried| &carried.stem.id).collect();
+        let mut here = difference.here;
+        here.retain(|local| !plain.contains(&local.stem.id));
+        surplus(&store, here)?
     } else {
         Vec::new()
     };
@@ -253,13 +258,17 @@ pub fn fetch(
         progress,
     };
     let mut file = create(&path)?;
-    let sha256 = match fetching.identities {
+    // Encrypted it is longer.
+    let most = told.sidecar.archive_size_bytes;
+    let most = most.unwrap_or(told.carried.archive.size);
+    let copied = match fetching.identities {
         Some(identities) if is_encrypted(key) => {
             let reader = identities.opening(&format!("{key} on {}", fetching.remote), counted)?;
-            copy(reader, &mut file, &path)?
+            copy(reader, (&mut file, &path), most)?
         }
-        _ => copy(counted, &mut file, &path)?,
+        _ => copy(counted, (&mut file, &path), most)?,
     };
+    let sha256 = copied.ok_or_else(|| damaged("is longer than was told of it"))?;
     if !told.carried.stem.id.is_of(&sha256) {
         return Err(damaged("does not have the hash it is called by"));
     }
@@ -306,17 +315,26 @@ fn create(path: &Path) -> Result<File> {
         .map_err(|error| Error::io("create", path, error))
 }
 
-/// Copies all of it; the SHA-256 of what came.
-fn copy(mut from: impl Read, file: &mut File, path: &Path) -> Result<String> {
+/// Copies all of it; the SHA-256 of what came. None where that is more than `most` bytes: what comes need have no end.
+fn copy(
+    mut from: impl Read,
+    (file, path): (&mut File, &Path),
+    most: u64,
+) -> Result<Option<String>> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; PART];
+    let mut left = most;
     loop {
         let length = from
             .read(&mut buffer)
             .map_err(|error| Error::carried("fetch", path, error))?;
         let Some(part) = buffer.get(..length).filter(|part| !part.is_empty()) else {
-            return Ok(fsutil::hex(&hash.finalize()));
+            return Ok(Some(fsutil::hex(&hash.finalize())));
         };
+        match left.checked_sub(length as u64) {
+            Some(rest) => left = rest,
+            None => return Ok(None),
+        }
         hash.update(part);
         file.write_all(part)
             .map_err(|error| Error::io("write", path, error))?;
@@ -363,7 +381,7 @@ fn remove(ctx: &Ctx, backup_dir: &Path, surplus: &[&Local], answer: &mut Answer)
     if surplus.is_empty() {
         return Ok(());
     }
-    let _held = ctx.lock_patiently("sync pull")?;
+    let _held = ctx.lock_patiently_unless_said("sync pull")?;
     let ids: BTreeSet<&Id> = surplus.iter().map(|local| &local.stem.id).collect();
     let standing = Locals::load(backup_dir, &ctx.zone, &ctx.stop(), &|_| {})?.all;
     for local in standing.iter().filter(|one| ids.contains(&one.stem.id)) {

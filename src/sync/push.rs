@@ -167,12 +167,15 @@ fn surplus<'a>(locals: &Locals, there: Vec<&'a Carried>) -> Result<Vec<&'a Carri
             count(there.len(), "snapshot")
         )));
     }
-    match locals.unreadable.first() {
-        None => Ok(there),
-        Some(problem) => Err(refused(format!(
+    if let Some(problem) = locals.unreadable.first() {
+        return Err(refused(format!(
             "what is here cannot be told, so `--delete` would remove too much: {problem}"
-        ))),
+        )));
     }
+    // One that lost its sidecar is here all the same.
+    let left = locals.left_ids()?;
+    let is_gone = |carried: &&Carried| !left.contains(&carried.stem.id);
+    Ok(there.into_iter().filter(is_gone).collect())
 }
 
 /// Sends one snapshot: the archive, then the sidecar. The archive counts only where it has the hash it is called by.

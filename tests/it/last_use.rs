@@ -95,3 +95,17 @@ fn used_elsewhere_now(env: &Env) {
     env.run(&["profile", "list"]).code(0).stderr("");
     assert_eq!(env.tree(".codex-manager"), before);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_is_noted_also_where_the_answer_cannot_be_written() {
+    let (env, ..) = world();
+    used_elsewhere(&env, "alice");
+    let mut command = env.command(&["restore", "alice@example.com", "--yes", "--force"]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    command.stdout(full.expect("opens"));
+    let output = command.output().expect("runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = env.read(&format!("{PROFILES}/alice/profile.toml"));
+    assert!(text.ends_with(&env.used_here(NOW)), "{text}");
+}

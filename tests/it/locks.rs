@@ -285,3 +285,24 @@ fn what_is_no_time_to_wait_is_refused() {
         assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn what_carries_waits_no_longer_than_was_said() {
+    let env = world();
+    env.run(&["sync", "init", "--remote", "~/remote"]).code(0);
+    env.run(&["sync", "push"]).code(0);
+    fs::rename(env.path(BACKUPS), env.path("before")).expect("moves");
+    let held = hold(&env);
+    for command in ["push", "pull"] {
+        let ran = env.run(&["sync", command, "--wait", "0"]).code(11);
+        let at_once = format!("error: {HELD}\n{HINT}");
+        assert!(ran.stderr.ends_with(&at_once), "{command}: {}", ran.stderr);
+    }
+    assert!(env.files(BACKUPS).iter().all(|name| name.ends_with('/')));
+    let (child, stderr, said) = until_it_waits(&env, &["sync", "push"]);
+    assert_eq!(said, format!("{HELD}; waiting, at most 600 s\n"));
+    drop(held);
+    assert_eq!(ended(child, stderr).0, Some(0));
+    env.run(&["sync", "pull", "--wait", "0"]).code(0);
+    assert_eq!(env.tree(BACKUPS), env.tree("before"));
+}

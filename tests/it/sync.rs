@@ -970,3 +970,105 @@ fn a_wrong_key_looks_at_keys_alone_and_removes_nothing() {
         .stdout("");
     assert_eq!(folder.objects(), before);
 }
+
+/// What of a remote in the home itself are snapshots' sidecars.
+#[cfg(unix)]
+fn at_home(env: &Env) -> usize {
+    let names = env.files("remote/snapshots").into_iter();
+    names.filter(|name| name.contains(".metadata.json")).count()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_looked_at_here_does_not_go_there() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut env = Env::at(NOW);
+    env.run(&["sync", "init", "--remote", "~/remote"]).code(0);
+    snapshot(&mut env, "alice", 2, "earlier");
+    snapshot(&mut env, "alice", 3, "later");
+    env.run(&["sync", "push"]).code(0);
+    assert_eq!(at_home(&env), 2);
+    let args = ["sync", "push", "--delete", "--yes"];
+    let mut command = env.command(&args);
+    crate::unprivileged::run_as_nobody(&env, &mut command);
+    let superseded = env.path(BACKUPS).join("superseded");
+    // Its names can be read, and nothing else.
+    let set = |mode| {
+        fs::set_permissions(&superseded, fs::Permissions::from_mode(mode)).expect("sets");
+    };
+    set(0o600);
+    let ran = env.ran(&mut command, &args).code(1).stdout("");
+    set(0o700);
+    assert!(
+        ran.stderr
+            .starts_with("error: cannot look at `~/.codex-manager/backups/superseded/"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(at_home(&env), 2);
+}
+
+#[test]
+fn an_archive_that_lost_its_sidecar_is_here_all_the_same() {
+    let folder = Folder::new();
+    let mut desk = machine(&folder, None);
+    snapshot(&mut desk, "alice", 2, "desk");
+    snapshot(&mut desk, "alice", 9, "desk");
+    desk.run(&["sync", "push"]).code(0);
+    let before = snapshots(&desk);
+    let (sidecar, _) = &before[0];
+    assert!(sidecar.ends_with(".metadata.json"), "{sidecar}");
+    fs::remove_file(desk.path(BACKUPS).join(sidecar)).expect("removes");
+    let pushed = done(desk.run(&["sync", "push", "--delete", "--yes", "--json"]));
+    assert_eq!(count_of(&pushed, "deleted"), 0);
+    assert_eq!(folder.sidecars().len(), 2);
+    // It gets it back.
+    desk.run(&["sync", "pull"]).code(0);
+    assert_eq!(snapshots(&desk), before);
+}
+
+#[test]
+fn what_lies_there_unencrypted_stays_here() {
+    let folder = Folder::new();
+    let mut desk = Env::at(NOW);
+    snapshot(&mut desk, "alice", 2, "desk");
+    let url = folder.url();
+    desk.run(&["sync", "push", "--no-encrypt", "--remote", &url])
+        .code(0);
+    let mut laptop = machine(&folder, None);
+    give_key(&laptop, &desk);
+    desk.run(&["sync", "init", "--remote", &url]).code(0);
+    snapshot(&mut laptop, "bob", 2, "laptop");
+    laptop.run(&["sync", "push"]).code(0);
+    let pulled = done(desk.run(&["sync", "pull", "--delete", "--yes", "--json"]));
+    assert_eq!(count_of(&pulled, "deleted"), 0);
+    assert_eq!(count_of(&pulled, "transferred"), 1);
+    assert_eq!(names(&desk).len(), 4);
+}
+
+#[test]
+fn no_more_of_an_archive_is_fetched_than_is_told_of_it() {
+    let folder = Folder::new();
+    let mut desk = Env::at(NOW);
+    snapshot(&mut desk, "alice", 2, "desk");
+    let url = folder.url();
+    let push = ["sync", "push", "--no-encrypt", "--remote", &url];
+    desk.run(&push).code(0);
+    let is_archive = |name: &String| name.ends_with(".tar.gz");
+    let key = folder.names().into_iter().find(is_archive).expect("one");
+    let file = fs::File::options()
+        .append(true)
+        .open(folder.path().join(&key));
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, b"more"))
+        .expect("writes");
+    let laptop = Env::at(NOW);
+    let pulled = laptop
+        .run(&["sync", "pull", "--remote", &url, "--json"])
+        .code(3);
+    let document: Value = serde_json::from_str(&pulled.stdout).expect("a document");
+    assert_eq!(
+        document["failed"][0]["reason"],
+        format!("`{key}` on {url} is longer than was told of it")
+    );
+    assert!(names(&laptop).is_empty());
+}

@@ -88,12 +88,13 @@ struct Content {
 
 impl Content {
     fn of(place: &Path) -> Result<Self> {
-        let listing = fs::read_dir(place).map_err(|error| Error::io("list", place, error))?;
-        let mut names: Vec<String> = listing
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| !fsutil::is_temporary(name))
-            .collect();
+        let failed = |error| Error::io("list", place, error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(place).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            names.push(name.to_string_lossy().into_owned());
+        }
+        names.retain(|name| !fsutil::is_temporary(name));
         names.sort();
         // What cannot be read is the same as long as it cannot be.
         let own = [PROFILE_TOML, AUTH_JSON].map(|name| fs::read(place.join(name)).ok());

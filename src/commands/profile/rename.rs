@@ -38,8 +38,9 @@ fn check(all: &All, name: &str, new_name: &str) -> Result<String> {
     }
     names::check_name(&all.profiles, &found.profile, new_name)?;
     // Also what is no profile is in the way.
-    let listing = fs::read_dir(&all.dir).map_err(|error| Error::io("list", &all.dir, error))?;
-    for entry in listing.flatten() {
+    let failed = |error| Error::io("list", &all.dir, error);
+    for entry in fs::read_dir(&all.dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
         let standing = entry.file_name();
         let standing = standing.to_string_lossy();
         if *standing != *old && names::is_same(&standing, new_name) {
