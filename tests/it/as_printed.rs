@@ -205,7 +205,7 @@ fn halves_on_the_remote_go_by_the_command_that_status_names() {
         .stdout("")
         .stderr("");
     assert_eq!(folder.objects().len(), before);
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3600);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
     let file = fs::File::options().write(true).open(&half).expect("opens");
     file.set_modified(old).expect("ages");
     let words = "of snapshots that are not whole; without a rule every snapshot stays\n";
