@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use std::{fs, io};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use sha2::{Digest, Sha256};
 
 use crate::archive::entry_name;
@@ -14,8 +14,9 @@ use crate::archive::manifest::{Absent, Cause, Nature, What};
 use crate::archive::write::{Content, Entry};
 use crate::codex::home;
 use crate::codex::parts::Parts;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fsutil;
+pub use crate::settings::patterns;
 
 /// Why what can be looked at is not captured.
 const IS_A_LINK: &str = "it is a link, which is not followed";
@@ -155,23 +156,6 @@ pub fn first_unseen(absent: &[Absent]) -> Option<&Absent> {
     // A link stays where it is, whatever it leads to.
     let is_unseen = |one: &&Absent| one.cause == Cause::Error && one.kind != What::Symlink;
     absent.iter().find(is_unseen)
-}
-
-/// Patterns as one matcher. A pattern that is none is a usage error.
-pub fn patterns(globs: &[String]) -> Result<GlobSet> {
-    let unusable = |glob: &str, why: String| {
-        Error::new(
-            Kind::Usage,
-            format!("the pattern `{glob}` cannot be used: {why}"),
-            "write it as in `--exclude 'sessions/**'`",
-        )
-    };
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(Glob::new(glob).map_err(|error| unusable(glob, error.kind().to_string()))?);
-    }
-    set.build()
-        .map_err(|error| unusable(&globs.join(" "), error.to_string()))
 }
 
 /// Plans a snapshot of the Codex home `dir`.

@@ -21,9 +21,10 @@ pub use shared::{LegacyArgs, LiveArgs, Source, WaitArgs};
 pub use snapshots::{BackupArgs, ListBackupsArgs, RestoreArgs, SortBy};
 pub use sync::{SyncAction, SyncArgs, SyncInit, SyncPull, SyncPush, SyncStatus};
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::timeutil::Stamp;
 
@@ -43,20 +44,39 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Fails where something is left out that only a person can be asked for, and `can_ask` says that nobody is.
-    pub fn complete(self, can_ask: impl Fn(&Self) -> bool) -> Result<Self, clap::Error> {
-        if let Some(Command::Use(args)) = &self.command
-            && args.target.is_none()
-            && !can_ask(&self)
-        {
-            // As it is for everything that must be said.
-            let command = Self::command().mut_subcommand("use", |command| {
-                command.mut_arg("target", |target| target.required(true))
-            });
-            command.try_get_matches()?;
-        }
-        Ok(self)
+    /// Reads the arguments. What clap says of them has colour as they say, for it judges by the terminal alone.
+    pub fn read(args: &[OsString]) -> Result<Self, clap::Error> {
+        let command = Self::command().color(color_said(args));
+        Self::from_arg_matches(&command.try_get_matches_from(args)?)
     }
+}
+
+fn color_said(args: &[OsString]) -> ColorChoice {
+    let mut words = args.iter().map(|arg| arg.to_str().unwrap_or_default());
+    let mut said = "";
+    while let Some(word) = words.next().filter(|word| *word != "--") {
+        if word == "--color" {
+            said = words.next().unwrap_or_default();
+        } else if let Some(when) = word.strip_prefix("--color=") {
+            said = when;
+        }
+    }
+    match said {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+/// What a command that has subcommands can be told, where it was told none of them.
+pub fn subcommands_of(args: &[OsString]) -> Option<(String, Vec<String>)> {
+    let command = Cli::command();
+    let mut all = command.get_subcommands();
+    let of = all.find(|of| of.has_subcommands() && args.iter().any(|arg| *arg == of.get_name()))?;
+    let names = of
+        .get_subcommands()
+        .map(|below| below.get_name().to_owned());
+    Some((of.get_name().to_owned(), names.collect()))
 }
 
 /// Options of every command.
@@ -215,6 +235,23 @@ impl Command {
             Self::Config(args) => args.action.wait(),
             _ => None,
         }
+    }
+
+    /// The directories that were said of it, each with its flag.
+    pub fn dirs(&self) -> Vec<(&'static str, &Path)> {
+        let (dest, backups) = match self {
+            Self::Restore(args) => (&args.dest_dir, &args.backup_dir),
+            Self::Backup(args) => (&None, &args.backup_dir),
+            Self::ListBackups(args) => (&None, &args.backup_dir),
+            Self::Use(args) => (&None, &args.backup_dir),
+            Self::Recommend(args) => (&None, &args.backup_dir),
+            Self::Prune(args) => (&None, &args.backup_dir),
+            _ => (&None, &None),
+        };
+        let said = [("--dest-dir", dest), ("--backup-dir", backups)];
+        let said = said.into_iter();
+        said.filter_map(|(flag, dir)| Some((flag, dir.as_deref()?)))
+            .collect()
     }
 
     /// Whether it shows or reads wall clocks where a word on their zone is in place: not in a prompt's line, and `doctor`

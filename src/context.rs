@@ -20,7 +20,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::ValueEnum as _;
 
-use crate::cli::{Globals, WaitArgs, When};
+use crate::cli::{Command, Globals, When};
 use crate::codex::{home, program};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
@@ -28,12 +28,11 @@ use crate::stop::{InHand, Stop};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::{Page, Ui};
 use environment::{
-    absolute, home_dir, is_dumb, is_unicode, manager_home, no_home, now_of_environment, pace,
-    temporary_dir, variable, variables,
+    absolute, can_choose, home_dir, is_dumb, is_unicode, manager_home, no_home, now_of_environment,
+    pace, temporary_dir, variable, variables,
 };
 use locks::Patience;
 
-pub use environment::can_choose;
 pub use zone::ZoneOf;
 
 /// What every command is given.
@@ -139,16 +138,18 @@ struct Resolved {
     codex_home: Option<PathBuf>,
     /// Whether the Codex home was said, and the manager home.
     homes_said: (bool, bool),
+    /// The directories that were said of the command, each with its flag.
+    dirs_said: Vec<(&'static str, PathBuf)>,
     timezone: Option<String>,
     color: Option<When>,
     is_now_said: bool,
 }
 
 impl Ctx {
-    /// Resolves what was typed. `wait` is there for commands that can be told how long to wait.
+    /// Resolves what was typed.
     pub fn resolve(
         globals: &Globals,
-        wait: Option<&WaitArgs>,
+        command: Option<&Command>,
         stop: Stop,
         demand: Demand,
     ) -> Result<Self> {
@@ -197,6 +198,8 @@ impl Ctx {
                     "set the clock, or say `--now`",
                 )
             })?;
+        let dirs_said = command.map(Command::dirs).unwrap_or_default().into_iter();
+        let dirs_said = dirs_said.map(|(flag, dir)| Ok((flag, absolute(dir)?)));
         let mut ui = Self::streams(globals, &settings, now);
         ui.pace = match pace(ui.can_draw) {
             Err(error) if demand == Demand::Any => {
@@ -222,12 +225,13 @@ impl Ctx {
             globals: Resolved {
                 codex_home: globals.codex_home.clone(),
                 homes_said: (globals.codex_home.is_some(), globals.manager_home.is_some()),
+                dirs_said: dirs_said.collect::<Result<_>>()?,
                 timezone: globals.timezone.clone(),
                 color: globals.color,
                 is_now_said: globals.now.is_some(),
             },
             stop,
-            waiting: Patience::new(wait),
+            waiting: Patience::new(command.and_then(Command::wait)),
             began: (now, clock.unwrap_or(now)),
         })
     }

@@ -103,7 +103,10 @@ impl Error {
     pub fn io(verb: impl Display, path: &Path, cause: io::Error) -> Self {
         let hint = match cause.kind() {
             io::ErrorKind::PermissionDenied => {
-                let path = path.display().to_string();
+                // What is not there itself is refused by what it would be in.
+                let is_there = |path: &&Path| path.symlink_metadata().is_ok();
+                let there = path.ancestors().find(is_there).unwrap_or(path);
+                let path = there.display().to_string();
                 format!("see who may use it: `ls -ld {}`", shell_words::quote(&path))
             }
             io::ErrorKind::NotFound => "check the path for a typing mistake".to_owned(),

@@ -41,9 +41,9 @@ mod timeline;
 mod timeutil;
 mod ui;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use cli::{Cli, Command, ConfigAction};
@@ -55,10 +55,10 @@ fn main() -> ExitCode {
     // Whatever is made without a mode of its own is private too.
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    let can_ask = |cli: &Cli| context::can_choose(cli.globals.json);
-    let cli = match Cli::try_parse().and_then(|cli| cli.complete(can_ask)) {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::read(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &args),
     };
     if let Some(Command::Completions(args)) = &cli.command
         && let Some(shell) = args.shell
@@ -84,12 +84,7 @@ fn main() -> ExitCode {
         Some(Command::Doctor(_)) => Demand::Any,
         _ => Demand::Sound,
     };
-    let mut ctx = match Ctx::resolve(
-        &cli.globals,
-        cli.command.as_ref().and_then(Command::wait),
-        stop,
-        demand,
-    ) {
+    let mut ctx = match Ctx::resolve(&cli.globals, cli.command.as_ref(), stop, demand) {
         Ok(ctx) => ctx,
         Err(error) => return failed(&ui::Ui::plain(cli.globals.json), &error),
     };
@@ -138,13 +133,24 @@ fn failed(ui: &ui::Ui, error: &Error) -> ExitCode {
 }
 
 /// Help and version are answers; anything else clap says is a usage error, as JSON where JSON was asked for.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let is_answer = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    if !is_answer && std::env::args_os().any(|arg| arg == "--json") {
-        let (message, hint) = words_of(&error.render().to_string());
+    if !is_answer && args.iter().any(|arg| arg == "--json") {
+        let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let missing = is_help.then(|| cli::subcommands_of(args)).flatten();
+        let (message, hint) = match missing {
+            Some((command, names)) => (
+                format!(
+                    "nothing says what `{command}` is to do: {}",
+                    names.join(", ")
+                ),
+                format!("`codex-manager {command} --help` shows what each does"),
+            ),
+            None => words_of(&error.render().to_string()),
+        };
         return failed(
             &ui::Ui::plain(true),
             &Error::new(Kind::Usage, message, hint),

@@ -28,6 +28,7 @@ use bytes::Bytes;
 pub use access::Access;
 pub use address::Address;
 pub use failures::of_io;
+pub use open::parse_endpoint;
 pub use reader::Reader;
 pub use upload::Upload;
 

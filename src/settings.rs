@@ -3,6 +3,7 @@
 //! Only the file; which of flag, environment, file and default wins is decided in `context`.
 
 mod faults;
+mod foreign;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -14,6 +15,7 @@ use crate::fsutil;
 use crate::timeutil::Zone;
 
 pub use faults::faults;
+pub use foreign::patterns;
 
 /// The largest configuration that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -33,8 +35,14 @@ pub enum Takes {
     Whole(i64, i64),
     /// `true` or `false`.
     Bool,
-    /// A list of texts.
-    List,
+    /// A list of glob patterns.
+    Patterns,
+    /// A list of those to whom is encrypted.
+    Recipients,
+    /// The address of a store.
+    Remote,
+    /// The address of an S3 store's server.
+    Endpoint,
     /// Any text.
     Text,
 }
@@ -88,7 +96,7 @@ pub const KEYS: &[Key] = &[
     key("backup.dir", Takes::Path, "where snapshots are kept"),
     key(
         "backup.exclude",
-        Takes::List,
+        Takes::Patterns,
         "glob patterns that backups leave out",
     ),
     key(
@@ -153,12 +161,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "sync.remote",
-        Takes::Text,
+        Takes::Remote,
         "where snapshots are carried: s3://, gs://, az://, http(s):// or file:///",
     ),
     key(
         "sync.endpoint",
-        Takes::Text,
+        Takes::Endpoint,
         "the address of an S3 store that is not Amazon's",
     ),
     key("sync.region", Takes::Text, "the region of an S3 store"),
@@ -179,7 +187,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "sync.recipients",
-        Takes::List,
+        Takes::Recipients,
         "whom it is encrypted to besides: age1…, ssh-ed25519 …",
     ),
     key(
@@ -488,7 +496,9 @@ fn check_item(name: &str, item: &Item) -> Result<()> {
 
 fn check_value(key: &Key, item: &Item) -> Result<()> {
     let fits = match key.takes {
-        Takes::Path | Takes::Text => item.as_str().is_some_and(|text| !text.is_empty()),
+        Takes::Path | Takes::Text | Takes::Remote | Takes::Endpoint => {
+            item.as_str().is_some_and(|text| !text.is_empty())
+        }
         Takes::Zone => item
             .as_str()
             .is_some_and(|text| Zone::named(text).is_some()),
@@ -504,11 +514,30 @@ fn check_value(key: &Key, item: &Item) -> Result<()> {
             .as_integer()
             .is_some_and(|number| (least..=most).contains(&number)),
         Takes::Bool => item.as_bool().is_some(),
-        Takes::List => item
+        Takes::Patterns | Takes::Recipients => item
             .as_array()
             .is_some_and(|list| list.iter().all(Value::is_str)),
     };
-    if fits { Ok(()) } else { Err(wrong(key)) }
+    if !fits {
+        return Err(wrong(key));
+    }
+    let text = item.as_str().unwrap_or_default();
+    let texts = || {
+        let texts = item.as_array().into_iter().flatten();
+        let texts = texts.filter_map(Value::as_str);
+        texts.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let checked = match key.takes {
+        Takes::Remote => foreign::remote(text),
+        Takes::Endpoint => foreign::endpoint(text),
+        Takes::Patterns => patterns(&texts()).map(drop),
+        Takes::Recipients => foreign::recipients(&texts()),
+        _ => Ok(()),
+    };
+    checked.map_err(|error| {
+        let message = format!("`{}`: {error}", key.name);
+        Error::new(error.kind(), message, error.hint())
+    })
 }
 
 /// No session lasts longer than a year; more is a slip of the hand, and would leave the calendar.
@@ -517,13 +546,14 @@ pub const MOST_HOURS: f64 = 8784.0;
 fn wrong(key: &Key) -> Error {
     let takes = match key.takes {
         Takes::Path => "a path".to_owned(),
-        Takes::Text => "a text".to_owned(),
+        Takes::Text | Takes::Remote | Takes::Endpoint => "a text".to_owned(),
         Takes::Zone => "an IANA time zone such as `Europe/Berlin`".to_owned(),
         Takes::Word(words) => format!("one of {}", words.join(", ")),
         Takes::Hours => "a number of hours from 0 to 8784".to_owned(),
         Takes::Whole(least, most) => format!("a whole number from {least} to {most}"),
         Takes::Bool => "true or false".to_owned(),
-        Takes::List => "a list of texts, such as [\"*.log\"]".to_owned(),
+        Takes::Patterns => "a list of texts, such as [\"*.log\"]".to_owned(),
+        Takes::Recipients => "a list of texts, such as [\"age1…\"]".to_owned(),
     };
     Error::new(
         Kind::Usage,
@@ -536,12 +566,17 @@ fn wrong(key: &Key) -> Error {
 pub fn parse_value(key: &Key, text: &str) -> Result<Value> {
     let number = || text.trim().parse::<i64>().map(Value::from).ok();
     let value = match key.takes {
-        Takes::Path | Takes::Text | Takes::Zone | Takes::Word(_) => Some(Value::from(text)),
+        Takes::Path
+        | Takes::Text
+        | Takes::Remote
+        | Takes::Endpoint
+        | Takes::Zone
+        | Takes::Word(_) => Some(Value::from(text)),
         Takes::Hours => number().or_else(|| text.trim().parse::<f64>().map(Value::from).ok()),
         Takes::Whole(..) => number(),
         Takes::Bool => text.trim().parse::<bool>().map(Value::from).ok(),
-        // A TOML list, or patterns with commas between.
-        Takes::List => match text.trim().parse::<Value>() {
+        // A TOML list, or texts with commas between.
+        Takes::Patterns | Takes::Recipients => match text.trim().parse::<Value>() {
             Ok(list) if list.is_array() => Some(list),
             _ => Some(
                 text.split(',')

@@ -1,6 +1,7 @@
 //! Plans of small homes: what is captured, what is left out, what is named as absent.
 
 use super::*;
+use crate::error::Kind;
 
 fn home(files: &[&str]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");

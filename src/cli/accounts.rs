@@ -36,6 +36,9 @@ pub struct UseArgs {
     /// list]
     #[arg(value_name = "ACCOUNT")]
     pub target: Option<String>,
+    /// The same, as `restore` has it
+    #[arg(long, value_name = "EMAIL", hide = true, conflicts_with = "target")]
+    pub email: Option<String>,
     /// Where snapshots are kept
     #[arg(long, value_name = "DIR")]
     pub backup_dir: Option<PathBuf>,

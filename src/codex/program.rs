@@ -115,6 +115,21 @@ impl Program {
         })
     }
 
+    /// How a person starts it on `home`, with `words` behind it, to see what it says.
+    pub fn by_hand(&self, home: Home, words: &[&str]) -> String {
+        let path = self.path.display().to_string();
+        let all = std::iter::once(path.as_str())
+            .chain(self.args.iter().map(String::as_str))
+            .chain(words.iter().copied());
+        let command = shell_words::join(all);
+        // One of our own is gone by then.
+        if home.is_private || cfg!(windows) {
+            return command;
+        }
+        let home = home.path.display().to_string();
+        format!("CODEX_HOME={} {command}", shell_words::quote(&home))
+    }
+
     /// Every `codex` on `path`, in its order.
     pub fn all_on(path: Option<OsString>) -> Vec<PathBuf> {
         let all = which::which_in_all(NAME, path, Path::new("/"));

@@ -261,7 +261,7 @@ fn no_login(source: &Path) -> Error {
     if !source.is_dir() {
         return Error::other(
             format!("there is no Codex home at `{}`", source.display()),
-            "say where it is with `--source-dir` or CODEX_HOME",
+            "start Codex once and sign in, or say where its home is with `--source-dir` or CODEX_HOME",
         );
     }
     Error::other(

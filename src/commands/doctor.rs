@@ -36,7 +36,9 @@ pub fn run(ctx: &Ctx, args: &DoctorArgs) -> Result<Outcome> {
         tell(&mut checks, fixed);
     }
     for hint in checks.iter_mut().filter_map(|check| check.hint.as_mut()) {
-        *hint = ctx.with_typed(hint, &ctx.paths.codex_home);
+        // No flag says here which Codex is asked.
+        let said = hint.replace("`--codex-command` or ", "");
+        *hint = ctx.with_typed(&said, &ctx.paths.codex_home);
     }
     let answer = Answer::of(checks, ctx.ui.quiet);
     ctx.ui.data(&answer)?;

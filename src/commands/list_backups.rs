@@ -60,6 +60,9 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     }
     if let Some(email) = &args.email {
         keep_called(&mut shown, email)?;
+        if shown.is_empty() && !known.iter().any(|one| is_of(one, email)) {
+            return Err(target::unknown(email));
+        }
     }
     if args.latest_per_email {
         keep_latest(&mut shown, &known);
@@ -123,6 +126,14 @@ pub fn run(ctx: &Ctx, args: &ListBackupsArgs) -> Result<Outcome> {
     // The process ends soon: to give thousands of texts back one by one takes as long as to read them.
     std::mem::forget(evidence);
     Ok(outcome)
+}
+
+/// Whether an account without snapshots is meant.
+fn is_of(known: &Known, name: &str) -> bool {
+    let alias = known.alias.as_deref();
+    let email = known.account.email.as_deref();
+    let begun = [alias, email].into_iter().flatten();
+    known.is_called(name) || begun.into_iter().any(|own| names::begins(own, name))
 }
 
 /// Those of an email or alias; where there is none, of the one that begins so.

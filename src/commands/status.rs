@@ -45,6 +45,8 @@ pub fn run(ctx: &Ctx, args: &StatusArgs) -> Result<Outcome> {
         &args.asking,
         if args.input_file.is_some() {
             "leave them out, or leave out `--input-file`"
+        } else if args.offline {
+            "leave them out, or leave out `--offline`"
         } else {
             "say `--live` too, or leave them out"
         },

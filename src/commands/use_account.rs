@@ -5,7 +5,7 @@ mod list;
 use crate::accounts::{self, Known};
 use crate::cli::UseArgs;
 use crate::context::Ctx;
-use crate::error::{Outcome, Result};
+use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
 use crate::exchange::target;
 use crate::metadata::Account;
@@ -23,9 +23,17 @@ pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
         force: args.force,
         dry_run: args.dry_run,
     };
+    let target = args.target.as_ref().or(args.email.as_ref());
+    if target.is_none() && !ctx.ui.can_choose {
+        return Err(Error::new(
+            Kind::Usage,
+            "nothing says whom to sign in",
+            "name an email, a profile or an alias; `codex-manager cooldown` shows every account",
+        ));
+    }
     let evidence = switch::evidence(ctx, how)?;
     let known = evidence.accounts();
-    let account = match args.target.as_deref() {
+    let account = match target.map(String::as_str) {
         None => chosen(ctx, &known)?,
         Some(BEFORE) => {
             let now = evidence.active.as_ref().map(|login| &login.account);

@@ -49,13 +49,22 @@ impl Ctx {
         Recipients::parse(&texts)
     }
 
+    /// The command that makes a key, and sets the remote where none is set.
+    pub fn sync_init(&self) -> &'static str {
+        match self.settings.text("sync.remote") {
+            Some(_) => "codex-manager sync init",
+            None => "codex-manager sync init --remote ADDRESS",
+        }
+    }
+
     fn identity_file(&self) -> Result<IdentityFile> {
         let path = self.identity_path();
         IdentityFile::read(&path)?.ok_or_else(|| {
             let path = self.paths.short(&path);
             let message = format!("there is no key to the remote: `{path}` does not exist");
+            let init = self.sync_init();
             let hint = format!(
-                "make one with `codex-manager sync init`, or copy the identity file of the first machine to `{path}`"
+                "make one with `{init}`, or copy the identity file of the first machine to `{path}`"
             );
             Error::new(Kind::Undecryptable, message, hint)
         })

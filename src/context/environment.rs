@@ -17,7 +17,7 @@ pub(super) fn is_dumb() -> bool {
 }
 
 /// Whether somebody is there to choose from a list, and can be shown one.
-pub fn can_choose(json: bool) -> bool {
+pub(super) fn can_choose(json: bool) -> bool {
     let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     cfg!(unix) && is_terminal && !json && !is_dumb()
 }

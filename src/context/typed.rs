@@ -10,7 +10,7 @@ impl Ctx {
     /// A command of this program, with the homes that were said for this run. Any other is as it is.
     pub fn typed(&self, command: &str) -> String {
         match command.strip_prefix("codex-manager ") {
-            Some(words) => format!("codex-manager {}{words}", self.homes_said(words)),
+            Some(words) => self.with_places(words),
             None => command.to_owned(),
         }
     }
@@ -21,8 +21,8 @@ impl Ctx {
         let (mut typed, mut rest) = (String::new(), text);
         while let Some((before, words)) = rest.split_once(OURS) {
             let command = words.split('`').next().unwrap_or_default();
-            typed.extend([before, OURS, &self.homes_said(command)]);
-            rest = words;
+            typed.extend([before, "`", &self.with_places(command)]);
+            rest = words.get(command.len()..).unwrap_or_default();
         }
         typed.push_str(rest);
         typed.replace("`codex login`", &format!("`{}`", self.codex_login(home)))
@@ -51,6 +51,37 @@ impl Ctx {
         } else {
             format!("CODEX_HOME={home} codex login")
         }
+    }
+
+    /// The words of a command of ours, with the homes and the directories that were said.
+    fn with_places(&self, words: &str) -> String {
+        let (name, rest) = match words.find(' ') {
+            Some(end) => words.split_at(end),
+            None => (words, ""),
+        };
+        let homes = self.homes_said(words);
+        format!(
+            "codex-manager {homes}{name}{}{rest}",
+            self.dirs_said(name, rest)
+        )
+    }
+
+    /// The flags for directories that were said, as they are typed behind the name of a command that has them.
+    fn dirs_said(&self, name: &str, rest: &str) -> String {
+        let is_of = |flag: &str| match flag {
+            "--dest-dir" => name == "restore",
+            _ => matches!(
+                name,
+                "backup" | "list-backups" | "restore" | "prune" | "use"
+            ),
+        };
+        let mut words = String::new();
+        for (flag, path) in &self.globals.dirs_said {
+            if is_of(flag) && !rest.contains(flag) {
+                words.extend([" ", flag, " ", &quoted(path)]);
+            }
+        }
+        words
     }
 
     /// The flags for homes that were said, as they are typed before a command; none that it has.

@@ -69,8 +69,8 @@ pub fn switch(
     warn_of_variables(ctx);
     if found.login.validity(ctx.clock) == Validity::Expired {
         ctx.ui.warn(&format!(
-            "the login of {account} has ended, and nothing is there to renew it with: sign in anew by `codex-manager profile \
-             login NAME`"
+            "the login of {account} has ended, and nothing is there to renew it with: sign in anew by `{}`",
+            ctx.typed("codex-manager profile login NAME")
         ));
     }
     live::warn_of_other_machine(ctx, &found.login.account);

@@ -143,6 +143,15 @@ fn whole<'a>(
     }
 }
 
+/// Nobody of that name is known to whoever looks at snapshots.
+pub fn unknown(name: &str) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("no account is called `{name}`"),
+        "`codex-manager list-backups` shows every account that has snapshots",
+    )
+}
+
 fn nobody(name: &str) -> Error {
     Error::new(
         Kind::NotFound,

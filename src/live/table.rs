@@ -21,7 +21,7 @@ use crate::lock::Lock;
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::profiles::private_home::{self, PrivateHome, Purpose, Taken};
-use crate::profiles::{self, credentials};
+use crate::profiles::{self, credentials, names};
 use crate::registry::same_login;
 use crate::snapshots::Depth;
 
@@ -248,7 +248,8 @@ fn ask_about(ctx: &Ctx, asking: &Asking, target: &Target) -> Result<(Account, Ob
     ask_apart(ctx, asking, account).map_err(|error| match &target.profile {
         // To sign in to the Codex home would not help.
         Some(name) if error.hint().contains("`codex login`") => error.with_hint(format!(
-            "sign in again: `codex-manager profile login {name}`"
+            "sign in again: `codex-manager profile login {}`",
+            names::login_word(name, account.email.as_deref())
         )),
         _ => error,
     })

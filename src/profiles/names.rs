@@ -14,6 +14,18 @@ const MOST: usize = 64;
 /// What names and aliases have beside letters and digits.
 const SIGNS: &str = "._+-";
 
+/// A name as it is typed behind a command.
+pub fn word(name: &str) -> String {
+    let dashes = if name.starts_with('-') { "-- " } else { "" };
+    format!("{dashes}{}", shell_words::quote(name))
+}
+
+/// The same behind `profile login`, which hands on what stands behind `--`: by the email where the name looks like an option.
+pub fn login_word(name: &str, email: Option<&str>) -> String {
+    let instead = email.filter(|_| name.starts_with('-'));
+    shell_words::quote(instead.unwrap_or(name)).into_owned()
+}
+
 /// The profile that a person means by `name`: one of that name, else one of that alias, else one of that email, or of
 /// that id of an API key. The case of letters matters only where it tells two names apart.
 ///

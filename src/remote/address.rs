@@ -157,7 +157,7 @@ fn bucket(provider: Provider, rest: &str) -> Result<Address> {
         let why = "what stands before the first `/` is no bucket; credentials and servers do not belong in an address";
         let hint = match provider {
             Provider::S3 => format!(
-                "{}; a server of its own goes to `codex-manager config set sync.endpoint`",
+                "{}; a server of its own goes to `codex-manager config set sync.endpoint ADDRESS`",
                 provider.credentials()
             ),
             _ => provider.credentials().to_owned(),

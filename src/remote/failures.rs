@@ -141,7 +141,7 @@ fn refused(status: u16, code: Option<&str>, address: &Address, doing: &str) -> E
         (_, Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"))
         | (300..=399, _) => (
             format!("the store is elsewhere, or in another region ({says})"),
-            "mend the address, or say where it is with `codex-manager config set sync.region` and `sync.endpoint`".to_owned(),
+            "mend the address, or say where it is with `codex-manager config set sync.region REGION` and `codex-manager config set sync.endpoint ADDRESS`".to_owned(),
         ),
         (_, Some("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "ServerBusy")) | (429, _) => (
             format!("the store is too busy ({says})"),

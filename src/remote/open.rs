@@ -201,14 +201,31 @@ fn s3(address: &Address, bucket: &str, access: &Access) -> Result<Arc<dyn Object
 
 /// The endpoint as the library takes it: with the bucket where it belongs there.
 fn checked_endpoint(endpoint: &str, bucket: &str, is_path_style: bool) -> Result<String> {
-    let refused = |why: &str, hint: &str| {
-        let message = format!("the S3 endpoint cannot be used: {why}");
-        Error::new(Kind::Usage, message, hint)
-    };
+    let mut url = parse_endpoint(endpoint)?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let start = format!("{bucket}.");
+    if !is_path_style && !host.starts_with(&start) {
+        url.set_host(Some(&format!("{start}{host}"))).map_err(|_| {
+            refused_endpoint(
+                "its host takes no bucket before it",
+                "set `sync.path_style` to true",
+            )
+        })?;
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn refused_endpoint(why: &str, hint: &str) -> Error {
+    let message = format!("the S3 endpoint cannot be used: {why}");
+    Error::new(Kind::Usage, message, hint)
+}
+
+/// Reads the address of an S3 store. Fails as `Usage`, without repeating it.
+pub fn parse_endpoint(endpoint: &str) -> Result<Url> {
+    let refused = refused_endpoint;
     let hint = "write `https://HOST`, or `http://HOST:PORT` where the store has no encryption, to `sync.endpoint` or \
          AWS_ENDPOINT_URL";
-    let mut url =
-        url::Url::parse(endpoint.trim()).map_err(|error| refused(&error.to_string(), hint))?;
+    let url = Url::parse(endpoint.trim()).map_err(|error| refused(&error.to_string(), hint))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(refused("it is no address of a server", hint));
     }
@@ -219,17 +236,7 @@ fn checked_endpoint(endpoint: &str, bucket: &str, is_path_style: bool) -> Result
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refused("it goes on after the path", hint));
     }
-    let host = url.host_str().unwrap_or_default().to_owned();
-    let start = format!("{bucket}.");
-    if !is_path_style && !host.starts_with(&start) {
-        url.set_host(Some(&format!("{start}{host}"))).map_err(|_| {
-            refused(
-                "its host takes no bucket before it",
-                "set `sync.path_style` to true",
-            )
-        })?;
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(url)
 }
 
 fn gcs(address: &Address, bucket: &str, access: &Access) -> Result<Arc<dyn ObjectStore>> {

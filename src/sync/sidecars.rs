@@ -86,7 +86,7 @@ fn get(
         Error::new(
             Kind::ArchiveDamaged,
             format!("{what} is no sidecar: {why}"),
-            "push that snapshot again from the machine that has it, after `codex-manager prune --remote` or by hand removing the object",
+            "remove that object there by hand, and push that snapshot again from the machine that has it",
         )
     })?;
     Ok(Some((bytes, sidecar)))

@@ -172,7 +172,7 @@ fn a_newcomer_is_told_what_to_do() {
     let ran = doctor(&env, &["--quiet"]);
     ran.code(1).stderr("").stdout(
         "fail  codex         codex is not installed: there is no `codex` on PATH\n      hint: install Codex, or say where it is \
-         with `--codex-command` or `codex-manager config set codex_command PATH`\n\
+         with `codex-manager config set codex_command PATH`\n\
          warn  app-server    not asked: there is no Codex\n      hint: see `codex` above\n\
          warn  codex-home    `~/.codex` does not exist\n      hint: start Codex once, which makes it, or say where it is with \
          `--codex-home` or CODEX_HOME\n\
@@ -264,7 +264,7 @@ fn what_is_wrong_with_codex() {
     finds(
         &env,
         "app-server",
-        "fail  app-server    codex's app-server ended with exit code 3 before it answered\n      hint: run `codex \
+        "fail  app-server    codex's app-server ended with exit code 3 before it answered\n      hint: run `~/bin/codex \
          app-server` by hand to see why\n",
     );
     script(
@@ -887,7 +887,7 @@ fn what_is_wrong_with_key_and_remote() {
         "{text}"
     );
     assert_eq!(env.files("empty"), [""; 0]);
-    env.run(&["config", "set", "sync.remote", "ftp://x/y"])
+    env.run(&["config", "set", "sync.remote", "~/.codex/far"])
         .code(0);
     let text = told(&doctor(&env, &[]).code(1), "remote");
     assert!(text.starts_with("fail  remote        "), "{text}");

@@ -83,7 +83,7 @@ Environment:
   CODEX_SQLITE_HOME
       where Codex keeps databases, if not in its home
   CODEX_ACCESS_TOKEN, CODEX_API_KEY, OPENAI_API_KEY
-      kept from a Codex that is asked; warned of by use and restore
+      kept from a Codex that is asked; use and restore warn of the first two
   AWS_*, GOOGLE_*, CLOUDSDK_CONFIG, STORAGE_EMULATOR_HOST, AZURE_*, NETRC
       what opens a remote, as the provider's own tools take it
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR
@@ -456,7 +456,7 @@ fn every_example_does_something() {
                 "nobody is there",
                 "terminal",
                 "no remote is set",
-                "<ACCOUNT>",
+                "nothing says whom to sign in",
                 "nothing says what to restore",
             ];
             assert!(
@@ -492,9 +492,16 @@ fn every_variable_that_is_read_is_told_and_every_one_told_is_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let source = |path: &str| fs::read_to_string(root.join(path)).expect("reads");
     let mut read: Vec<String> = Vec::new();
-    for path in ["context.rs", "context/encryption.rs"] {
+    for path in [
+        "context.rs",
+        "context/encryption.rs",
+        "context/environment.rs",
+        "context/settled.rs",
+        "context/typed.rs",
+        "context/zone.rs",
+    ] {
         let text = source(path);
-        for start in ["variable(\"", "env::var(\""] {
+        for start in ["variable(\"", "env::var(\"", "environment::set(\""] {
             let names = text
                 .split(start)
                 .skip(1)

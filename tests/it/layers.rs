@@ -8,8 +8,16 @@ use std::path::{Path, PathBuf};
 /// The modules at the root, low to high: each may use only those before it.
 const LAYERS: &[&[&str]] = &[
     &["error", "stop", "threads", "fsutil", "timeutil"],
-    &["lock", "settings", "ui", "metadata", "legacy", "encryption"],
-    &["observation", "codex", "profiles", "retention", "remote"],
+    &[
+        "lock",
+        "encryption",
+        "remote",
+        "settings",
+        "ui",
+        "metadata",
+        "legacy",
+    ],
+    &["observation", "codex", "profiles", "retention"],
     &["archive", "registry", "inventory"],
     &[
         "capture",

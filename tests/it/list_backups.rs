@@ -223,9 +223,9 @@ fn filters() {
     assert_eq!(document["backups"][0]["alias"], "work");
     assert_eq!(document["backups"].as_array().map(Vec::len), Some(1));
     env.run(&["list-backups", "--email", "nobody@example.com", "--quiet"])
-        .code(0)
+        .code(10)
         .stdout("")
-        .stderr("");
+        .stderr("error: no account is called `nobody@example.com`\nhint: `codex-manager list-backups` shows every account that has snapshots\n");
     assert_eq!(
         order(&env, &["--email", "alice@example.com", "--ready"]),
         ["alice"]
@@ -522,7 +522,7 @@ fn the_directory_is_the_flag_else_the_setting_else_the_default() {
     let empty = "no backups in `~/kept`; `codex-manager backup` makes one\n";
     env.run(&["list-backups", "--backup-dir", "kept"])
         .code(0)
-        .stderr(empty);
+        .stderr(&empty.replace("backup`", "backup --backup-dir ~/kept`"));
     env.write(".codex-manager/config.toml", "[backup]\ndir = \"~/kept\"\n");
     env.run(&["list-backups"]).code(0).stderr(empty);
     let args = ["list-backups", "--backup-dir", BACKUPS];
@@ -613,6 +613,7 @@ fn all_are_those_that_were_superseded_and_what_restores_replaced_too() {
         env.run(&["restore", name, "--dry-run"]).code(0);
     }
     // Of an account only the newest, whatever it is; of another email none.
+    env.write(".codex/auth.json", &Person::named("bob").auth_json());
     assert_eq!(names(&["--all", "--email", "bob@example.com"]), []);
     assert_eq!(names(&["--all", "--latest-per-email"]).len(), 1);
 }

@@ -3,6 +3,8 @@
 // A test that cannot set up its world should stop right there.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+#[cfg(unix)]
+mod as_printed;
 mod at_once;
 mod backup;
 #[cfg(unix)]
@@ -135,4 +137,5 @@ mod unprivileged;
 mod use_account;
 #[cfg(unix)]
 mod waiting;
+mod words;
 mod worlds;

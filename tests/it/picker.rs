@@ -276,7 +276,7 @@ fn an_empty_list_says_what_to_do() {
 #[test]
 fn where_nobody_can_choose_a_name_is_asked_for() {
     let env = world();
-    let of_use = "error: the following required arguments were not provided:\n  <ACCOUNT>\n\nUsage: codex-manager use <ACCOUNT>\n\nFor more information, try '--help'.";
+    let of_use = "error: nothing says whom to sign in\nhint: name an email, a profile or an alias; `codex-manager cooldown` shows every account";
     let of_restore = "error: nothing says what to restore\nhint: name an email, an alias or an archive; `codex-manager list-backups` shows them";
     env.run(&["use"])
         .code(2)
@@ -286,7 +286,7 @@ fn where_nobody_can_choose_a_name_is_asked_for() {
         .code(2)
         .stdout("")
         .stderr(&format!("{of_restore}\n"));
-    let of_json = "{\"error\":{\"kind\":\"usage\",\"message\":\"the following required arguments were not provided: <ACCOUNT>\",\"hint\":\"`codex-manager --help` and `codex-manager COMMAND --help` show what can be said\"}}";
+    let of_json = "{\"error\":{\"kind\":\"usage\",\"message\":\"nothing says whom to sign in\",\"hint\":\"name an email, a profile or an alias; `codex-manager cooldown` shows every account\"}}";
     Tty::open(&env, &["use", "--json"], (200, 24)).ends(2, of_json);
     // A terminal that cannot move its cursor.
     let dumb = [("TERM", "dumb")];

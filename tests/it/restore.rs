@@ -238,11 +238,16 @@ fn what_names_nothing_or_too_much_is_refused() {
         "nobody@example.com",
         "lice@example.com",
         "none.tar.gz",
-        "no/such/path",
         "2026-04-15",
     ] {
         refused(&env, &["restore", target, "--yes"], 10).stderr(&format!(
             "error: no backup of `{target}` in `~/{BACKUPS}`\nhint: `codex-manager list-backups` shows every archive and account there\n"
+        ));
+    }
+    for args in [&["no/such/path"][..], &["--from-archive", "no/such/path"]] {
+        let args = [&["restore", "--yes"], args].concat();
+        refused(&env, &args, 10).stderr(&format!(
+            "error: there is no archive `no/such/path`, here or in `~/{BACKUPS}`\nhint: `codex-manager list-backups` shows every archive and account there\n"
         ));
     }
     refused(
@@ -251,7 +256,7 @@ fn what_names_nothing_or_too_much_is_refused() {
         10,
     );
     refused(&env, &["restore", "--session-start", "2026-04-15", "--yes"], 10).stderr(&format!(
-        "error: no backup of `that time` in `~/{BACKUPS}`\nhint: `codex-manager list-backups` shows every archive and account there\n"
+        "error: no backup of a window that began `2026-04-15` in `~/{BACKUPS}`\nhint: `codex-manager list-backups` shows every archive and account there\n"
     ));
     refused(&env, &["restore", "--session-start", "yesterday", "--yes"], 2).stderr(
         "error: `yesterday` is no time a window could have opened\nhint: write it as in the archive's name, 2026-04-14-155500, or the beginning of it\n",

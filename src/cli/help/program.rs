@@ -47,7 +47,7 @@ Environment:
   CODEX_SQLITE_HOME
       where Codex keeps databases, if not in its home
   CODEX_ACCESS_TOKEN, CODEX_API_KEY, OPENAI_API_KEY
-      kept from a Codex that is asked; warned of by use and restore
+      kept from a Codex that is asked; use and restore warn of the first two
   AWS_*, GOOGLE_*, CLOUDSDK_CONFIG, STORAGE_EMULATOR_HOST, AZURE_*, NETRC
       what opens a remote, as the provider's own tools take it
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR

@@ -77,6 +77,7 @@ pub const LIST_BACKUPS: &str = page! {
     "1   the directory cannot be read",
     "2   the command line cannot be understood",
     "3   with --verify: an archive or sidecar is unsound; each is named",
+    "10  no account of that name",
     "130 interrupted",
     ;
 };

@@ -65,7 +65,7 @@ pub fn of_app_server(asking: &Asking) -> Result<LiveStatus, Refusal> {
         });
     }
     Err(match heard {
-        Heard::Closed => ended_early(ended, &server.errors.join()),
+        Heard::Closed => ended_early(asking, ended, &server.errors.join()),
         Heard::All | Heard::Silence => silence(asking, dialogue),
     })
 }
@@ -83,7 +83,7 @@ pub fn greet(asking: &Asking) -> Result<Option<String>, Refusal> {
     match (server.dialogue.greeted(), heard) {
         (Some(Ok(())), _) => Ok(server.dialogue.codex_version()),
         (Some(Err(refusal)), _) => Err(refusal),
-        (None, Heard::Closed) => Err(ended_early(ended, &server.errors.join())),
+        (None, Heard::Closed) => Err(ended_early(asking, ended, &server.errors.join())),
         (None, Heard::All | Heard::Silence) => Err(silence(asking, &server.dialogue)),
     }
 }
@@ -249,7 +249,7 @@ impl Server {
 }
 
 /// What an end before any answer means.
-fn ended_early(ending: Option<Ending>, stderr: &str) -> Refusal {
+fn ended_early(asking: &Asking, ending: Option<Ending>, stderr: &str) -> Refusal {
     let lower = stderr.to_ascii_lowercase();
     // Where there is no such subcommand, its name is taken for a prompt, which needs a terminal.
     let names_it = ["unrecognized subcommand", "unexpected argument"]
@@ -267,9 +267,12 @@ fn ended_early(ending: Option<Ending>, stderr: &str) -> Refusal {
     };
     let hint = match ending {
         Some(Ending::Code(126 | 127)) => {
-            "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`"
+            "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`".to_owned()
         }
-        _ => "run `codex app-server` by hand to see why",
+        _ => format!(
+            "run `{}` by hand to see why",
+            asking.program.by_hand(asking.home, &["app-server"])
+        ),
     };
     Refusal::Failed(Error::new(
         Kind::NoStatus,

@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
                     break;
                 }
             }
-            return Err(ended_early(ending, &self.screen));
+            return Err(ended_early(self.asking, ending, &self.screen));
         }
         Ok(())
     }
@@ -541,23 +541,26 @@ fn decides(decision: Decision) -> Refusal {
     }
 }
 
-fn ended_early(ending: Ending, screen: &Screen) -> Refusal {
+fn ended_early(asking: &Asking, ending: Ending, screen: &Screen) -> Refusal {
     let said = screen.last_error();
     let said = said.map_or_else(String::new, |said| format!(": {said}"));
     let hint = match ending {
         Ending::Code(126 | 127) => {
-            "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`"
+            "what starts Codex was not found: under cron, PATH is short; name the program itself with `--codex-command` or the setting `codex_command`".to_owned()
         }
         _ if said.contains("routing discovery failed")
             || said.contains("error sending request") =>
         {
-            "check the network, then run the command again"
+            "check the network, then run the command again".to_owned()
         }
-        _ => "run `codex` by hand to see why",
+        _ => format!(
+            "run `{}` by hand to see why",
+            asking.program.by_hand(asking.home, &[])
+        ),
     };
     failed(
         format!("codex ended with {ending} before it showed its status{said}"),
-        hint,
+        &hint,
     )
 }
 

@@ -11,6 +11,7 @@ use crate::codex::home;
 use crate::fsutil;
 use crate::profiles::Found;
 use crate::profiles::last_use::LastUse;
+use crate::profiles::names::{login_word, word};
 use crate::timeutil::{Stamp, Zone};
 use crate::ui::table::count;
 
@@ -113,11 +114,15 @@ pub fn profiles(facts: &Facts) -> Vec<Check> {
     let mut found = Vec::new();
     for one in all {
         let name = &one.profile.name;
+        let email = one.account().email;
         found.extend(one.problems().map(|problem| {
             Check::fail(
                 PROFILES,
                 problem.clone(),
-                format!("mend it, or move it away and sign in anew: `codex-manager profile login {name}`"),
+                format!(
+                    "mend it, or move it away and sign in anew: `codex-manager profile login {}`",
+                    login_word(name, email.as_deref())
+                ),
             )
         }));
         let login = one.login.as_ref().ok().and_then(Option::as_ref);
@@ -157,7 +162,10 @@ fn of_kept(name: &str, login: &Login, now: Stamp, zone: &Zone) -> Option<Check> 
             format!(
                 "the login of {who} in `{name}` has ended, and there is nothing to renew it with"
             ),
-            format!("sign in anew: `codex-manager profile login {name}`"),
+            format!(
+                "sign in anew: `codex-manager profile login {}`",
+                login_word(name, who.email.as_deref())
+            ),
         )),
     }
 }
@@ -178,7 +186,10 @@ fn doubles(all: &[Found]) -> Vec<Check> {
         found.push(Check::warn(
             PROFILES,
             format!("`{other}` and `{one}` are both of {account}"),
-            format!("remove the one that you do not use: `codex-manager profile remove {one}`"),
+            format!(
+                "remove the one that you do not use: `codex-manager profile remove {}`",
+                word(one)
+            ),
         ));
     }
     found

@@ -157,9 +157,10 @@ fn recipients(ctx: &Ctx, args: &ProfileExport) -> Result<Option<Recipients>> {
         return Ok(Some(Recipients::passphrase(passphrase)));
     }
     let recipients = ctx.recipients().map_err(|error| match error.kind() {
-        Kind::Undecryptable => error.with_hint(
-            "say `--passphrase`, or make a key with `codex-manager sync init`; `--no-encrypt` leaves out all logins",
-        ),
+        Kind::Undecryptable => error.with_hint(format!(
+            "say `--passphrase`, or make a key with `{}`; `--no-encrypt` leaves out all logins",
+            ctx.sync_init()
+        )),
         _ => error,
     })?;
     Ok(Some(recipients))

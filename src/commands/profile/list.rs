@@ -23,8 +23,9 @@ pub(super) fn run(ctx: &Ctx) -> Result<()> {
     }
     if all.found.is_empty() {
         ctx.ui.note(&format!(
-            "no profile in `{}` yet: `codex-manager backup` makes one for the account that is signed in",
-            ctx.paths.short(&all.dir)
+            "no profile in `{}` yet: `{}` makes one for the account that is signed in",
+            ctx.paths.short(&all.dir),
+            ctx.typed("codex-manager backup")
         ));
     }
     let profiles = all

@@ -35,6 +35,7 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
         let profile = standing.map(|found| all.view(found, ctx.now, &ctx.zone));
         return ctx.ui.done(&Answer {
             mode: "dry-run",
+            use_it: String::new(),
             name: wanted.name,
             profile,
         });
@@ -83,7 +84,8 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
                 profile.called().unwrap_or("somebody else")
             ),
             format!(
-                "`codex-manager use {name}` takes it; for the other account run the command again"
+                "`codex-manager use {}` takes it; for the other account run the command again",
+                names::word(&name)
             ),
         ));
     }
@@ -100,6 +102,7 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileLogin) -> Result<()> {
     }
     ctx.ui.done(&Answer {
         mode: "signed-in",
+        use_it: ctx.typed(&format!("codex-manager use {}", names::word(&name))),
         name,
         profile: Some(profile),
     })
@@ -192,6 +195,9 @@ struct Answer {
     mode: &'static str,
     name: String,
     profile: Option<View>,
+    /// The command that does.
+    #[serde(skip)]
+    use_it: String,
 }
 
 impl Report for Answer {
@@ -200,8 +206,7 @@ impl Report for Answer {
         let mut pairs = vec![(self.mode, called.unwrap_or("a new profile").to_owned())];
         pairs.push(("profile", self.name.clone()));
         if self.mode != "dry-run" {
-            let name = &self.name;
-            pairs.push(("use it", format!("`codex-manager use {name}`")));
+            pairs.push(("use it", format!("`{}`", self.use_it)));
         }
         lines(&pairs)
     }

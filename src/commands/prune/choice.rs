@@ -7,6 +7,7 @@ use crate::accounts::Known;
 use crate::cli::PruneArgs;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Result};
+use crate::exchange::target;
 use crate::fsutil;
 use crate::metadata::BackupMode;
 use crate::retention::{self, Rules};
@@ -29,7 +30,8 @@ pub fn rules_of(args: &PruneArgs) -> Result<Rules> {
     Err(Error::new(
         Kind::Usage,
         "nothing says what to keep",
-        "say it by `--keep-last 3`, `--keep-within 30d`, `--keep-weekly 8` or several of these; `--dry-run` shows what goes",
+        "say it by `--keep-last 3`, `--keep-within 30d`, `--keep-weekly 8` or several of these; `--dry-run` shows what goes; `--codex-state` cleans \
+         the Codex home instead",
     ))
 }
 
@@ -96,11 +98,7 @@ pub fn only_of_account(args: &PruneArgs, known: &[Known], items: &mut Vec<Item>)
         known.is_called(name) || known.alias.as_deref().is_some_and(is_alias)
     };
     if !known.iter().any(is_meant) {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("no account is called `{name}`"),
-            "`codex-manager list-backups` shows every account that has snapshots",
-        ));
+        return Err(target::unknown(name));
     }
     items.retain(|item| {
         let account = item.account.and_then(|account| known.get(account));

@@ -12,20 +12,27 @@ use crate::error::{Outcome, Result};
 use crate::evidence::Reach;
 use crate::fsutil;
 use crate::metadata::BackupName;
+use crate::retention::Rules;
 use crate::snapshots::{Depth, Snapshot};
 use crate::sync::keys::{Carried, Listing, Placed, SNAPSHOTS, is_encrypted};
 use crate::sync::pull::{Fetching, fetch, tidy};
 use crate::sync::{Store, push, sidecars};
+use crate::ui::table::count;
 
 /// How long what has no sidecar is left alone, seconds: somebody may be about to push it.
 const UNFINISHED: i64 = 24 * 60 * 60;
 
 /// Runs the command on the remote of that name, else of the setting.
 pub fn run(ctx: &Ctx, args: &PruneArgs, remote: &str) -> Result<Outcome> {
-    let rules = choice::rules_of(args)?;
+    let rules = choice::rules_of(args);
+    let sweeps_alone = rules.is_err() && args.email.is_none() && !args.allow_empty;
+    let rules = rules.or_else(|error| sweeps_alone.then(Rules::default).ok_or(error))?;
     let address = ctx.remote(Some(remote).filter(|name| !name.is_empty()))?;
     let store = Store::open(ctx, &address, ctx.takes_plain(false))?;
     store.tell_plain(ctx, 0);
+    if sweeps_alone {
+        return swept(ctx, args, &store);
+    }
     let all: Vec<&Carried> = store.listing.whole.values().collect();
     let is_locked = all.iter().any(|one| is_encrypted(&one.sidecar.key));
     let identities = is_locked.then(|| ctx.identities()).transpose()?;
@@ -154,8 +161,24 @@ fn entry(ctx: &Ctx, item: &Item, carried: &Carried) -> Entry {
     }
 }
 
-/// Removes what pushes left that were cut short.
-fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
+/// Without a rule every snapshot stays, and what is none goes.
+fn swept(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<Outcome> {
+    let gone = sweep(ctx, args, store)?;
+    let verb = if args.dry_run { "would go" } else { "gone" };
+    if gone > 0 || args.dry_run {
+        let halves = count(gone, "object");
+        ctx.ui.note(&format!(
+            "{halves} {verb} of snapshots that are not whole; without a rule every snapshot stays"
+        ));
+    }
+    if ctx.ui.json {
+        ctx.ui.data(&Answer::new(args.dry_run))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Removes what pushes left that were cut short; how many objects.
+fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<usize> {
     let now = ctx.clock.unix();
     let is_old = |object: &&Placed| {
         object
@@ -168,11 +191,12 @@ fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
     };
     let mut gone = old(&store.listing);
     if gone.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     // Where this machine's clock is wrong, one of them may have been completed meanwhile.
     let still = old(&Listing::of(store.remote.list(SNAPSHOTS)?, true));
     gone.retain(|key| still.contains(key));
+    let number = gone.len();
     for key in gone {
         ctx.check_stop()?;
         let is_dry = args.dry_run;
@@ -187,5 +211,5 @@ fn sweep(ctx: &Ctx, args: &PruneArgs, store: &Store) -> Result<()> {
         ctx.ui
             .detail(&format!("{verb}, being half of a snapshot: {key}"));
     }
-    Ok(())
+    Ok(number)
 }

@@ -34,6 +34,11 @@ pub(super) fn choose(
     if let Some(archive) = picked {
         return snapshots::open(archive, &ctx.zone);
     }
+    // As of a variable that is not set.
+    let named = [&args.from_archive, &args.email, &args.target];
+    if named.into_iter().flatten().any(String::is_empty) {
+        return Err(unsaid());
+    }
     let is_named = args.from_archive.is_some() || args.email.is_some() || args.target.is_some();
     if !is_named && args.session_start.is_none() && ctx.ui.can_choose {
         let snapshot = pick(ctx, evidence, backup_dir)?;
@@ -41,7 +46,7 @@ pub(super) fn choose(
         return Ok(snapshot);
     }
     if let Some(name) = &args.from_archive {
-        return by_name(ctx, name, backup_dir)?.ok_or_else(|| no_backup(name, backup_dir));
+        return by_name(ctx, name, backup_dir)?.ok_or_else(|| no_archive(name, backup_dir));
     }
     let start = args
         .session_start
@@ -65,13 +70,7 @@ pub(super) fn choose(
             Meant::Accounts(accounts) => (target, accounts),
         },
         (None, None) if start.is_some() => ("", known.iter().collect()),
-        (None, None) => {
-            return Err(Error::new(
-                Kind::Usage,
-                "nothing says what to restore",
-                "name an email, an alias or an archive; `codex-manager list-backups` shows them",
-            ));
-        }
+        (None, None) => return Err(unsaid()),
     };
     // Each snapshot with the account it is of.
     let mut found: Vec<(&Snapshot, &Known)> = Vec::new();
@@ -100,9 +99,13 @@ pub(super) fn choose(
     let snapshots: Vec<&Snapshot> = found.into_iter().map(|(snapshot, _)| snapshot).collect();
     let parts = args.parts();
     let chosen = snapshots::newest(snapshots.iter().copied(), parts == Some(Parts::AUTH));
-    let chosen = chosen
-        .cloned()
-        .ok_or_else(|| no_backup(if who.is_empty() { "that time" } else { who }, backup_dir))?;
+    let chosen = chosen.cloned().ok_or_else(|| {
+        let of = (!who.is_empty()).then(|| format!("`{who}`"));
+        let time = args.session_start.as_ref();
+        let time = time.map(|time| format!("a window that began `{time}`"));
+        let of: Vec<String> = of.into_iter().chain(time).collect();
+        no_backup(&of.join(" and "), backup_dir)
+    })?;
     let newer_login = snapshots::newest(snapshots.iter().copied(), true)
         .filter(|newest| newest.sidecar.content_time() > chosen.sidecar.content_time())
         .filter(|_| parts.is_none_or(|parts| parts.has(Part::Auth)));
@@ -201,7 +204,9 @@ fn by_target<'a>(
         .iter()
         .filter(|snapshot| profiles::names::begins(&snapshot.archive_name(), target))
         .collect();
+    let is_path = target.contains(std::path::MAIN_SEPARATOR);
     match (begun.as_slice(), archives.as_slice()) {
+        ([], []) if is_path => Err(no_archive(target, backup_dir)),
         ([only], []) => Ok(Meant::Accounts(of_account(known, only))),
         ([], [only]) => Ok(Meant::Archive(Box::new((*only).clone()))),
         ([], []) => Ok(Meant::Accounts(Vec::new())),
@@ -267,10 +272,37 @@ fn begins_several(typed: &str, accounts: &[Account], archives: &[&Snapshot]) -> 
     )
 }
 
-fn no_backup(name: &str, backup_dir: &Path) -> Error {
+fn unsaid() -> Error {
+    Error::new(
+        Kind::Usage,
+        "nothing says what to restore",
+        "name an email, an alias or an archive; `codex-manager list-backups` shows them",
+    )
+}
+
+/// What was named is a path, or an archive's name.
+fn no_archive(name: &str, backup_dir: &Path) -> Error {
+    if Path::new(name).is_dir() {
+        return Error::new(
+            Kind::NotFound,
+            format!("`{name}` is a directory, not an archive"),
+            "name the archive in it; `--backup-dir` names a directory of them",
+        );
+    }
     Error::new(
         Kind::NotFound,
-        format!("no backup of `{name}` in `{}`", backup_dir.display()),
+        format!(
+            "there is no archive `{name}`, here or in `{}`",
+            backup_dir.display()
+        ),
+        "`codex-manager list-backups` shows every archive and account there",
+    )
+}
+
+fn no_backup(of: &str, backup_dir: &Path) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("no backup of {of} in `{}`", backup_dir.display()),
         "`codex-manager list-backups` shows every archive and account there",
     )
 }

@@ -213,7 +213,7 @@ fn recovery(ctx: &Ctx, remote: &Remote, is_sealed: bool, file: Option<&IdentityF
     if is_sealed {
         return format!(
             "remember the passphrase: with it `codex-manager sync init --remote {}` sets up another machine, without it nothing on the remote can be read",
-            remote.address()
+            shell_words::quote(&remote.address().to_string())
         );
     }
     let ssh = file.is_some_and(|file| file.protection() != Protection::Plain);

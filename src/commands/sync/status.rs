@@ -36,6 +36,10 @@ pub fn run(ctx: &Ctx, args: &SyncStatus) -> Result<Outcome> {
         in_both: difference.both.len(),
         machines: machines.len(),
         unfinished: Vec::new(),
+        sweep: ctx.typed(&match &args.remote.remote {
+            Some(url) => format!("codex-manager prune --remote {}", shell_words::quote(url)),
+            None => "codex-manager prune --remote".to_owned(),
+        }),
         to_push: Vec::new(),
         to_pull: Vec::new(),
         transferred: [(); 0],
@@ -120,6 +124,9 @@ struct Answer {
     to_pull: Vec<Entry>,
     /// Keys of what a run left that was cut short, or goes on still.
     unfinished: Vec<String>,
+    /// The command that removes these.
+    #[serde(skip)]
+    sweep: String,
     transferred: [(); 0],
     skipped: Vec<Left>,
     conflicts: [(); 0],
@@ -174,10 +181,8 @@ impl Report for Answer {
             pairs.push(("others", count(self.machines, "machine")));
         }
         if !self.unfinished.is_empty() {
-            let words = format!(
-                "{}; `codex-manager prune --remote` removes what is a day old",
-                count(self.unfinished.len(), "object")
-            );
+            let halves = count(self.unfinished.len(), "object");
+            let words = format!("{halves}; `{}` removes what is a day old", self.sweep);
             pairs.push(("halves", words));
         }
         text.push_str(&lines(&pairs));
