@@ -172,6 +172,10 @@ fn without_the_key_nothing_is_read_and_by_a_passphrase_it_is() {
     let import = ["profile", "import", "out.age", "--json"];
     let ran = two.run(&import).code(15).stdout("");
     assert_eq!(json_error(&ran).0, "cannot-decrypt");
+    two.run(&import[..3]).code(15).stderr(
+        "error: `out.age` is encrypted to a key, and there is none here: `~/.codex-manager/identity.txt` does not exist\n\
+         hint: copy the identity file of the machine that exported it to `~/.codex-manager/identity.txt`\n",
+    );
     // Another machine's key.
     let store = format!("file://{}", two.beside_home("store").display());
     two.run(&["sync", "init", "--remote", &store]).code(0);

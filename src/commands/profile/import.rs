@@ -10,7 +10,7 @@ use crate::cli::ProfileImport;
 use crate::context::Ctx;
 use crate::encryption::Identities;
 use crate::encryption::passphrase::Purpose;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::fsutil::{self, TemporaryDir};
 use crate::live;
 use crate::lock::Lock;
@@ -28,6 +28,17 @@ pub(super) fn run(ctx: &Ctx, args: &ProfileImport) -> Result<()> {
         if is_passphrase {
             let passphrase = ctx.passphrase(Purpose::Open(&shown))?;
             return Ok(Identities::passphrase(passphrase));
+        }
+        let key = ctx.identity_path();
+        if !fsutil::exists(&key)? {
+            let key = ctx.paths.short(&key);
+            return Err(Error::new(
+                Kind::Undecryptable,
+                format!(
+                    "`{shown}` is encrypted to a key, and there is none here: `{key}` does not exist"
+                ),
+                format!("copy the identity file of the machine that exported it to `{key}`"),
+            ));
         }
         ctx.identities()
     };
