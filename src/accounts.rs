@@ -17,7 +17,7 @@ use crate::observation::{Observation, Rank, Status};
 use crate::profiles::Profile;
 use crate::registry::Registry;
 use crate::snapshots::{self, Snapshot};
-use crate::timeutil::{SessionStart, Stamp, Zone};
+use crate::timeutil::{SessionStart, Stamp, Zone, remaining_words};
 
 /// What is known of one account.
 #[derive(Clone, Debug, Default)]
@@ -550,8 +550,8 @@ pub struct Row {
     pub next_available_at: Option<Stamp>,
     /// Since or from when no known window is exhausted.
     pub usable_at: Option<Stamp>,
-    /// Seconds until then; 0 for usable now.
-    pub remaining_seconds: i64,
+    /// Seconds until then; 0 for usable now, null where nobody says until when it is held back.
+    pub remaining_seconds: Option<i64>,
     /// When the quota was seen to be exhausted.
     pub quota_end_detected_at: Option<Stamp>,
     /// Weekly quota left when last seen.
@@ -575,12 +575,30 @@ pub struct Row {
     /// The user, to name an API key.
     #[serde(skip)]
     pub user_id: Option<String>,
+    /// Whether a login of it is known: it is live, or a snapshot holds it. What profiles keep is noted by who looks there.
+    #[serde(skip)]
+    pub has_login: bool,
 }
+
+/// Smaller is sooner: usable now; known when; by when.
+pub type UsableOrder = (bool, bool, Option<Stamp>);
 
 impl Row {
     /// Whether the account can be used now.
     pub fn is_usable(&self) -> bool {
         self.status != Status::Cooldown
+    }
+
+    /// Where it stands by when it can be used; where nobody says when, last.
+    pub fn usable_order(&self) -> UsableOrder {
+        let is_held = !self.is_usable();
+        (is_held, is_held && self.usable_at.is_none(), self.usable_at)
+    }
+
+    /// How long until it can be used, in words; `-` where nobody says.
+    pub fn usable_in(&self) -> String {
+        self.remaining_seconds
+            .map_or("-".to_owned(), remaining_words)
     }
 
     /// Who it is.
@@ -599,6 +617,17 @@ impl Row {
             .or(self.user_id.as_deref())
             .unwrap_or("an unknown account")
     }
+
+    /// What to call it among `rows`: where its email is in several workspaces, with its own.
+    pub fn name_among(&self, rows: &[Self]) -> String {
+        let mut twins = rows.iter().filter(|other| other.email == self.email);
+        let has_twins = self.email.is_some() && twins.nth(1).is_some();
+        let workspace = self.account_id.as_deref();
+        match workspace.filter(|id| has_twins && !id.is_empty()) {
+            Some(workspace) => format!("{} [{workspace}]", self.name()),
+            None => self.name().to_owned(),
+        }
+    }
 }
 
 /// The accounts as of `now`: usable ones first, then by when they are, then by email.
@@ -609,10 +638,10 @@ pub fn rows(known: &[Known], now: Stamp, zone: &Zone) -> Vec<Row> {
 }
 
 /// The ids make one order of it, whatever order the evidence came in.
-fn sort_key(row: &Row) -> (bool, Option<Stamp>, [Option<&str>; 3]) {
+fn sort_key(row: &Row) -> (UsableOrder, [Option<&str>; 3]) {
     let ids = [&row.email, &row.account_id, &row.user_id];
     let ids = ids.map(|text| text.as_deref());
-    (!row.is_usable(), row.usable_at, ids)
+    (row.usable_order(), ids)
 }
 
 /// One account as of `now`.
@@ -638,8 +667,8 @@ pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
         remaining_seconds: match availability {
             Some(availability) if availability.status == Status::Cooldown => availability
                 .usable_at
-                .map_or(0, |at| at.since(now).num_seconds().max(0)),
-            _ => 0,
+                .map(|at| at.since(now).num_seconds().max(0)),
+            _ => Some(0),
         },
         quota_end_detected_at: observation
             .and_then(|seen| seen.quota_end_detected_at)
@@ -653,6 +682,7 @@ pub fn row(known: &Known, now: Stamp, zone: &Zone) -> Row {
         window_state: observation.map_or(WindowState::Unknown, |seen| seen.state_at(now, zone)),
         paused: known.paused,
         user_id: known.account.user_id.clone(),
+        has_login: known.active || known.archive_name.is_some(),
     }
 }
 

@@ -4,16 +4,18 @@ use crate::accounts::Row;
 use crate::cli::Policy;
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
-use crate::timeutil::{Stamp, remaining_words};
+use crate::timeutil::Stamp;
 
-/// The account to use next; None when all are paused.
+/// The account to use next; None when all are paused. Of the usable ones those whose login is known go first.
 pub fn choose(rows: &[Row], policy: Policy) -> Option<&Row> {
-    rows.iter()
-        .filter(|row| !row.paused)
-        .min_by(|a, b| rank(a, policy).cmp(&rank(b, policy)))
+    rows.iter().filter(|row| !row.paused).min_by_key(|row| {
+        let lacks_login = row.is_usable() && !row.has_login;
+        (!row.is_usable(), lacks_login, rank(row, policy))
+    })
 }
 
-/// Smaller is sooner: usable now; by policy; what is known of the window before what is not; verified; by name.
+/// Smaller is sooner: usable now, or known when; by policy; what is known of the window before what is not; verified; by
+/// name.
 pub type Rank<'a> = (
     bool,
     bool,
@@ -31,7 +33,7 @@ pub fn rank(row: &Row, policy: Policy) -> Rank<'_> {
     if !row.is_usable() {
         return (
             true,
-            false,
+            row.usable_at.is_none(),
             None,
             false,
             false,
@@ -64,18 +66,21 @@ fn last_used(row: &Row) -> Option<Stamp> {
 /// Why `chosen` is the one of `rows`, in a sentence.
 pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
     if !chosen.is_usable() {
-        let next = chosen
-            .usable_at
-            .map_or("an unknown time".to_owned(), |at| at.to_string());
-        return format!(
-            "No account is usable now; this one is the first to be, in {}, at {next}.",
-            remaining_words(chosen.remaining_seconds)
-        );
+        return match chosen.usable_at {
+            Some(at) => format!(
+                "No account is usable now; this one is the first to be, in {}, at {at}.",
+                chosen.usable_in()
+            ),
+            None => "No account is usable now, and nobody says when one will be.".to_owned(),
+        };
     }
-    let usable = rows
-        .iter()
-        .filter(|row| row.is_usable() && !row.paused)
-        .count();
+    let usable = rows.iter().filter(|row| row.is_usable() && !row.paused);
+    let (with_login, without): (Vec<&Row>, Vec<&Row>) = usable.partition(|row| row.has_login);
+    let (usable, whose) = match (with_login.len(), without.len()) {
+        // Those without were passed over.
+        (1.., 1..) if chosen.has_login => (with_login.len(), " whose login is known"),
+        (with, without) => (with + without, ""),
+    };
     let state = match chosen.status {
         Status::Open => {
             let left = chosen
@@ -88,11 +93,17 @@ pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
         _ => "Its last window is over".to_owned(),
     };
     let choice = match (usable, policy, chosen.status) {
-        (1, ..) => "it is the only account that is usable now".to_owned(),
+        (1, ..) if whose.is_empty() => "it is the only account that is usable now".to_owned(),
+        (1, ..) => format!("it is the only usable account{whose}"),
         (_, Policy::Drain, Status::Open) => {
-            format!("of {usable} usable accounts it resets soonest")
+            format!("of {usable} usable accounts{whose} it resets soonest")
         }
-        _ => format!("of {usable} usable accounts it was used least recently"),
+        _ => format!("of {usable} usable accounts{whose} it was used least recently"),
+    };
+    let login = if chosen.has_login {
+        ""
+    } else {
+        "; `use` knows no login of it yet"
     };
     let doubt = match chosen.validation_status {
         ValidationStatus::Ok => "",
@@ -100,7 +111,7 @@ pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
             ", though the name of its legacy file contradicts the computed window"
         }
     };
-    format!("{state}, and {choice}{doubt}.")
+    format!("{state}, and {choice}{doubt}{login}.")
 }
 
 #[cfg(test)]
@@ -121,7 +132,7 @@ mod tests {
             session_start_at: stamp(start).map(SessionStart),
             next_available_at: stamp(next),
             usable_at: stamp(next),
-            remaining_seconds: i64::from(status == Status::Cooldown),
+            remaining_seconds: Some(i64::from(status == Status::Cooldown)),
             quota_end_detected_at: None,
             quota_percent_left: None,
             observed_at: stamp(start),
@@ -132,6 +143,7 @@ mod tests {
             window_state: WindowState::Running,
             paused: false,
             user_id: None,
+            has_login: true,
         }
     }
 
@@ -214,6 +226,49 @@ mod tests {
         rows[0].validation_status = ValidationStatus::Mismatch;
         assert_eq!(chosen(&rows, Policy::Lru), "b");
         assert_eq!(chosen(&rows[2..], Policy::Lru), "unknown");
+    }
+
+    #[test]
+    fn of_the_usable_those_whose_login_is_known_go_first() {
+        let (start, next) = ("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z");
+        let mut rows = [
+            row("old", Status::Ready, start, next),
+            row("new", Status::Ready, "2026-01-02T00:00:00Z", next),
+            row("newer", Status::Ready, "2026-01-03T00:00:00Z", next),
+        ];
+        rows[0].has_login = false;
+        assert_eq!(chosen(&rows, Policy::Lru), "new");
+        let told = |chosen: &Row, rows: &[Row]| reason(chosen, rows, Policy::Lru);
+        assert_eq!(
+            told(&rows[1], &rows),
+            "Its last window is over, and of 2 usable accounts whose login is known it was used least recently."
+        );
+        assert_eq!(
+            told(&rows[1], &rows[..2]),
+            "Its last window is over, and it is the only usable account whose login is known."
+        );
+        assert_eq!(
+            told(&rows[0], &rows[..1]),
+            "Its last window is over, and it is the only account that is usable now; `use` knows no login of it yet."
+        );
+    }
+
+    #[test]
+    fn where_nobody_says_when_it_is_the_last() {
+        let later = row(
+            "later",
+            Status::Cooldown,
+            "2026-01-03T00:00:00Z",
+            "2026-01-10T00:00:00Z",
+        );
+        let never = row("never", Status::Cooldown, "2026-01-01T00:00:00Z", "");
+        let rows = [never, later];
+        assert_eq!(chosen(&rows, Policy::Lru), "later");
+        assert_eq!(chosen(&rows[..1], Policy::Lru), "never");
+        assert_eq!(
+            reason(&rows[0], &rows[..1], Policy::Lru),
+            "No account is usable now, and nobody says when one will be."
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Evidence {
                 Vec::new()
             }
         };
-        let (profiles, broken) = profiles::load_all(&places.profiles);
+        let (profiles, broken) = profiles::load_all_as_far(&places.profiles);
         warnings.extend(broken);
         let registry = load_registry(places, now, may_write, held, &mut warnings);
         let active = match home::read_login(&places.codex_home) {

@@ -265,7 +265,21 @@ pub fn observation_of(
         ));
     }
     let state = reading.window_state(live.observed_at);
-    let exhausted = reading.quota_percent_left == Some(0);
+    let session_start_at = match reading.reset_at {
+        Some(reset) => Some(settle_start(reset, state, known, &ctx.zone)),
+        // Not begun, and no word of a reset: as it was first seen, where it was.
+        None if state == WindowState::Unstarted => known
+            .filter(|known| known.window_state == WindowState::Unstarted)
+            .and_then(|known| known.session_start_at),
+        None => None,
+    };
+    // Asked again, one that is exhausted was not used since.
+    let ended_at = known
+        .filter(|known| known.quota_percent_left == Some(0) && session_start_at.is_some())
+        .filter(|known| known.session_start_at == session_start_at)
+        .and_then(|known| known.quota_end_detected_at)
+        .map_or(live.observed_at, |first| first.min(live.observed_at));
+    let is_exhausted = reading.quota_percent_left == Some(0);
     let plan_type = match live.source {
         // The back end's word; the token's may be old.
         StatusSource::AppServer | StatusSource::Rollout => {
@@ -277,20 +291,13 @@ pub fn observation_of(
     Ok(Observation {
         source: live.source,
         observed_at: live.observed_at,
-        session_start_at: match reading.reset_at {
-            Some(reset) => Some(settle_start(reset, state, known, &ctx.zone)),
-            // Not begun, and no word of a reset: as it was first seen, where it was.
-            None if state == WindowState::Unstarted => known
-                .filter(|known| known.window_state == WindowState::Unstarted)
-                .and_then(|known| known.session_start_at),
-            None => None,
-        },
+        session_start_at,
         reset_at: reading.reset_at,
         window_state: state,
         quota_percent_left: reading.quota_percent_left,
         quota_text: reading.quota_text.clone(),
         limits: reading.limits.clone(),
-        quota_end_detected_at: exhausted.then_some(live.observed_at),
+        quota_end_detected_at: is_exhausted.then_some(ended_at),
         is_guess: false,
         is_refused: reading.is_refused,
         validation_status: ValidationStatus::Ok,

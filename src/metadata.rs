@@ -10,6 +10,7 @@ use std::fmt;
 use chrono::NaiveDateTime;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::timeutil::{SessionStart, Stamp, Zone, parse_file_name_form};
 
@@ -332,6 +333,12 @@ pub struct Sidecar {
     /// How many snapshots of this name and second its machine made before; None for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+    /// When the Python 23.0.0 wrote a newer window into it; None in those of others.
+    #[serde(
+        deserialize_with = "known_stamp",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub updated_at: Option<Stamp>,
     /// Version of codex-manager that made it.
     pub manager_version: Option<String>,
 }
@@ -384,6 +391,7 @@ impl Default for Sidecar {
             created_at: None,
             safety_sequence: None,
             generation: None,
+            updated_at: None,
             manager_version: None,
         }
     }
@@ -395,13 +403,18 @@ impl Sidecar {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err("it is no JSON object".to_owned());
         }
-        let sidecar: Self = serde_json::from_slice(bytes).map_err(|error| {
-            format!(
-                "it is no sidecar (line {}, column {})",
-                error.line(),
-                error.column()
-            )
-        })?;
+        let sidecar: Self = serde_json::from_slice(bytes)
+            .or_else(|error| {
+                let mended = mended(bytes).ok_or(error)?;
+                serde_json::from_slice(&mended)
+            })
+            .map_err(|error| {
+                format!(
+                    "it is no sidecar (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            })?;
         if sidecar.product != "codex" {
             return Err(format!("it is of another product, `{}`", sidecar.product));
         }
@@ -434,6 +447,26 @@ impl Sidecar {
     pub fn mode(&self) -> BackupMode {
         self.backup_mode.unwrap_or(BackupMode::Full)
     }
+}
+
+/// A sidecar of another program that has null for a list, a word for a percentage, or an id by both of its names, without
+/// these: what is not known is no error. None for any other.
+fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut said: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    let count = said.len();
+    said.retain(|key, value| {
+        !value.is_null() && (key != "quota_percent_left" || !value.is_string())
+    });
+    for (name, other) in [
+        ("account_id", "chatgpt_account_id"),
+        ("user_id", "chatgpt_user_id"),
+    ] {
+        if said.contains_key(name) && said.contains_key(other) {
+            let is_known = !said[name].as_str().is_some_and(is_missing);
+            said.remove(if is_known { other } else { name });
+        }
+    }
+    (said.len() < count).then(|| serde_json::to_vec(&said).ok())?
 }
 
 /// Whether a legacy file's name agrees with the window computed for it.
@@ -600,9 +633,11 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Python sidecars write `"unknown"` where a value is missing.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<'de>>, D::Error> {
     let text = Option::<Text>::deserialize(deserializer)?;
-    Ok(text.filter(|Text(text)| {
-        !text.is_empty() && !matches!(text.as_ref(), "unknown" | "None" | "null")
-    }))
+    Ok(text.filter(|Text(text)| !is_missing(text)))
+}
+
+fn is_missing(text: &str) -> bool {
+    matches!(text, "" | "unknown" | "None" | "null")
 }
 
 /// A text, or null for one of Python's words for "missing".

@@ -9,7 +9,9 @@ pub mod names;
 pub mod private_home;
 pub mod view;
 
+use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
@@ -123,25 +125,40 @@ impl Found {
 
 /// All profiles under `dir`, by name, and what is wrong with those that cannot be read.
 pub fn load_all(dir: &Path) -> (Vec<Profile>, Vec<String>) {
+    load_each(dir, false)
+}
+
+/// The same for who does not write them: of one that is not all sound, what is.
+pub fn load_all_as_far(dir: &Path) -> (Vec<Profile>, Vec<String>) {
+    load_each(dir, true)
+}
+
+fn load_each(dir: &Path, as_far: bool) -> (Vec<Profile>, Vec<String>) {
     let mut profiles = Vec::new();
     let mut broken = Vec::new();
-    let Ok(listing) = fs::read_dir(dir) else {
-        return (profiles, broken);
-    };
-    for entry in listing {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                broken.push(Error::io("list", dir, error).to_string());
-                break;
+    let names = list(dir).unwrap_or_else(|error| {
+        broken.push(format!("{error}; what the profiles say is left out"));
+        Vec::new()
+    });
+    for name in names {
+        let place = dir.join(&name);
+        let name = name.to_string_lossy().into_owned();
+        let path = place.join(PROFILE_TOML);
+        let read = read(&path).and_then(|bytes| {
+            let Some(bytes) = bytes else { return Ok(None) };
+            match of_bytes(&path, &bytes) {
+                Ok(profile) => Ok(Some(profile)),
+                Err(reason) => match rest_of(&bytes).filter(|_| as_far) {
+                    Some(rest) => {
+                        broken.push(format!("{reason}; the rest of it counts"));
+                        Ok(Some(rest))
+                    }
+                    None => Err(reason),
+                },
             }
-        };
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if fsutil::is_temporary(&name) {
-            continue;
-        }
-        match load(&entry.path(), name) {
-            Ok(profile) => profiles.extend(profile),
+        });
+        match read {
+            Ok(profile) => profiles.extend(profile.map(|profile| Profile { name, ..profile })),
             Err(reason) => broken.push(reason),
         }
     }
@@ -150,39 +167,70 @@ pub fn load_all(dir: &Path) -> (Vec<Profile>, Vec<String>) {
     (profiles, broken)
 }
 
+/// What stands in `dir` beside what is temporary; nothing where it is not there.
+fn list(dir: &Path) -> Result<Vec<OsString>> {
+    let failed =
+        |error| Error::io("list", dir, error).with_hint("mend its permissions, or move it away");
+    let listing = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing.map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        let name = entry.map_err(failed)?.file_name();
+        if !fsutil::is_temporary(&name.to_string_lossy()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// The `profile.toml` in `place`; None where there is none. The error says what is wrong with it.
 fn load(place: &Path, name: String) -> Result<Option<Profile>, String> {
     let path = place.join(PROFILE_TOML);
-    let bytes = match fsutil::read_if_present(&path, MOST_BYTES) {
-        // A file that lies among the profiles is none.
-        Err(error) if error.io_kind() == Some(std::io::ErrorKind::NotADirectory) => None,
-        bytes => bytes.map_err(|error| error.to_string())?,
-    };
-    let Some(bytes) = bytes else {
+    let Some(bytes) = read(&path)? else {
         return Ok(None);
     };
-    let profile = toml::from_slice::<Profile>(&bytes).map_err(|error| {
+    let profile = of_bytes(&path, &bytes)?;
+    Ok(Some(Profile { name, ..profile }))
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    match fsutil::read_if_present(path, MOST_BYTES) {
+        // A file that lies among the profiles is none.
+        Err(error) if error.io_kind() == Some(ErrorKind::NotADirectory) => Ok(None),
+        bytes => bytes.map_err(|error| error.to_string()),
+    }
+}
+
+fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Profile, String> {
+    toml::from_slice(bytes).map_err(|error| {
         format!(
             "the profile `{}` cannot be read: {}",
             path.display(),
             error.message()
         )
-    })?;
-    Ok(Some(Profile { name, ..profile }))
+    })
+}
+
+/// What a profile that cannot be read says: each key that a profile has, with a value that fits. None where that is nothing.
+fn rest_of(bytes: &[u8]) -> Option<Profile> {
+    let said = toml::from_slice::<toml::Table>(bytes).ok()?;
+    let fits = |(key, value): &(String, toml::Value)| {
+        let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+        alone.try_into::<Profile>().is_ok()
+    };
+    let rest: toml::Table = said.into_iter().filter(fits).collect();
+    if rest.is_empty() {
+        return None;
+    }
+    rest.try_into().ok()
 }
 
 /// Every directory under `dir` that holds a `profile.toml` or a login, by name, whether or not these can be used.
 pub fn look(dir: &Path) -> Result<Vec<Found>> {
-    if !fsutil::exists(dir)? {
-        return Ok(Vec::new());
-    }
-    let listing = fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
-    let mut names = Vec::new();
-    for entry in listing {
-        let entry = entry.map_err(|error| Error::io("list", dir, error))?;
-        names.extend(entry.file_name().into_string().ok());
-    }
-    names.retain(|name| !fsutil::is_temporary(name));
+    let names = list(dir)?.into_iter();
+    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
     names.sort();
     let mut found = Vec::new();
     for name in names {
@@ -313,5 +361,44 @@ mod tests {
             broken.len() == 1 && broken[0].contains("unknown field `pausd`"),
             "{broken:?}"
         );
+    }
+
+    #[test]
+    fn of_one_that_is_not_all_sound_the_rest_counts_for_who_only_reads() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let text = "email = \"alice@example.com\"\npaused = true\ncolour = \"x\"\nnote = 3\n";
+        for (name, text) in [("alice", text), ("odd", "colour = 1\n"), ("torn", "paused")] {
+            fs::create_dir(dir.path().join(name)).expect("makes");
+            fs::write(dir.path().join(name).join("profile.toml"), text).expect("writes");
+        }
+        let (profiles, broken) = load_all_as_far(dir.path());
+        let alice = Profile {
+            name: "alice".to_owned(),
+            email: Some("alice@example.com".to_owned()),
+            paused: true,
+            ..Profile::default()
+        };
+        assert_eq!(profiles, [alice]);
+        let counts: Vec<_> = broken
+            .iter()
+            .map(|why| why.ends_with("; the rest of it counts"))
+            .collect();
+        assert_eq!(counts, [true, false, false], "{broken:?}");
+        assert_eq!(load_all(dir.path()).0, []);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_listed_is_told() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("profiles");
+        assert_eq!(load_all(&file), (Vec::new(), Vec::new()));
+        fs::write(&file, "").expect("writes");
+        let (profiles, broken) = load_all(&file);
+        assert!(profiles.is_empty());
+        assert!(
+            broken[0].ends_with("; what the profiles say is left out"),
+            "{broken:?}"
+        );
+        assert!(look(&file).is_err());
     }
 }

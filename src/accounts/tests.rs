@@ -315,8 +315,8 @@ fn usable_accounts_come_first_and_the_active_one_is_marked() {
     assert_eq!(
         shown,
         [
-            ("b@example.com", Status::Open, false, 0),
-            ("a@example.com", Status::Cooldown, true, 432_000)
+            ("b@example.com", Status::Open, false, Some(0)),
+            ("a@example.com", Status::Cooldown, true, Some(432_000))
         ]
     );
     assert_eq!(rows[1].plan_type.as_deref(), Some("pro"));

@@ -132,7 +132,7 @@ impl Answer {
                 [
                     name,
                     format!("{}{paused}", row.status.word()),
-                    remaining_words(row.remaining_seconds),
+                    row.usable_in(),
                     row.quota_percent_left
                         .map_or("-".to_owned(), |left| format!("{left}%")),
                     time(row.next_available_at),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -139,9 +139,12 @@ fn is_of(known: &Known, name: &str) -> bool {
 /// Those of an email or alias; where there is none, of the one that begins so.
 fn keep_called(shown: &mut Vec<(&Snapshot, &Row, Option<usize>)>, name: &str) -> Result<()> {
     fn names_of<'a>(snapshot: &'a Snapshot, row: &'a Row) -> impl Iterator<Item = &'a str> {
-        [&snapshot.sidecar.email, &row.alias]
-            .into_iter()
-            .filter_map(|name| name.as_deref())
+        let sidecar = &snapshot.sidecar;
+        let names = [
+            sidecar.email.as_ref().or(sidecar.user_id.as_ref()),
+            row.alias.as_ref(),
+        ];
+        names.into_iter().flatten().map(String::as_str)
     }
     let is_called =
         |snapshot, row| names_of(snapshot, row).any(|own| own.eq_ignore_ascii_case(name));
@@ -156,7 +159,7 @@ fn keep_called(shown: &mut Vec<(&Snapshot, &Row, Option<usize>)>, name: &str) ->
     shown.retain(|(snapshot, row, _)| begins(snapshot, row));
     let mut accounts: Vec<Account> = shown.iter().map(|(of, ..)| of.sidecar.account()).collect();
     accounts.sort();
-    accounts.dedup_by(|a, b| a.email == b.email);
+    accounts.dedup_by(|a, b| a.to_string() == b.to_string());
     match accounts.as_slice() {
         [] | [_] => Ok(()),
         several => Err(target::begins_several(name, several)),
@@ -208,6 +211,9 @@ struct Entry<'a> {
     #[serde(rename = "path")]
     archive: &'a Path,
     email: Option<&'a str>,
+    /// What names it where there is no email.
+    #[serde(skip)]
+    user_id: Option<&'a str>,
     account_id: Option<&'a str>,
     alias: Option<&'a str>,
     session_start_at: Option<SessionStart>,
@@ -237,6 +243,7 @@ impl<'a> Entry<'a> {
             below: None,
             archive: &snapshot.archive,
             email: sidecar.email.as_deref(),
+            user_id: sidecar.user_id.as_deref(),
             account_id: sidecar.account_id.as_deref(),
             alias: row.alias.as_deref(),
             session_start_at: sidecar
@@ -258,6 +265,16 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// What its account is called; one whose email is in `several` workspaces with its own.
+    fn called(&self, several: &HashSet<&str>) -> Cow<'a, str> {
+        match (self.email, self.account_id) {
+            (Some(email), Some(workspace)) if several.contains(email) => {
+                format!("{email} [{workspace}]").into()
+            }
+            _ => self.email.or(self.user_id).unwrap_or("-").into(),
+        }
+    }
+
     /// Tells by its place which kind of snapshot it is.
     fn find_kind(&mut self, backup_dir: &Path) {
         let below = self.archive.strip_prefix(backup_dir).ok();
@@ -270,6 +287,17 @@ impl<'a> Entry<'a> {
             .filter(|_| kept.is_some())
             .map(|below| below.display().to_string());
     }
+}
+
+/// The emails that are in several workspaces.
+fn of_several<'a>(entries: &[Entry<'a>]) -> HashSet<&'a str> {
+    let mut workspace_of: HashMap<&str, &str> = HashMap::new();
+    let known = entries
+        .iter()
+        .filter_map(|entry| entry.email.zip(entry.account_id));
+    let mut known = known.collect::<Vec<_>>();
+    known.retain(|(email, workspace)| workspace_of.entry(email).or_insert(workspace) != workspace);
+    known.into_iter().map(|(email, _)| email).collect()
 }
 
 #[derive(Serialize)]
@@ -301,6 +329,7 @@ impl Report for Answer<'_> {
         let (mut columns, last) = (columns[..10].to_vec(), &columns[10..]);
         columns.extend(has_kinds.then(|| last[0]));
         columns.extend(verified.then(|| last[1]));
+        let several = of_several(&self.backups);
         let mut table = Table::new(&columns);
         let time = |stamp: Option<Stamp>| {
             stamp.map_or(Cow::Borrowed("-"), |stamp| stamp.table_form().into())
@@ -327,7 +356,7 @@ impl Report for Answer<'_> {
                 tone,
                 [
                     Cow::Borrowed(name),
-                    entry.email.unwrap_or("-").into(),
+                    entry.called(&several),
                     entry.status.word().into(),
                     entry
                         .quota_percent_left

@@ -19,9 +19,8 @@ use crate::install;
 use crate::legacy;
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
-use crate::profiles;
 use crate::snapshots::{self, Snapshot};
-use crate::timeutil::{Stamp, remaining_words};
+use crate::timeutil::Stamp;
 use crate::ui::table::printable;
 use crate::ui::wrap::wrapped;
 use crate::ui::{Page, Report};
@@ -52,7 +51,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome> {
         snapshots: state.snapshots,
         next,
         also,
-        about_active: active.map(about),
+        about_active: active.map(|row| format!("{} ({})", state.called(row), about(row))),
         home: ctx.paths.short(&ctx.paths.codex_home),
     })?;
     Ok(Outcome::Done)
@@ -93,8 +92,6 @@ struct State {
     last: Option<Snapshot>,
     /// When the content of the newest whole snapshot was current.
     captured: Option<Stamp>,
-    /// Accounts of which a profile has a login.
-    kept: Vec<Account>,
     /// Where legacy files lie that nobody has read.
     legacy: Option<PathBuf>,
     /// When Codex wrote last what a person said, in seconds since 1970.
@@ -116,17 +113,14 @@ impl State {
         let whole = evidence.snapshots.iter();
         let whole = whole.filter(|one| one.sidecar.mode() == BackupMode::Full);
         let captured = whole.filter_map(|one| one.sidecar.content_time()).max();
-        let kept = profiles::look(&ctx.paths.profiles())?;
-        let kept = kept
-            .iter()
-            .filter(|found| matches!(found.login, Ok(Some(_))));
+        let mut rows = accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone);
+        ctx.note_kept_logins(&mut rows)?;
         Ok(Self {
-            rows: accounts::rows(&evidence.accounts(), ctx.now, &ctx.zone),
+            rows,
             snapshots: snapshots::archive_names(&backup_dir).len(),
             last,
             captured,
             login,
-            kept: kept.map(profiles::Found::account).collect(),
             legacy: unread(ctx)?,
             worked: worked(home),
             is_cut_short: install::is_cut_short(home)?,
@@ -143,17 +137,29 @@ impl State {
 
     /// The account to use next that is not signed in, and of which a login is known.
     fn other(&self, ctx: &Ctx) -> Option<&Row> {
-        let has_login = |row: &Row| {
-            let account = row.account();
-            row.archive_name.is_some() || self.kept.iter().any(|kept| kept.may_be(&account))
-        };
         let others: Vec<Row> = self
             .usable()
-            .filter(|row| !row.active && has_login(row))
+            .filter(|row| !row.active && row.has_login)
             .cloned()
             .collect();
         let chosen = advice::choose(&others, ctx.policy(None))?.account();
         self.rows.iter().find(|row| row.account() == chosen)
+    }
+
+    fn called(&self, row: &Row) -> String {
+        row.name_among(&self.rows)
+    }
+
+    /// By what `use` takes it: where its email means several, its profile's name.
+    fn typed_name(&self, ctx: &Ctx, row: &Row) -> String {
+        let account = row.account();
+        let is_email_enough = self.called(row) == row.name();
+        let all = ctx.all_profiles().ok().filter(|_| !is_email_enough);
+        let found = all.and_then(|all| {
+            let mut found = all.found.into_iter();
+            found.find(|found| found.account().is_same_as(&account))
+        });
+        found.map_or_else(|| row.name().to_owned(), |found| found.profile.name)
     }
 
     /// What can be done, the most urgent first.
@@ -168,7 +174,8 @@ impl State {
         }
         let other = self.other(ctx);
         let sign_in = |row: &Row, why: String| {
-            Step::new(format!("codex-manager use {}", word(row.name())), why)
+            let name = self.typed_name(ctx, row);
+            Step::new(format!("codex-manager use {}", word(&name)), why)
         };
         let normalize = self.legacy.as_ref().map(|dir| {
             let dir = dir.display().to_string();
@@ -189,9 +196,9 @@ impl State {
                     (Some(active), Some(other)) => {
                         let why = format!(
                             "{} is in {}; {} is usable",
-                            active.name(),
+                            self.called(active),
                             about(active),
-                            other.name()
+                            self.called(other)
                         );
                         steps.push(sign_in(other, why));
                     }
@@ -210,9 +217,9 @@ impl State {
                     Err(_) => format!("the login in {home} cannot be read"),
                     Ok(_) => format!("nobody is signed in to {home}"),
                 };
-                steps.extend(
-                    other.map(|other| sign_in(other, format!("{why}; {} is usable", other.name()))),
-                );
+                steps.extend(other.map(|other| {
+                    sign_in(other, format!("{why}; {} is usable", self.called(other)))
+                }));
                 steps.extend(normalize);
                 if ctx.codex(&LiveArgs::default()).is_err() {
                     steps.push(Step::new(
@@ -253,7 +260,10 @@ impl State {
     /// Why a snapshot is due, if one is.
     fn backup(&self) -> Option<Step> {
         let active = self.active();
-        let who = active.map_or("the account that is signed in", Row::name);
+        let who = active.map_or_else(
+            || "the account that is signed in".to_owned(),
+            |row| self.called(row),
+        );
         let backup = |why: String| Some(Step::new("codex-manager backup", why));
         let Some(last) = &self.last else {
             return backup(format!("there is no snapshot of {who} yet"));
@@ -282,14 +292,16 @@ impl State {
     /// What to do where no account is usable now.
     fn none_usable(&self) -> Option<Step> {
         let waiting = self.rows.iter().filter(|row| !row.paused);
-        let first = waiting.min_by_key(|row| (row.usable_at.is_none(), row.usable_at))?;
-        let when = first.usable_at.map(Stamp::table_form);
-        let why = format!(
-            "no account is usable now; {} is the first to be, in {}, at {}",
-            first.name(),
-            remaining_words(first.remaining_seconds),
-            when.unwrap_or_else(|| "an unknown time".to_owned())
-        );
+        let first = waiting.min_by_key(|row| row.usable_order())?;
+        let why = match first.usable_at {
+            Some(at) => format!(
+                "no account is usable now; {} is the first to be, in {}, at {}",
+                self.called(first),
+                first.usable_in(),
+                at.table_form()
+            ),
+            None => "no account is usable now, and nobody says when one will be".to_owned(),
+        };
         Some(Step::new("codex-manager cooldown", why))
     }
 }
@@ -349,7 +361,10 @@ fn word(name: &str) -> String {
 /// An account's state in a few words.
 fn about(row: &Row) -> String {
     match (row.status, row.quota_percent_left) {
-        (Status::Cooldown, _) => format!("cooldown for {}", remaining_words(row.remaining_seconds)),
+        (Status::Cooldown, _) if row.usable_at.is_none() => {
+            "cooldown, nobody says until when".to_owned()
+        }
+        (Status::Cooldown, _) => format!("cooldown for {}", row.usable_in()),
         (Status::Open, Some(left)) => format!("open, {left}% left"),
         (status, _) => status.word().to_owned(),
     }
@@ -371,10 +386,8 @@ struct Overview {
 
 impl Report for Overview {
     fn text(&self, page: &Page) -> String {
-        let who = match (&self.active, &self.about_active) {
-            (Some(name), Some(about)) => format!("{name} ({about})"),
-            _ => format!("nobody, in {}", self.home),
-        };
+        let nobody = || format!("nobody, in {}", self.home);
+        let who = self.about_active.clone().unwrap_or_else(nobody);
         let mut text = String::new();
         let width = page.width;
         // A command is not broken: it is there to be copied.

@@ -11,12 +11,13 @@ use crate::error::{Error, Kind, Outcome, Result};
 use crate::exchange::switch::{self, How, Used};
 use crate::live::looking::{self, Looking};
 use crate::live::table::{Asking, Whom};
-use crate::timeutil::remaining_words;
 use crate::ui::table::printable;
 use crate::ui::{Page, Report};
 
 /// Runs the command.
 pub fn run(ctx: &mut Ctx, args: &RecommendArgs) -> Result<Outcome> {
+    // Where profiles cannot be listed it is not known who is paused: then nobody is waited for either.
+    ctx.note_kept_logins(&mut [])?;
     let backup_dir = args.backup_dir.as_deref();
     let asking = Asking {
         whom: Whom::of(args.live, args.all),
@@ -26,11 +27,12 @@ pub fn run(ctx: &mut Ctx, args: &RecommendArgs) -> Result<Outcome> {
         dry_run: args.dry_run,
     };
     let mut looking = Looking::begin(ctx, asking, &args.legacy, args.refresh)?;
-    let rows = if args.wait {
+    let mut rows = if args.wait {
         looking.until_usable(ctx)?
     } else {
         looking.rows_at_last(ctx)?
     };
+    ctx.note_kept_logins(&mut rows)?;
     let policy = ctx.policy(args.policy);
     let Some(account) = choose(&rows, policy) else {
         return Err(looking::all_paused());
@@ -45,6 +47,7 @@ pub fn run(ctx: &mut Ctx, args: &RecommendArgs) -> Result<Outcome> {
     let reason = reason(account, &rows, policy);
     ctx.ui.data(&Advice {
         account: account.clone(),
+        called: account.name_among(&rows),
         reason,
         policy,
         ready,
@@ -82,7 +85,7 @@ fn sign_in<'a>(
             Ok(used) => return Ok((row, used)),
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::ArchiveDamaged) => {
                 ctx.ui
-                    .warn(&format!("{} is passed over: {error}", row.name()));
+                    .warn(&format!("{} is passed over: {error}", row.name_among(rows)));
             }
             Err(error) => return Err(error),
         }
@@ -97,6 +100,8 @@ fn sign_in<'a>(
 #[derive(Serialize)]
 struct Advice {
     account: Row,
+    #[serde(skip)]
+    called: String,
     reason: String,
     policy: Policy,
     ready: bool,
@@ -113,9 +118,9 @@ impl Report for Advice {
         };
         let mut text = format!(
             "account    {}\nstatus     {}\nusable     {}\nwindow     {}\narchive    {}\nreason     {}\n",
-            printable(row.name()),
+            printable(&self.called),
             row.status.word(),
-            remaining_words(row.remaining_seconds),
+            row.usable_in(),
             window,
             printable(row.archive_name.as_deref().unwrap_or("-")),
             printable(&self.reason),

@@ -52,7 +52,8 @@ pub fn run(ctx: &Ctx, args: &UseArgs) -> Result<Outcome> {
 
 /// The account that a person chooses from a list.
 fn chosen(ctx: &Ctx, known: &[Known]) -> Result<Account> {
-    let rows = accounts::rows(known, ctx.now, &ctx.zone);
+    let mut rows = accounts::rows(known, ctx.now, &ctx.zone);
+    ctx.note_kept_logins(&mut rows)?;
     let rows = list::ordered(rows, ctx.policy(None));
     if rows.is_empty() {
         return Err(ctx.no_accounts());

@@ -12,8 +12,8 @@ use crate::inventory::{self, Inventory, Scan};
 use crate::lock::Lock;
 use crate::metadata::Account;
 use crate::observation::Observation;
-use crate::profiles;
 use crate::profiles::view::All;
+use crate::profiles::{self, Found};
 use crate::snapshots::Depth;
 
 impl Ctx {
@@ -120,6 +120,20 @@ impl Ctx {
             return Err(self.no_accounts());
         }
         Ok(rows)
+    }
+
+    /// Notes of whom a profile keeps a login. Fails where these cannot be listed: then it is not known who is paused either.
+    pub fn note_kept_logins(&self, rows: &mut [Row]) -> Result<()> {
+        let found = profiles::look(&self.paths.profiles())?;
+        let kept = found
+            .iter()
+            .filter(|found| matches!(found.login, Ok(Some(_))));
+        let kept: Vec<Account> = kept.map(Found::account).collect();
+        for row in rows.iter_mut().filter(|row| !row.has_login) {
+            let account = row.account();
+            row.has_login = kept.iter().any(|kept| kept.may_be(&account));
+        }
+        Ok(())
     }
 
     /// Every account as of now, as far as it can be read: nothing is told or written.

@@ -10,7 +10,7 @@ use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::metadata::Account;
 use crate::observation::Observation;
-use crate::timeutil::{Stamp, remaining_words};
+use crate::timeutil::Stamp;
 
 /// How often what is known is read anew. Others may have asked Codex, or a window was reset before its end.
 const READ_EVERY: i64 = 5;
@@ -114,7 +114,7 @@ impl<'a> Looking<'a> {
             let awaited = Some((next.account(), next.usable_at));
             if told != awaited {
                 told = awaited;
-                ctx.ui.note(&waiting(next));
+                ctx.ui.note(&waiting(next, &rows));
             }
             is_confirmed = false;
             let left = next.usable_at.map_or(READ_EVERY, |at| since(ctx.now, at));
@@ -128,7 +128,7 @@ impl<'a> Looking<'a> {
 fn next_usable(rows: &[Row]) -> Option<&Row> {
     rows.iter()
         .filter(|row| !row.paused)
-        .min_by_key(|row| (!row.is_usable(), row.usable_at))
+        .min_by_key(|row| row.usable_order())
 }
 
 /// Nobody is left to be recommended, or waited for.
@@ -140,15 +140,16 @@ pub fn all_paused() -> Error {
     )
 }
 
-fn waiting(next: &Row) -> String {
-    let at = next
-        .usable_at
-        .map_or(String::new(), |at| format!(", at {}", at.table_form()));
-    format!(
-        "waiting for {}, which is the first to be usable: in {}{at}",
-        next.name(),
-        remaining_words(next.remaining_seconds)
-    )
+fn waiting(next: &Row, rows: &[Row]) -> String {
+    match next.usable_at {
+        Some(at) => format!(
+            "waiting for {}, which is the first to be usable: in {}, at {}",
+            next.name_among(rows),
+            next.usable_in(),
+            at.table_form()
+        ),
+        None => "waiting for any account to be usable: nobody says when one will be".to_owned(),
+    }
 }
 
 fn since(earlier: Stamp, later: Stamp) -> i64 {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::{
     BackupMode, Database, Limit, SCHEMA_VERSION, Sidecar, StatusSource, Text, ValidationStatus,
     WindowState, is_python_report, known, known_percent, known_stamp, known_text, known_word,
+    mended,
 };
 use crate::timeutil::{SessionStart, Stamp};
 
@@ -20,6 +21,10 @@ impl Sidecar {
     /// rest is checked as there and not kept, for whoever reads thousands. The status row is kept where it tells that the
     /// window was made up, see [`is_python_report`]. None where `parse` fails, and it may be where it does not.
     pub fn parse_window(bytes: &[u8]) -> Option<Self> {
+        Self::brief_of(bytes).or_else(|| Self::brief_of(&mended(bytes)?))
+    }
+
+    fn brief_of(bytes: &[u8]) -> Option<Self> {
         // Looked over once as a text, and not each string of it by itself.
         let text = std::str::from_utf8(bytes).ok()?;
         let brief: Brief = serde_json::from_str(text).ok()?;
@@ -120,6 +125,8 @@ struct Brief<'a> {
     _safety_sequence: Option<u64>,
     #[serde(default, rename = "generation")]
     _generation: Option<u64>,
+    #[serde(default, deserialize_with = "known_stamp")]
+    updated_at: Option<Stamp>,
     #[serde(default, rename = "manager_version")]
     _manager_version: Option<Unkept>,
 }
@@ -158,6 +165,7 @@ impl Brief<'_> {
             backup_mode: self.backup_mode,
             parts: self.parts,
             created_at: self.created_at,
+            updated_at: self.updated_at,
             ..Sidecar::default()
         })
     }

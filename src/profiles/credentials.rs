@@ -95,7 +95,7 @@ pub fn keep_incoming(
     latest: Stamp,
 ) -> Result<Kept> {
     let account = &incoming.login.account;
-    let names = names_in(dir);
+    let names = names_in(dir)?;
     for name in &names {
         // What a killed run left behind may hold tokens; `status` has swept nothing yet.
         fsutil::sweep(&dir.join(name));
@@ -160,7 +160,11 @@ pub fn find(dir: &Path, account: &Account, latest: Stamp) -> (Option<Credential>
     let mut problems = Vec::new();
     let mut freshest: Option<Credential> = None;
     let (profiles, _) = load_all(dir);
-    for name in names_in(dir) {
+    let names = names_in(dir).unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Vec::new()
+    });
+    for name in names {
         let profile = profiles.iter().find(|profile| profile.name == name);
         let of = profile.map(Profile::account);
         if of.as_ref().is_some_and(|of| of.contradicts(account)) {
@@ -191,7 +195,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// The same of every login that is kept below `dir`.
 pub fn sha256_of_all(dir: &Path) -> Vec<String> {
-    let names = names_in(dir).into_iter();
+    let names = names_in(dir).unwrap_or_default().into_iter();
     let read = |name| fsutil::read_if_present(&dir.join(name).join(AUTH_JSON), auth::MOST_BYTES);
     names
         .filter_map(|name| Some(sha256(&read(name).ok()??)))
@@ -200,7 +204,7 @@ pub fn sha256_of_all(dir: &Path) -> Vec<String> {
 
 /// The names of the profiles below `dir` that hold a login of `account`, sorted.
 pub fn names_of(dir: &Path, account: &Account) -> Vec<String> {
-    let mut names = names_in(dir);
+    let mut names = names_in(dir).unwrap_or_default();
     names.retain(|name| matches!(read(&dir.join(name).join(AUTH_JSON), account), Ok(Some(_))));
     names
 }
@@ -226,14 +230,11 @@ fn read(path: &Path, account: &Account) -> Result<Option<(Vec<u8>, Login)>, Stri
 }
 
 /// Everything in `dir` that a new directory could meet, sorted; a name that is no text is no profile's.
-fn names_in(dir: &Path) -> Vec<String> {
-    let listing = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = listing
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !fsutil::is_temporary(name))
-        .collect();
+fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let names = super::list(dir)?.into_iter();
+    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
     names.sort();
-    names
+    Ok(names)
 }
 
 fn owner(

@@ -33,7 +33,7 @@ fn row(status: Status, start: &str) -> Row {
         } else {
             next
         },
-        remaining_seconds: 0,
+        remaining_seconds: Some(0),
         quota_end_detected_at: None,
         quota_percent_left: None,
         observed_at: None,
@@ -44,6 +44,7 @@ fn row(status: Status, start: &str) -> Row {
         window_state: WindowState::Running,
         paused: false,
         user_id: None,
+        has_login: true,
     }
 }
 

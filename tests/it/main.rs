@@ -54,6 +54,7 @@ mod loopback;
 #[cfg(unix)]
 mod man;
 mod mended;
+mod mended_accounts;
 #[cfg(unix)]
 mod mended_live;
 #[cfg(unix)]

@@ -246,7 +246,7 @@ fn at_equal_use_a_verified_account_goes_before_a_mismatch() {
         advice(&env, &later),
         told(
             "bob@example.com",
-            "Its last window is over, and of 2 usable accounts it was used least recently."
+            "Its last window is over, and of 2 usable accounts it was used least recently; `use` knows no login of it yet."
         )
     );
     paused(&env, "bob");
@@ -254,7 +254,7 @@ fn at_equal_use_a_verified_account_goes_before_a_mismatch() {
         advice(&env, &later),
         told(
             "alice@example.com",
-            "Its last window is over, and it is the only account that is usable now, though the name of its legacy file contradicts the computed window."
+            "Its last window is over, and it is the only account that is usable now, though the name of its legacy file contradicts the computed window; `use` knows no login of it yet."
         )
     );
 }

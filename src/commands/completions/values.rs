@@ -14,7 +14,7 @@ use crate::profiles;
 use crate::settings::{self, KEYS, Takes};
 use crate::snapshots;
 use crate::stop::Stop;
-use crate::timeutil::{Stamp, Zone, remaining_words};
+use crate::timeutil::{Stamp, Zone};
 use crate::ui::table::steers;
 
 /// A word that can be typed.
@@ -251,7 +251,7 @@ fn state(row: &Row) -> String {
     match (row.status, row.quota_percent_left) {
         (Status::Cooldown, _) => {
             text.push(' ');
-            text.push_str(&remaining_words(row.remaining_seconds));
+            text.push_str(&row.usable_in());
         }
         (Status::Open, Some(left)) => text.push_str(&format!(", {left}% left")),
         _ => {}

@@ -11,7 +11,7 @@ use crate::accounts::Row;
 use crate::metadata::ValidationStatus;
 use crate::observation::Status;
 use crate::timeline::{Axis, Kind, Lane, Timeline};
-use crate::timeutil::{Stamp, Zone, remaining_words};
+use crate::timeutil::{Stamp, Zone};
 use crate::ui::Page;
 use crate::ui::fit::width;
 use crate::ui::table::{Table, Tone, column, long, number};
@@ -158,7 +158,7 @@ fn table(rows: &[Row], names: &[String], page: &Page) -> String {
             [
                 name.clone(),
                 format!("{}{paused}", row.status.word()),
-                remaining_words(row.remaining_seconds),
+                row.usable_in(),
                 row.quota_percent_left
                     .map_or("-".to_owned(), |left| format!("{left}%")),
                 time(row.usable_at.filter(|_| is_held)),

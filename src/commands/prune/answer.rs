@@ -27,6 +27,9 @@ pub struct Entry {
     pub size_bytes: u64,
     /// Why it is kept.
     pub reasons: Vec<String>,
+    /// What its account is called in a table.
+    #[serde(skip)]
+    pub called: String,
     /// What it is called in a table.
     #[serde(skip)]
     pub below: String,
@@ -41,6 +44,10 @@ impl Entry {
             path,
             kind: item.kind,
             email: sidecar.email.clone(),
+            called: {
+                let named = sidecar.email.as_ref().or(sidecar.user_id.as_ref());
+                named.cloned().unwrap_or_else(|| "-".to_owned())
+            },
             account_id: sidecar.account_id.clone(),
             created_at: sidecar.created_at.map(|made| made.in_zone(&ctx.zone)),
             size_bytes,
@@ -104,7 +111,7 @@ impl Report for Answer {
                 tone,
                 [
                     entry.below.clone(),
-                    entry.email.clone().unwrap_or_else(|| "-".to_owned()),
+                    entry.called.clone(),
                     entry.created_at.map_or("-".to_owned(), Stamp::table_form),
                     ago(entry.created_at, page).into_owned(),
                     size_words(entry.size_bytes),

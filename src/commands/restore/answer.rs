@@ -28,6 +28,9 @@ pub(super) struct Answer {
     archive: String,
     destination: String,
     email: Option<String>,
+    /// Whose, in words.
+    #[serde(skip)]
+    called: String,
     auth_source: Option<&'static str>,
     safety_backup: Option<String>,
     files: u64,
@@ -70,6 +73,10 @@ impl Answer {
             archive: snapshot.archive.display().to_string(),
             destination: dest.display().to_string(),
             email: sidecar.email.clone(),
+            called: {
+                let named = sidecar.email.as_ref().or(sidecar.user_id.as_ref());
+                named.cloned().unwrap_or_else(|| "not named".to_owned())
+            },
             auth_source: login.as_ref().map(|login| login.source),
             login: login.and_then(|login| login.words),
             safety_backup: safety.map(|path| path.display().to_string()),
@@ -105,7 +112,7 @@ impl Report for Answer {
             self.mode,
             printable(&self.places[0]),
             printable(&self.places[1]),
-            printable(self.email.as_deref().unwrap_or("not named")),
+            printable(&self.called),
             self.window,
             self.files,
         );

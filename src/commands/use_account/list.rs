@@ -3,7 +3,7 @@
 use crate::accounts::Row;
 use crate::advice;
 use crate::cli::Policy;
-use crate::timeutil::{Stamp, ago_words, remaining_words};
+use crate::timeutil::{Stamp, ago_words};
 use crate::ui::choice::{Choice, Choices};
 use crate::ui::table::{column, number};
 
@@ -19,10 +19,6 @@ pub fn ordered(rows: Vec<Row>, policy: Policy) -> Vec<Row> {
 /// What is shown of them.
 pub fn of(rows: &[Row], now: Stamp) -> Choices {
     let line = |row: &Row| {
-        let is_twin = |other: &&Row| other.email == row.email;
-        let has_twins = row.email.is_some() && rows.iter().filter(is_twin).count() > 1;
-        let workspace = row.account_id.as_ref().filter(|_| has_twins);
-        let workspace = workspace.map_or_else(String::new, |id| format!(" [{id}]"));
         let alias = row.alias.as_ref();
         let alias = alias.map_or_else(String::new, |alias| format!(" ({alias})"));
         let mark = if row.active { "* " } else { "" };
@@ -31,9 +27,9 @@ pub fn of(rows: &[Row], now: Stamp) -> Choices {
         let seen = row.observed_at;
         Choice {
             cells: vec![
-                format!("{mark}{}{workspace}{alias}", row.name()),
+                format!("{mark}{}{alias}", row.name_among(rows)),
                 format!("{}{paused}", row.status.word()),
-                remaining_words(row.remaining_seconds),
+                row.usable_in(),
                 left.map_or_else(|| "-".to_owned(), |left| format!("{left}%")),
                 seen.map_or_else(
                     || "-".to_owned(),

@@ -45,7 +45,7 @@ impl World {
     }
 
     fn names(&self) -> Vec<String> {
-        names_in(&self.dir())
+        names_in(&self.dir()).expect("lists")
     }
 }
 
