@@ -526,6 +526,7 @@ fn observation_of_record(record: &Record) -> Observation {
         is_refused: false,
         validation_status: record.validation_status,
         plan_type: None,
+        rest: serde_json::Map::new(),
     }
 }
 

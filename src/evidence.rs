@@ -1,7 +1,7 @@
 //! Loads all evidence of accounts from the disk: snapshots, inventory, registry, profiles, the live login. What cannot
 //! be read is told and the rest goes on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::accounts::{self, Known, Sources};
 use crate::codex::auth::Login;
@@ -14,6 +14,7 @@ use crate::profiles::{self, Profile};
 use crate::registry::{self, Registry};
 use crate::snapshots::{self, Depth, Listing, Newest, Snapshot};
 use crate::timeutil::{Stamp, Zone};
+use crate::ui::table::count;
 
 /// Where evidence lies.
 #[derive(Clone, Debug)]
@@ -159,8 +160,8 @@ impl Evidence {
     }
 }
 
-/// The registry; a broken one is an empty one with a warning, and is moved aside under the lock. `held` is the lock
-/// where the caller has it.
+/// The registry; a broken one is an empty one with a warning, and is moved aside under the lock where it is damaged. Else
+/// it may be read yet: what is given in its place is never saved. `held` is the lock where the caller has it.
 pub fn load_registry(
     places: &Places,
     now: Stamp,
@@ -169,16 +170,11 @@ pub fn load_registry(
     warnings: &mut Vec<String>,
 ) -> Registry {
     let path = places.registry.as_path();
-    let broken = match Registry::load(path) {
+    let (told, is_damaged) = match read(path, warnings) {
         Ok(registry) => return registry,
         Err(broken) => broken,
     };
-    let told = format!(
-        "the registry `{}` cannot be read: {}",
-        path.display(),
-        broken.reason
-    );
-    let lock = if held.is_none() && may_write {
+    let lock = if held.is_none() && may_write && is_damaged {
         Lock::try_acquire(
             &places.manager_home,
             "setting a broken registry aside",
@@ -188,19 +184,46 @@ pub fn load_registry(
     } else {
         None
     };
-    if !may_write || (held.is_none() && lock.is_none()) {
+    if !is_damaged || !may_write || (held.is_none() && lock.is_none()) {
         warnings.push(format!("{told}; its observations are left out"));
-        return Registry::default();
+        return Registry::beside_one_that_stays();
     }
     // Whoever held the lock before may have mended it.
-    if let Ok(registry) = Registry::load(path) {
-        return registry;
+    let (told, is_damaged) = match read(path, warnings) {
+        Ok(registry) => return registry,
+        Err(broken) => broken,
+    };
+    let aside = is_damaged.then(|| registry::set_aside(path, now));
+    match aside {
+        Some(Ok(aside)) => {
+            warnings.push(format!("{told}; it was set aside as `{}`", aside.display()));
+            return Registry::default();
+        }
+        Some(Err(error)) => warnings.push(format!("{told}; {error}")),
+        None => warnings.push(format!("{told}; its observations are left out")),
     }
-    match registry::set_aside(path, now) {
-        Ok(aside) => warnings.push(format!("{told}; it was set aside as `{}`", aside.display())),
-        Err(error) => warnings.push(format!("{told}; {error}")),
+    Registry::beside_one_that_stays()
+}
+
+/// Reads the registry, what of it cannot be read told; else what is wrong with it, and whether it is damaged.
+fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Registry, (String, bool)> {
+    let name = path.display();
+    match Registry::load(path) {
+        Ok(registry) => {
+            let unread = registry.unread();
+            if unread > 0 {
+                warnings.push(format!(
+                    "{} in the registry `{name}` cannot be read: left out, and kept as it stands",
+                    count(unread, "item")
+                ));
+            }
+            Ok(registry)
+        }
+        Err(broken) => {
+            let told = format!("the registry `{name}` cannot be read: {}", broken.reason);
+            Err((told, broken.is_damaged))
+        }
     }
-    Registry::default()
 }
 
 #[cfg(test)]

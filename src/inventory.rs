@@ -24,6 +24,12 @@ use crate::timeutil::{SessionStart, Stamp, Zone};
 /// The largest inventory that is read.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// The form that is written, and the newest that is read.
+const SCHEMA_VERSION: u64 = 1;
+
+/// Whose legacy files it tells of.
+const PRODUCT: &str = "codex";
+
 /// One legacy file, as it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -153,13 +159,24 @@ impl Inventory {
 
     /// Reads the bytes of one; the error says why not, to follow its name.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map_err(|error| {
+        let inventory: Self = serde_json::from_slice(bytes).map_err(|error| {
             format!(
                 "is damaged in line {}, column {}",
                 error.line(),
                 error.column()
             )
-        })
+        })?;
+        let form = inventory.rest.get("schema_version").and_then(Value::as_u64);
+        if let Some(form) = form.filter(|form| *form > SCHEMA_VERSION) {
+            return Err(format!(
+                "has form {form}, which only a newer codex-manager reads"
+            ));
+        }
+        let product = inventory.rest.get("product");
+        if product.is_some_and(|product| product != PRODUCT) {
+            return Err("is of another product".to_owned());
+        }
+        Ok(inventory)
     }
 
     /// Takes a scan in; see the head of this file for the rule.
@@ -275,8 +292,8 @@ impl Inventory {
 
     fn bytes(&self, now: Stamp) -> Result<Vec<u8>> {
         let mut document = Map::new();
-        document.insert("schema_version".into(), 1.into());
-        document.insert("product".into(), "codex".into());
+        document.insert("schema_version".into(), SCHEMA_VERSION.into());
+        document.insert("product".into(), PRODUCT.into());
         document.insert("generated_at".into(), now.to_string().into());
         document.insert("record_count".into(), self.records.len().into());
         for (key, value) in &self.rest {
@@ -367,10 +384,15 @@ pub fn scan(dir: &Path, rules_of: &dyn Fn(&str) -> Rules, zone: &Zone) -> Result
     for entry in listing {
         let entry = entry.map_err(|error| Error::io("list", &dir, error))?;
         let file_name = entry.file_name();
-        let Some(file_name) = file_name.to_str() else {
+        let text = file_name.to_string_lossy();
+        let Some(name) = legacy::parse_name(&text) else {
             continue;
         };
-        let Some(name) = legacy::parse_name(file_name) else {
+        let Some(file_name) = file_name.to_str() else {
+            found.skipped.push(Skipped {
+                file: text.into_owned(),
+                reason: "its name is not UTF-8".to_owned(),
+            });
             continue;
         };
         let read = |name: LegacyName| {

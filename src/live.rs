@@ -302,6 +302,7 @@ pub fn observation_of(
         is_refused: reading.is_refused,
         validation_status: ValidationStatus::Ok,
         plan_type,
+        rest: serde_json::Map::new(),
     })
 }
 
@@ -363,11 +364,14 @@ pub fn update(ctx: &Ctx, lock: &Lock, change: impl FnOnce(&mut Registry)) -> Res
     let mut warnings = Vec::new();
     let places = ctx.places(None, None)?;
     let mut registry = evidence::load_registry(&places, ctx.now, true, Some(lock), &mut warnings);
-    for warning in &warnings {
+    let path = ctx.paths.registry();
+    registry.check_writable(&path)?;
+    // What of it cannot be read is told where it is shown.
+    for warning in warnings.iter().filter(|_| registry.unread() == 0) {
         ctx.ui.warn(warning);
     }
     change(&mut registry);
-    registry.save(&ctx.paths.registry())
+    registry.save(&path)
 }
 
 /// Notes who was seen to be signed in to `home`, and when. What was changed there stands, whatever becomes of this record:

@@ -3,6 +3,7 @@
 //! Pure. Source: CODEX_MANAGER_SPEC.md, "Availability".
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::metadata::{
     Limit, Sidecar, StatusSource, ValidationStatus, WindowState, is_python_report,
@@ -42,6 +43,9 @@ pub struct Observation {
     pub validation_status: ValidationStatus,
     /// Plan, where the source names it.
     pub plan_type: Option<String>,
+    /// What this version does not know, kept as long as the observation is.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// Whether an account can be used.
@@ -138,6 +142,7 @@ impl Observation {
             is_refused: sidecar.usage_refused,
             validation_status: sidecar.validation_status.unwrap_or(ValidationStatus::Ok),
             plan_type: sidecar.plan_type.clone(),
+            rest: Map::new(),
         })
     }
 
@@ -356,6 +361,7 @@ mod tests {
             is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
+            rest: Map::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! `cooldown.json`: the newest observation of every account's window, what became of its windows before, who was
 //! signed in to which Codex home when, and whose profiles were removed.
 //!
-//! A broken file is set aside under another name, never emptied. The Python 23.0.0 keeps a file of the same name, a
+//! A damaged file is set aside under another name, never emptied; one that cannot be opened, or that a newer version wrote, is
+//! left alone and never written over. What of one that is whole cannot be read is kept as it is. The Python 23.0.0 keeps a file of the same name, a
 //! map by email: it is read, and kept beside as `cooldown.python.json` when this program first writes its own.
 
 mod changes;
@@ -9,13 +10,13 @@ mod live;
 mod merge;
 mod removed;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fsutil;
 use crate::metadata::{Account, StatusSource, ValidationStatus, WindowState, is_python_report};
 use crate::observation::Observation;
@@ -28,6 +29,9 @@ use removed::Removed;
 
 /// The largest registry that is read.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// The form that is written, and the newest that is read.
+const SCHEMA_VERSION: u64 = 1;
 
 /// One account's entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +59,16 @@ pub struct Registry {
     removed: Vec<Removed>,
     rest: Map<String, Value>,
     of_python: bool,
+    unread: Unread,
+    stays: bool,
+}
+
+/// Entries that this version cannot read, as they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Unread {
+    accounts: Vec<Value>,
+    live: Vec<Value>,
+    removed: Vec<Value>,
 }
 
 /// A registry that could not be read, and why.
@@ -62,6 +76,8 @@ pub struct Registry {
 pub struct Broken {
     /// What is wrong with it.
     pub reason: String,
+    /// Whether it will never be read: else it cannot be opened, or a newer version wrote it.
+    pub is_damaged: bool,
 }
 
 impl Registry {
@@ -69,38 +85,63 @@ impl Registry {
     pub fn load(path: &Path) -> Result<Self, Broken> {
         match fsutil::read_if_present(path, MOST_BYTES) {
             Ok(None) => Ok(Self::default()),
-            Ok(Some(bytes)) => Self::parse(&bytes).map_err(|reason| Broken { reason }),
+            Ok(Some(bytes)) => Self::parse(&bytes),
             Err(error) => Err(Broken {
                 reason: error.to_string(),
+                is_damaged: false,
             }),
         }
     }
 
+    /// An empty one, in the place of one that could not be read and that is never written over.
+    pub fn beside_one_that_stays() -> Self {
+        Self {
+            stays: true,
+            ..Self::default()
+        }
+    }
+
+    /// How many entries of it this version cannot read.
+    pub fn unread(&self) -> usize {
+        let Unread {
+            accounts,
+            live,
+            removed,
+        } = &self.unread;
+        accounts.len() + live.len() + removed.len()
+    }
+
     /// Reads the bytes of one, in this program's form or the Python tool's.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Broken> {
+        let damaged = |reason: String| Broken {
+            reason,
+            is_damaged: true,
+        };
         let document: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| place(&error))?;
+            serde_json::from_slice(bytes).map_err(|error| damaged(place(&error)))?;
+        let form = document.get("schema_version").and_then(Value::as_u64);
+        if let Some(form) = form.filter(|form| *form > SCHEMA_VERSION) {
+            return Err(Broken {
+                reason: format!("it has form {form}, which only a newer codex-manager reads"),
+                is_damaged: false,
+            });
+        }
         if document.contains_key("accounts") {
             let mut rest = document;
-            let accounts = rest.remove("accounts").unwrap_or_default();
-            let entries = serde_json::from_value(accounts)
-                .map_err(|_| "an account in it is no account".to_owned())?;
-            let live = match rest.remove("live") {
-                None | Some(Value::Null) => Vec::new(),
-                Some(live) => serde_json::from_value(live)
-                    .map_err(|_| "a login in it is no login".to_owned())?,
-            };
-            let removed = match rest.remove("removed") {
-                None | Some(Value::Null) => Vec::new(),
-                Some(removed) => serde_json::from_value(removed)
-                    .map_err(|_| "a removed profile in it is none".to_owned())?,
-            };
+            let mut unread = Unread::default();
+            let entries = each(rest.remove("accounts"), &mut unread.accounts)
+                .ok_or_else(|| damaged("its accounts are no list".to_owned()))?;
+            let live = each(rest.remove("live"), &mut unread.live)
+                .ok_or_else(|| damaged("its logins are no list".to_owned()))?;
+            let removed = each(rest.remove("removed"), &mut unread.removed)
+                .ok_or_else(|| damaged("its removed profiles are no list".to_owned()))?;
             return Ok(Self {
                 entries,
                 live,
                 removed,
                 rest,
-                of_python: false,
+                unread,
+                ..Self::default()
             });
         }
         let entries = document
@@ -111,14 +152,12 @@ impl Registry {
             name.starts_with('_') || value["updated_at"].is_string()
         };
         if !document.iter().all(is_python) {
-            return Err("it is no registry".to_owned());
+            return Err(damaged("it is no registry".to_owned()));
         }
         Ok(Self {
             entries,
-            live: Vec::new(),
-            removed: Vec::new(),
-            rest: Map::new(),
             of_python: !document.is_empty(),
+            ..Self::default()
         })
     }
 
@@ -190,8 +229,23 @@ impl Registry {
         live::at(&self.live, home, account_now, now, at)
     }
 
+    /// Fails where the one that stands could not be read: it is never written over.
+    pub fn check_writable(&self, path: &Path) -> Result<()> {
+        if !self.stays {
+            return Ok(());
+        }
+        Err(Error::other(
+            format!(
+                "the registry `{}` cannot be read, and is not written over",
+                path.display()
+            ),
+            "`codex-manager doctor` says what is wrong with it",
+        ))
+    }
+
     /// Writes the file; one in the Python tool's form is kept beside it first.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.check_writable(path)?;
         if self.of_python {
             let bytes = fsutil::read_limited(path, MOST_BYTES)?;
             let free = (1..).map(|count| match count {
@@ -206,30 +260,49 @@ impl Registry {
             }
         }
         let mut document = Map::new();
-        document.insert("schema_version".into(), 1.into());
+        document.insert("schema_version".into(), SCHEMA_VERSION.into());
         for (key, value) in &self.rest {
             document.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        document.insert(
-            "accounts".into(),
-            serde_json::to_value(&self.entries).map_err(anyhow::Error::from)?,
-        );
-        if !self.live.is_empty() {
-            document.insert(
-                "live".into(),
-                serde_json::to_value(&self.live).map_err(anyhow::Error::from)?,
-            );
+        let unread = &self.unread;
+        document.insert("accounts".into(), list(&self.entries, &unread.accounts)?);
+        if !self.live.is_empty() || !unread.live.is_empty() {
+            document.insert("live".into(), list(&self.live, &unread.live)?);
         }
-        if !self.removed.is_empty() {
-            document.insert(
-                "removed".into(),
-                serde_json::to_value(&self.removed).map_err(anyhow::Error::from)?,
-            );
+        if !self.removed.is_empty() || !unread.removed.is_empty() {
+            document.insert("removed".into(), list(&self.removed, &unread.removed)?);
         }
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(anyhow::Error::from)?;
         bytes.push(b'\n');
         fsutil::write_atomically(path, &bytes)
     }
+}
+
+/// What each of a list says; what says nothing goes to `unread`. None where it is no list.
+fn each<T: DeserializeOwned>(list: Option<Value>, unread: &mut Vec<Value>) -> Option<Vec<T>> {
+    let list = match list {
+        None | Some(Value::Null) => return Some(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return None,
+    };
+    let mut read = Vec::with_capacity(list.len());
+    for one in list {
+        match T::deserialize(&one) {
+            Ok(one) => read.push(one),
+            Err(_) => unread.push(one),
+        }
+    }
+    Some(read)
+}
+
+/// The list as it is written, what could not be read behind the rest.
+fn list<T: Serialize>(read: &[T], unread: &[Value]) -> Result<Value> {
+    let read = read.iter().map(serde_json::to_value);
+    let mut list = read
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(anyhow::Error::from)?;
+    list.extend_from_slice(unread);
+    Ok(Value::Array(list))
 }
 
 /// Moves a broken registry out of the way, keeping it. Where it stands now.
@@ -243,8 +316,16 @@ pub fn set_aside(path: &Path, now: Stamp) -> Result<PathBuf> {
                 format!("{base}-{n}")
             })
         })
-        .find(|aside| fs::symlink_metadata(aside).is_err())
-        .unwrap_or_else(|| path.with_file_name(base.clone()));
+        .find(|aside| matches!(fsutil::exists(aside), Ok(false)))
+        .ok_or_else(|| {
+            Error::other(
+                format!(
+                    "`{}` cannot be set aside: every name for it is taken",
+                    path.display()
+                ),
+                format!("move files named `{base}` away"),
+            )
+        })?;
     fsutil::rename(path, &aside)?;
     Ok(aside)
 }
@@ -283,6 +364,7 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
             window_state: WindowState::Running,
             quota_percent_left: percent.filter(|percent| *percent <= 100),
             quota_text: quota_text.map(str::to_owned),
+            rest: Map::new(),
             limits: Vec::new(),
             quota_end_detected_at: None,
             is_guess: false,
@@ -300,6 +382,8 @@ fn python_entry(email: &str, value: &Value) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -326,6 +410,7 @@ mod tests {
             is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
+            rest: Map::new(),
         }
     }
 
@@ -503,9 +588,9 @@ mod tests {
         for text in [
             "",
             "{\"accounts\":[",
-            "{\"accounts\":[{}]}",
+            "{\"accounts\":{}}",
             "[]",
-            "{\"accounts\":[],\"live\":[{}]}",
+            "{\"accounts\":[],\"live\":{}}",
         ] {
             fs::write(&path, text).expect("writes");
             assert!(Registry::load(&path).is_err(), "{text}");

@@ -62,6 +62,7 @@ fn seen(hour: i64, window: i64) -> Observation {
         is_refused: false,
         validation_status: ValidationStatus::Ok,
         plan_type: None,
+        rest: serde_json::Map::new(),
     }
 }
 

@@ -166,7 +166,7 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub asking: LiveArgs,
     /// Read the text of a /status panel instead, in a file (- for standard input)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["status_command", "status_source"])]
+    #[arg(long, visible_alias = "status-file", value_name = "FILE", conflicts_with_all = ["status_command", "status_source"])]
     pub input_file: Option<PathBuf>,
     /// Command that prints such a text
     #[arg(long, value_name = "COMMAND", conflicts_with = "status_source")]

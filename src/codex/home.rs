@@ -37,6 +37,9 @@ const PASSING_DIRS: &[&str] = &[
     "log",
 ];
 
+/// Directories of Codex's own files, in which a lock is one of its own. Elsewhere it may be a person's `Cargo.lock`.
+const LOCKED_DIRS: &[&str] = &["sessions", "archived_sessions"];
+
 /// Scratch directories: captured only on request.
 const SCRATCH_DIRS: &[&str] = &["tmp", ".tmp"];
 
@@ -84,9 +87,8 @@ pub fn is_passing(path: &str, include_tmp: bool) -> bool {
         || (!include_tmp && SCRATCH_DIRS.iter().any(&under))
         || PASSING_FILES.contains(&path)
         || is_ours(path)
-        || Path::new(path)
-            .extension()
-            .is_some_and(|extension| extension == "lock" || extension == "sock")
+        || (Path::new(path).extension().is_some_and(|it| it == "lock")
+            && (!path.contains('/') || LOCKED_DIRS.iter().any(&under)))
 }
 
 /// Whether `path` is what a restore works with, in any case of letters: on some systems they are one.
@@ -320,6 +322,7 @@ mod tests {
             "auth.lock",
             "auth.json.lock",
             "session_index.jsonl.lock",
+            "sessions/2026/a.lock",
             "app-server-control/app-server-control.sock",
             "skills/.system/x",
             "log/codex-login.log",
@@ -341,6 +344,9 @@ mod tests {
             "models_cache.json",
             "installation_id",
             "skills/mine/SKILL.md",
+            "skills/mine/uv.lock",
+            "skills/mine/x.sock",
+            "sessions-of-mine/Cargo.lock",
             "logs",
             "tmpfile",
             "memories/a",

@@ -35,6 +35,10 @@ use crate::ui::{Page, Report};
 /// Runs the command.
 pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
     let source = ctx.codex_home(args.source_dir.as_deref())?;
+    if args.push {
+        // Before anything is done: nobody waits for a snapshot to hear that it goes nowhere.
+        ctx.remote_set()?;
+    }
     let mut taken = take(ctx, args, &source).map_err(|error| ctx.of_home(&source, error))?;
     let tell = |answer: &Answer| {
         if args.dry_run {
@@ -44,9 +48,7 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         }
     };
     if !args.push {
-        let told = tell(&taken.answer);
-        taken.remembered?;
-        return told.map(|()| taken.outcome);
+        return tell(&taken.answer).map(|()| taken.outcome);
     }
     // The snapshot stands and is told, whatever becomes of pushing it. As JSON both are one document.
     let is_told_first = !ctx.ui.json;
@@ -80,7 +82,6 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
         taken.answer.push = Some(pushed);
         tell(&taken.answer)?;
     }
-    taken.remembered?;
     match failed {
         Some(error) => Err(error),
         None if is_whole => Ok(taken.outcome),
@@ -92,8 +93,6 @@ pub fn run(ctx: &Ctx, args: &BackupArgs) -> Result<Outcome> {
 struct Taken {
     answer: Answer,
     outcome: Outcome,
-    /// Whether the window and the login were noted.
-    remembered: Result<()>,
 }
 
 /// Takes the snapshot.
@@ -179,18 +178,18 @@ fn take(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Taken> {
     warn_of_absent(ctx, &absent);
     // The snapshot stands and is told, whatever becomes of the memory of its window.
     let live = observation.filter(|seen| seen.source.is_live());
-    let mut remembered = Ok(());
-    if let Some((lock, _)) = &lock {
+    let remembered = lock.as_ref().map_or(Ok(()), |(lock, _)| {
         live::keep_login(ctx, lock, source, &|| evidence.known());
-        remembered = live::update(ctx, lock, |registry| {
+        live::update(ctx, lock, |registry| {
             registry.saw_live(&fsutil::real(source), &login.account, seen_at);
             if let Some(observation) = live {
                 registry.record(&login.account, observation, Some(ctx.latest()));
             }
-        });
-    }
+        })
+    });
     // What is not captured by design is no failure.
-    let is_whole = !is_raw && absent.iter().all(|one| one.cause == Cause::Kind);
+    let is_whole =
+        is_noted(ctx, &remembered) && !is_raw && absent.iter().all(|one| one.cause == Cause::Kind);
     Ok(Taken {
         answer,
         outcome: if is_whole {
@@ -198,8 +197,18 @@ fn take(ctx: &Ctx, args: &BackupArgs, source: &Path) -> Result<Taken> {
         } else {
             Outcome::Partial
         },
-        remembered,
     })
+}
+
+/// Whether the window was noted; a failure is told.
+fn is_noted(ctx: &Ctx, remembered: &Result<()>) -> bool {
+    if let Err(error) = remembered {
+        ctx.ui.warn(&format!(
+            "the snapshot stands, and its window was not noted: {error}; {}",
+            error.hint()
+        ));
+    }
+    remembered.is_ok()
 }
 
 /// Tells what did not hold still. Whether something is captured as it lies.

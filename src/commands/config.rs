@@ -24,6 +24,7 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             let key = settings::find_key(key)?;
             let setting = ctx.resolved(key)?;
             ctx.ui.data(&One {
+                mode: None,
                 key: key.name,
                 value: setting.value,
                 from: setting.from,
@@ -36,16 +37,16 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             ..
         } => {
             let key = settings::find_key(key)?;
-            edit(ctx, *dry_run, "config set", |settings| {
+            let settings = edit(ctx, *dry_run, "config set", |settings| {
                 settings.set(key, value)
             })?;
-            let done = format!("{}{} = {value}", would(*dry_run), key.name);
-            answer(ctx, key, &done)?;
+            let done = format!("{} = {value}", key.name);
+            answer(ctx, key, *dry_run, &settings, &done)?;
         }
         ConfigAction::Unset { key, dry_run, .. } => {
             let key = settings::find_key(key)?;
             let mut was_set = false;
-            edit(ctx, *dry_run, "config unset", |settings| {
+            let settings = edit(ctx, *dry_run, "config unset", |settings| {
                 was_set = settings.unset(key);
                 Ok(())
             })?;
@@ -54,8 +55,8 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
             } else {
                 "was not set"
             };
-            let done = format!("{}{} {done}", would(*dry_run), key.name);
-            answer(ctx, key, &done)?;
+            let done = format!("{} {done}", key.name);
+            answer(ctx, key, *dry_run, &settings, &done)?;
         }
         ConfigAction::Path => ctx.ui.data(&Place {
             path: ctx.paths.config().display().to_string(),
@@ -64,13 +65,20 @@ pub fn run(ctx: &Ctx, args: &ConfigArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A script gets the key as the file has it now; a person is told what was done.
-fn answer(ctx: &Ctx, key: &'static Key, done: &str) -> Result<()> {
+/// A script gets the key as the file has it now, or would have it; a person is told what was done.
+fn answer(
+    ctx: &Ctx,
+    key: &'static Key,
+    dry_run: bool,
+    settings: &Settings,
+    done: &str,
+) -> Result<()> {
     if !ctx.ui.json {
-        ctx.ui.note(done);
+        let would = if dry_run { "dry run: " } else { "" };
+        ctx.ui.note(&format!("{would}{done}"));
         return Ok(());
     }
-    let value = Settings::load(&ctx.paths.config())?.json(key.name);
+    let value = settings.json(key.name);
     let from = if value.is_some() {
         "config.toml"
     } else {
@@ -78,25 +86,24 @@ fn answer(ctx: &Ctx, key: &'static Key, done: &str) -> Result<()> {
     };
     let value = value.unwrap_or_default();
     ctx.ui.data(&One {
+        mode: dry_run.then_some("dry-run"),
         key: key.name,
         value,
         from: from.to_owned(),
     })
 }
 
-fn would(dry_run: bool) -> &'static str {
-    if dry_run { "dry run: " } else { "" }
-}
-
-/// Changes the file as it stands under the lock, so that two edits at once both count.
+/// Changes the file as it stands under the lock, so that two edits at once both count. What it says then, or would.
 fn edit(
     ctx: &Ctx,
     dry_run: bool,
     command: &str,
     change: impl FnOnce(&mut Settings) -> Result<()>,
-) -> Result<()> {
+) -> Result<Settings> {
     if dry_run {
-        return change(&mut ctx.settings().clone());
+        let mut settings = ctx.settings().clone();
+        change(&mut settings)?;
+        return Ok(settings);
     }
     // Refused before the home is made: a slip of the hand leaves nothing behind.
     let path = ctx.paths.config();
@@ -104,10 +111,10 @@ fn edit(
     let mut settings = Settings::load(&path)?;
     let before = settings.text_of_file();
     change(&mut settings)?;
-    if settings.text_of_file() == before {
-        return Ok(());
+    if settings.text_of_file() != before {
+        settings.save(&path)?;
     }
-    settings.save(&path)
+    Ok(settings)
 }
 
 struct List {
@@ -159,6 +166,8 @@ impl Report for List {
 
 #[derive(Serialize)]
 struct One {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
     key: &'static str,
     value: Value,
     from: String,

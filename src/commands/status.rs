@@ -280,7 +280,8 @@ impl Answer {
             window_state: reading.window_state(live.observed_at),
             email: reading.email,
             account_id: reading.workspace_id,
-            plan_type: reading.plan,
+            // A panel writes it with a capital.
+            plan_type: reading.plan.map(|plan| plan.to_lowercase()),
             reset_at: reading.reset_at,
             session_start_at: start,
             quota_percent_left: reading.quota_percent_left,
@@ -311,6 +312,7 @@ impl Answer {
             is_refused: self.is_refused,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
+            rest: serde_json::Map::new(),
         };
         Self {
             availability: Some(seen.judge(ctx.now, &ctx.zone)),

@@ -80,20 +80,20 @@ impl Ctx {
         Ok((scan, broken))
     }
 
-    /// Every account as of now, the usable ones first. `refresh` reads the legacy files before, and says whether that is
-    /// a dry run; `live` is what was just observed; `ends_soon` says that the process does. Fails where nobody is known.
+    /// Every account as of now, the usable ones first. `refresh` reads the legacy files before; a
+    /// `dry_run` writes nothing; `live` is what was just observed; `ends_soon` says that the process does. Fails where nobody is known.
     pub fn rows(
         &self,
         legacy: &LegacyArgs,
-        refresh: Option<bool>,
+        refresh: bool,
+        dry_run: bool,
         backup_dir: Option<&Path>,
         live: Vec<(Account, Observation)>,
         ends_soon: bool,
     ) -> Result<Vec<Row>> {
         let refreshed = refresh
-            .map(|dry_run| self.refresh_inventory(legacy, dry_run))
+            .then(|| self.refresh_inventory(legacy, dry_run))
             .transpose()?;
-        let may_write = refresh != Some(true);
         let inventory = legacy.inventory_path.as_deref();
         // What only the legacy files say may speak of accounts that nothing else does.
         let reach = match refreshed {
@@ -102,7 +102,7 @@ impl Ctx {
                 latest: self.latest(),
             },
         };
-        let mut evidence = self.evidence_with(backup_dir, inventory, reach, may_write, None)?;
+        let mut evidence = self.evidence_with(backup_dir, inventory, reach, !dry_run, None)?;
         if let Some(refreshed) = refreshed {
             evidence.records = refreshed.records;
         }

@@ -25,6 +25,16 @@ impl Ctx {
         }
     }
 
+    /// The same for a command without the flag.
+    pub fn remote_set(&self) -> Result<Address> {
+        self.remote(None).map_err(|error| {
+            if self.settings.text("sync.remote").is_some() {
+                return error;
+            }
+            error.with_hint("say where with `codex-manager sync init --remote ADDRESS`")
+        })
+    }
+
     /// Fails where the remote is a folder in what is carried there: each snapshot would hold those before it.
     fn check_apart(&self, address: &Address) -> Result<()> {
         let Address::Folder(folder) = address else {

@@ -276,6 +276,7 @@ fn build(world: &World, home: &Path) -> Places {
                     is_refused: false,
                     validation_status: crate::metadata::ValidationStatus::Ok,
                     plan_type: None,
+                    rest: serde_json::Map::new(),
                 };
                 registry.record(&account, observation, None);
             }

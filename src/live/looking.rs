@@ -8,6 +8,7 @@ use crate::accounts::Row;
 use crate::cli::LegacyArgs;
 use crate::context::Ctx;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::fsutil;
 use crate::metadata::Account;
 use crate::observation::Observation;
 use crate::timeutil::Stamp;
@@ -36,6 +37,7 @@ impl<'a> Looking<'a> {
         legacy: &'a LegacyArgs,
         refreshes: bool,
     ) -> Result<Self> {
+        warn_of_missing(ctx, &asking, legacy, refreshes)?;
         let Asked { seen, outcome } = table::ask(ctx, &asking)?;
         Ok(Self {
             asking,
@@ -59,12 +61,13 @@ impl<'a> Looking<'a> {
 
     fn look(&mut self, ctx: &Ctx, is_last: bool) -> Result<Vec<Row>> {
         let dry_run = self.asking.dry_run;
-        let refresh = self.refreshes.then_some(dry_run);
+        let refresh = self.refreshes;
         // Written, it need not be done again.
         self.refreshes &= dry_run;
         ctx.rows(
             self.legacy,
             refresh,
+            dry_run,
             self.asking.backup_dir,
             self.seen.clone(),
             is_last,
@@ -122,6 +125,43 @@ impl<'a> Looking<'a> {
             ctx.catch_up();
         }
     }
+}
+
+/// Tells which places somebody said that are not there: nothing is known from them.
+fn warn_of_missing(ctx: &Ctx, asking: &Asking, legacy: &LegacyArgs, refreshes: bool) -> Result<()> {
+    let said = [
+        (
+            "--backup-dir",
+            asking.backup_dir.map(|dir| ctx.backup_dir(Some(dir))),
+        ),
+        (
+            "--inventory-path",
+            legacy
+                .inventory_path
+                .as_deref()
+                .map(|file| ctx.inventory_path(Some(file))),
+        ),
+        (
+            "--source-dir",
+            legacy
+                .source_dir
+                .as_deref()
+                // To read it and not to find it is an error.
+                .filter(|_| !refreshes)
+                .map(|dir| ctx.legacy_dir(Some(dir))),
+        ),
+    ];
+    for (flag, path) in said {
+        let Some(path) = path.transpose()? else {
+            continue;
+        };
+        if !fsutil::exists_behind(&path)? {
+            let path = ctx.paths.short(&path);
+            ctx.ui
+                .warn(&format!("`{path}`, which `{flag}` names, does not exist"));
+        }
+    }
+    Ok(())
 }
 
 /// Of those that are not paused the first that is usable.

@@ -139,7 +139,19 @@ fn ask_all(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
     // A signal is looked for wherever anything is waited for: what Codex left is kept first.
     let _in_hand = ctx.in_hand();
     // First of all what a killed run left: it may be the newest login of an account.
-    drop(ctx.lock(asking.command)?);
+    if !asking.dry_run || !private_home::left_in(&ctx.paths.tmp()).is_empty() {
+        drop(ctx.lock(asking.command)?);
+    }
+    let had_tmp = fsutil::exists(&ctx.paths.tmp())?;
+    let asked = ask_each(ctx, asking);
+    if asking.dry_run && !had_tmp {
+        // Made to ask with a copy of a login. One that holds anything stays.
+        let _ = std::fs::remove_dir(ctx.paths.tmp());
+    }
+    asked
+}
+
+fn ask_each(ctx: &Ctx, asking: &Asking) -> Result<Asked> {
     mend(ctx, asking, &ctx.paths.codex_home)?;
     let (targets, mut failed) = targets(ctx)?;
     let mut seen = Vec::new();

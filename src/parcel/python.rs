@@ -94,8 +94,8 @@ impl Home {
         let inventory = inventory.map_err(|why| format!("its `inventory.json` {why}"))?;
         let registry = self.registry.map(|bytes| Registry::parse(&bytes));
         let registry = registry.transpose();
-        let registry =
-            registry.map_err(|why| format!("its `cooldown.json` cannot be read: {why}"))?;
+        let registry = registry
+            .map_err(|why| format!("its `cooldown.json` cannot be read: {}", why.reason))?;
         let mut bundle = Bundle {
             machine: Machine {
                 // Of no machine: the tool knew none.

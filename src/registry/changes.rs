@@ -164,6 +164,7 @@ mod tests {
             is_refused: false,
             validation_status: crate::metadata::ValidationStatus::Ok,
             plan_type: None,
+            rest: serde_json::Map::new(),
         }
     }
 

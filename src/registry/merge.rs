@@ -134,6 +134,7 @@ mod tests {
             is_refused: false,
             validation_status: ValidationStatus::Ok,
             plan_type: None,
+            rest: Map::new(),
         }
     }
 

@@ -383,7 +383,7 @@ fn a_broken_registry_is_set_aside_whole_and_never_emptied() {
         ("{\"accounts\":[\n", "it is damaged in line 2, column 0"),
         ("", "it is damaged in line 1, column 0"),
         ("[]\n", "it is damaged in line 1, column 0"),
-        ("{\"accounts\":[{}]}", "an account in it is no account"),
+        ("{\"accounts\":{}}", "its accounts are no list"),
     ]
     .into_iter()
     .enumerate()

@@ -43,6 +43,7 @@ mod hostile;
 mod import;
 mod last_use;
 mod layers;
+mod left_alone;
 #[cfg(unix)]
 mod leftovers;
 mod list_backups;

@@ -6,7 +6,7 @@ use crate::common::{Env, Person, Ran};
 use crate::worlds::{has_keys, json_error};
 
 const ALICE: &str = "\
-account  alice@example.com (Plus)
+account  alice@example.com (plus)
 window   2026-04-14T15:55:00+05:30 to 2026-04-21T15:55:00+05:30, running
 left     66%
 resets   2026-04-21T15:55:00+05:30 (in 2d 0h)
@@ -67,7 +67,7 @@ fn the_document_has_the_keys_of_the_contract() {
         json!({
             "email": "alice@example.com",
             "account_id": null,
-            "plan_type": "Plus",
+            "plan_type": "plus",
             "reset_at": "2026-04-21T15:55:00+05:30",
             "session_start_at": "2026-04-14T15:55:00+05:30",
             "window_state": "running",

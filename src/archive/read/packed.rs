@@ -34,11 +34,12 @@ impl Packed {
     /// Opens the archive at `path`.
     pub fn open(path: &Path) -> Result<Self> {
         let unreadable = |error| Error::io("read the archive", path, error);
-        // Asked before opening, since opening a named pipe would wait for its other end.
-        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(damaged(path, None, "it is not a regular file"));
-        }
-        let file = File::open(path).map_err(unreadable)?;
+        let file = fsutil::open_regular(path).map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
+                damaged(path, None, "it is not a regular file")
+            }
+            _ => unreadable(error),
+        })?;
         let length = file.metadata().map_err(unreadable)?.len();
         Ok(Self {
             file,

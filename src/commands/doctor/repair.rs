@@ -126,8 +126,8 @@ impl Repair {
             Self::Registry => {
                 let path = ctx.paths.registry();
                 // Whoever had the lock before may have set it aside.
-                if Registry::load(&path).is_ok() {
-                    return Ok("the registry can be read again".to_owned());
+                if !matches!(Registry::load(&path), Err(broken) if broken.is_damaged) {
+                    return Ok("the registry is not damaged any more".to_owned());
                 }
                 let aside = registry::set_aside(&path, ctx.now)?;
                 Ok(format!("the broken registry is `{}` now", short(&aside)))

@@ -216,12 +216,14 @@ pub fn records(facts: &Facts) -> Vec<Check> {
         Ok(registry) => registry.entries.len(),
         Err(broken) => {
             let path = facts.short(&facts.places.registry);
-            let check = Check::fail(
-                RECORDS,
-                format!("the registry `{path}` cannot be read: {}", broken.reason),
-                "`codex-manager doctor --fix` sets it aside, as the next command that reads it does",
-            );
-            found.push(check.repaired_by(Repair::Registry));
+            let told = format!("the registry `{path}` cannot be read: {}", broken.reason);
+            found.push(if broken.is_damaged {
+                let hint = "`codex-manager doctor --fix` sets it aside, as the next command that reads it does";
+                Check::fail(RECORDS, told, hint).repaired_by(Repair::Registry)
+            } else {
+                let hint = "make it readable for you, or use the codex-manager that wrote it: it is left alone";
+                Check::fail(RECORDS, told, hint)
+            });
             0
         }
     };

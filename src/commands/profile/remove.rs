@@ -97,7 +97,10 @@ impl Content {
         names.retain(|name| !fsutil::is_temporary(name));
         names.sort();
         // What cannot be read is the same as long as it cannot be.
-        let own = [PROFILE_TOML, AUTH_JSON].map(|name| fs::read(place.join(name)).ok());
+        let own = [PROFILE_TOML, AUTH_JSON].map(|name| {
+            let read = fsutil::read_if_present(&place.join(name), auth::MOST_BYTES);
+            read.ok().flatten()
+        });
         Ok(Self { names, own })
     }
 

@@ -133,7 +133,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "recovery of a restore that was cut short while the new home came",
-        arrange: |world| world.cut_short("rename home/.codex/sessions"),
+        arrange: |world| world.cut_short("rename home/.codex/skills"),
         args: &["backup", "--offline"],
         home: ".codex",
         is_between: true,

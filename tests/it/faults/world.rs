@@ -252,7 +252,7 @@ impl World {
                 "how\n".to_owned(),
             ),
             (&format!(".codex/{name}.json"), "{}\n".to_owned()),
-            (".codex/skills/stays.lock", String::new()),
+            (".codex/sessions/stays.lock", String::new()),
             (".codex/tmp/scratch", "x".to_owned()),
         ] {
             self.file(path, &text);
