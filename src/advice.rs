@@ -6,12 +6,11 @@ use crate::metadata::ValidationStatus;
 use crate::observation::Status;
 use crate::timeutil::Stamp;
 
-/// The account to use next; None when all are paused. Of the usable ones those whose login is known go first.
+/// The account to use next; None when all are paused.
 pub fn choose(rows: &[Row], policy: Policy) -> Option<&Row> {
-    rows.iter().filter(|row| !row.paused).min_by_key(|row| {
-        let lacks_login = row.is_usable() && !row.has_login;
-        (!row.is_usable(), lacks_login, rank(row, policy))
-    })
+    rows.iter()
+        .filter(|row| !row.paused)
+        .min_by(|a, b| rank(a, policy).cmp(&rank(b, policy)))
 }
 
 /// Smaller is sooner: usable now, or known when; by policy; what is known of the window before what is not; verified; by
@@ -74,13 +73,10 @@ pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
             None => "No account is usable now, and nobody says when one will be.".to_owned(),
         };
     }
-    let usable = rows.iter().filter(|row| row.is_usable() && !row.paused);
-    let (with_login, without): (Vec<&Row>, Vec<&Row>) = usable.partition(|row| row.has_login);
-    let (usable, whose) = match (with_login.len(), without.len()) {
-        // Those without were passed over.
-        (1.., 1..) if chosen.has_login => (with_login.len(), " whose login is known"),
-        (with, without) => (with + without, ""),
-    };
+    let usable = rows
+        .iter()
+        .filter(|row| row.is_usable() && !row.paused)
+        .count();
     let state = match chosen.status {
         Status::Open => {
             let left = chosen
@@ -93,12 +89,11 @@ pub fn reason(chosen: &Row, rows: &[Row], policy: Policy) -> String {
         _ => "Its last window is over".to_owned(),
     };
     let choice = match (usable, policy, chosen.status) {
-        (1, ..) if whose.is_empty() => "it is the only account that is usable now".to_owned(),
-        (1, ..) => format!("it is the only usable account{whose}"),
+        (1, ..) => "it is the only account that is usable now".to_owned(),
         (_, Policy::Drain, Status::Open) => {
-            format!("of {usable} usable accounts{whose} it resets soonest")
+            format!("of {usable} usable accounts it resets soonest")
         }
-        _ => format!("of {usable} usable accounts{whose} it was used least recently"),
+        _ => format!("of {usable} usable accounts it was used least recently"),
     };
     let login = if chosen.has_login {
         ""
@@ -229,27 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn of_the_usable_those_whose_login_is_known_go_first() {
+    fn an_account_without_a_login_is_named_with_a_word_on_that() {
         let (start, next) = ("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z");
         let mut rows = [
             row("old", Status::Ready, start, next),
             row("new", Status::Ready, "2026-01-02T00:00:00Z", next),
-            row("newer", Status::Ready, "2026-01-03T00:00:00Z", next),
         ];
         rows[0].has_login = false;
-        assert_eq!(chosen(&rows, Policy::Lru), "new");
-        let told = |chosen: &Row, rows: &[Row]| reason(chosen, rows, Policy::Lru);
+        assert_eq!(chosen(&rows, Policy::Lru), "old");
         assert_eq!(
-            told(&rows[1], &rows),
-            "Its last window is over, and of 2 usable accounts whose login is known it was used least recently."
-        );
-        assert_eq!(
-            told(&rows[1], &rows[..2]),
-            "Its last window is over, and it is the only usable account whose login is known."
-        );
-        assert_eq!(
-            told(&rows[0], &rows[..1]),
-            "Its last window is over, and it is the only account that is usable now; `use` knows no login of it yet."
+            reason(&rows[0], &rows, Policy::Lru),
+            "Its last window is over, and of 2 usable accounts it was used least recently; `use` knows no login of it yet."
         );
     }
 
