@@ -335,7 +335,7 @@ fn usage_and_missing_files_are_told_with_the_next_step() {
         &env,
         &with_source("nowhere"),
         1,
-        "error: there is no Codex home at `~/nowhere`\nhint: say where it is with `--source-dir` or CODEX_HOME\n",
+        "error: there is no Codex home at `~/nowhere`\nhint: start Codex once and sign in, or say where its home is with `--source-dir` or CODEX_HOME\n",
     );
     refused(
         &env,

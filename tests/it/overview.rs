@@ -406,7 +406,11 @@ fn the_steps_act_on_the_homes_that_were_looked_at() {
     let ran = env
         .run(&["backup", "--offline", "--source-dir", "third"])
         .code(1);
-    assert!(ran.stderr.contains("say where it is"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("say where its home is"),
+        "{}",
+        ran.stderr
+    );
     fs::create_dir(&other).expect("makes");
     let ran = env
         .run(&["backup", "--offline", "--source-dir", "third"])
