@@ -220,6 +220,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The same; where all was done, what came of what was done `before`.
+    pub fn after(self, before: Self) -> Self {
+        if self == Self::Done { before } else { self }
+    }
+
     /// The process's exit code.
     pub fn exit_code(self) -> u8 {
         match self {

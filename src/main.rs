@@ -47,6 +47,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use cli::{Cli, Command, ConfigAction};
+use commands::recommend::Next;
 use context::{Ctx, Demand};
 use error::{Error, Kind, Outcome, Result};
 use stop::Stop;
@@ -115,7 +116,10 @@ fn run(ctx: &mut Ctx, command: Option<&Command>) -> Result<Outcome> {
         Command::Use(args) => commands::use_account::run(ctx, args),
         Command::ListBackups(args) => commands::list_backups::run(ctx, args),
         Command::Cooldown(args) => commands::cooldown::run(ctx, args),
-        Command::Recommend(args) => commands::recommend::run(ctx, args),
+        Command::Recommend(args) => match commands::recommend::run(ctx, args)? {
+            Next::Done(outcome) => Ok(outcome),
+            Next::Restore(args, so_far) => Ok(commands::restore::run(ctx, &args)?.after(so_far)),
+        },
         Command::Status(args) => commands::status::run(ctx, args),
         Command::Prune(args) => commands::prune::run(ctx, args),
         Command::Profile(args) => commands::profile::run(ctx, args),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::metadata::{
     Limit, Sidecar, StatusSource, ValidationStatus, WindowState, is_python_report,
 };
-use crate::timeutil::{DRIFT, JITTER, SessionStart, Stamp, WEEK, Zone};
+use crate::timeutil::{JITTER, SessionStart, Stamp, WEEK, Zone};
 
 /// What one source said of one account's window at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,21 +284,8 @@ impl Limit {
     }
 }
 
-/// Whether two reports, each a start and the reset that was reported last, are of one window: the starts are at most ten
-/// minutes apart, or the resets are and the starts at most half an hour, so that steps however small do not lead from one
-/// window into another.
-pub fn is_one_window(
-    one: (SessionStart, Option<Stamp>),
-    two: (SessionStart, Option<Stamp>),
-) -> bool {
-    let apart = |(one, two): (Stamp, Stamp)| one.since(two).abs();
-    let starts = apart((one.0.0, two.0.0));
-    let resets = one.1.zip(two.1).map(apart);
-    starts <= JITTER || (starts <= DRIFT && resets.is_some_and(|resets| resets <= JITTER))
-}
-
-/// The start of the window that resets at `reset_at`, given what is known so far: one window keeps its first start, so
-/// that names do not drift.
+/// The start of the window that resets at `reset_at`, given what is known so far: resets at most ten minutes from that of
+/// the first start are one window, which keeps it, so that names do not drift.
 ///
 /// A window that has not begun has no start of its own; its reset moves with the clock. As long as it stays so it keeps
 /// the first one it was seen with, and what begins then is a window of its own.
@@ -316,7 +303,7 @@ pub fn settle_start(
     let unstarted = [known.window_state, state].map(|state| state == WindowState::Unstarted);
     match unstarted {
         [true, true] => start,
-        [false, false] if is_one_window((fresh, Some(reset_at)), (start, known.reset_at)) => start,
+        [false, false] if fresh.0.since(start.0).abs() <= JITTER => start,
         _ => fresh,
     }
 }
@@ -526,22 +513,6 @@ mod tests {
             &utc(),
         );
         assert_eq!(Some(first), known.session_start_at);
-    }
-
-    #[test]
-    fn a_reset_that_creeps_is_one_window_for_half_an_hour() {
-        let mut known = seen(Some(40));
-        let mut settled = Vec::new();
-        for minute in ["08", "16", "24", "30", "31", "00"] {
-            let reset = stamp(&format!("2026-04-21T12:{minute}:00Z"));
-            let start = settle_start(reset, WindowState::Running, Some(&known), &utc());
-            known.session_start_at = Some(start);
-            known.reset_at = Some(reset);
-            settled.push(start.0.to_string());
-        }
-        let first = "2026-04-14T12:00:00+00:00";
-        let other = "2026-04-14T12:31:00+00:00";
-        assert_eq!(settled, [first, first, first, first, other, first]);
     }
 
     #[test]

@@ -23,9 +23,6 @@ pub const WEEK: TimeDelta = TimeDelta::days(7);
 /// Two reset times at most this far apart belong to one window: the service's clock jitters.
 pub const JITTER: TimeDelta = TimeDelta::minutes(10);
 
-/// How far a window's reset may move from its first one, however small the steps.
-pub const DRIFT: TimeDelta = TimeDelta::minutes(30);
-
 /// The form a local wall clock takes in archive names.
 const FILE_NAME_FORM: &str = "%Y-%m-%d-%H%M%S";
 

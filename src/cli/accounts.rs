@@ -127,12 +127,18 @@ pub struct RecommendArgs {
     #[arg(long)]
     pub wait: bool,
     /// Sign it in to the Codex home, if it is usable now
-    #[arg(long = "use")]
+    #[arg(long = "use", group = "deed")]
     pub use_it: bool,
-    /// With --use: go on although a Codex is open on that home
-    #[arg(long, requires = "use_it")]
+    /// Restore its newest snapshot into the Codex home, if it is usable now
+    #[arg(long, group = "deed")]
+    pub restore: bool,
+    /// With --use or --restore: go on although a Codex is open on that home
+    #[arg(long, requires = "deed")]
     pub force: bool,
-    /// With --use, --live or --refresh: write nothing
+    /// With --restore: do not ask
+    #[arg(long, requires = "restore")]
+    pub yes: bool,
+    /// With --use, --restore, --live or --refresh: write nothing
     #[arg(long)]
     pub dry_run: bool,
 }

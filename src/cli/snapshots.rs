@@ -74,7 +74,7 @@ impl BackupArgs {
 }
 
 /// Arguments of `restore`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)] // switches of a command line
 pub struct RestoreArgs {
     /// Email, alias, profile, archive name or path, or an unambiguous beginning of one; - for the account before [default:

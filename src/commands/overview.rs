@@ -19,6 +19,7 @@ use crate::install;
 use crate::legacy;
 use crate::metadata::{Account, BackupMode};
 use crate::observation::Status;
+use crate::profiles::names::word;
 use crate::snapshots::{self, Snapshot};
 use crate::timeutil::Stamp;
 use crate::ui::table::printable;
@@ -350,12 +351,6 @@ fn worked(home: &Path) -> Option<i64> {
         found.is_file().then_some(since.ok()?.as_secs())
     });
     i64::try_from(times.max()?).ok()
-}
-
-/// A name as it is typed.
-fn word(name: &str) -> String {
-    let dashes = if name.starts_with('-') { "-- " } else { "" };
-    format!("{dashes}{}", shell_words::quote(name))
 }
 
 /// An account's state in a few words.

@@ -1,14 +1,14 @@
 //! What became of an account's weekly window, observation by observation. Pure.
 //!
-//! Which resets are of one window [`is_one_window`] tells. A window that has
-//! not begun moves its reset along with the clock: that is no change, however far it moved.
+//! Resets at most [`JITTER`] from that of a window's first start are of that window; further apart, in either direction, they are
+//! of two. A window that has not begun moves its reset along with the clock: that is no change, however far it moved.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::metadata::{StatusSource, WindowState};
-use crate::observation::{Observation, is_one_window};
-use crate::timeutil::{SessionStart, Stamp, WEEK};
+use crate::observation::Observation;
+use crate::timeutil::{JITTER, SessionStart, Stamp, WEEK};
 
 /// One window that took another's place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Window {
             return self.is_unstarted() != other.is_unstarted();
         }
         match (self.session_start_at, other.session_start_at) {
-            (Some(one), Some(two)) => !is_one_window((one, self.reset_at), (two, other.reset_at)),
+            (Some(one), Some(two)) => one.0.since(two.0).abs() > JITTER,
             (one, two) => one != two,
         }
     }

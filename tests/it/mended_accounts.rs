@@ -144,24 +144,6 @@ fn where_nobody_says_until_when_an_account_is_held_back_it_is_unknown() {
 }
 
 #[test]
-fn resets_that_creep_are_one_window() {
-    let mut env = Env::new();
-    let ann = Person::named("ann");
-    for (hour, minute) in [(10, "00"), (11, "08"), (12, "16"), (13, "24"), (14, "00")] {
-        let panel = ann.panel(50 - hour, &format!("12:{minute} on 20 Apr"));
-        let now = format!("2026-04-15T{hour}:00:00+05:30");
-        snapshot(&mut env, &ann, &panel, &now);
-    }
-    let document = env.run(&["list-backups", "--json"]).code(0).json();
-    let backups = document["backups"].as_array().expect("a list");
-    let names: Vec<_> = backups.iter().map(|one| &one["archive_name"]).collect();
-    assert_eq!(names, ["2026-04-13-120000-ann@example.com-codex.tar.gz"]);
-    let registry: Value =
-        serde_json::from_str(&env.read(".codex-manager/cooldown.json")).expect("JSON");
-    assert_eq!(registry["accounts"][0]["changes"], Value::Null);
-}
-
-#[test]
 fn where_profiles_cannot_be_listed_nobody_is_recommended() {
     let mut env = Env::new();
     exhausted(&mut env, "ann", "2026-04-14T12:00:00+05:30");

@@ -196,6 +196,17 @@ fn none_usable_is_the_earliest_and_exit_code_4() {
             "No account is usable now; this one is the first to be, in 17h 30m, at 2026-04-20T09:00:00+05:30."
         );
     }
+    // Nothing is done then.
+    let before = env.tree("");
+    for deed in ["--use", "--restore"] {
+        let document = env
+            .run(&["recommend", deed, "--json"])
+            .code(4)
+            .stderr("")
+            .json();
+        assert_eq!(document["ready"], false);
+    }
+    assert_eq!(env.tree(""), before);
     env.run(&["recommend", "--now", "2026-04-20T09:00:00+05:30"])
         .code(0);
 }
@@ -257,6 +268,56 @@ fn at_equal_use_a_verified_account_goes_before_a_mismatch() {
             "Its last window is over, and it is the only account that is usable now, though the name of its legacy file contradicts the computed window; `use` knows no login of it yet."
         )
     );
+}
+
+#[test]
+fn what_is_recommended_is_restored_where_that_is_asked_for() {
+    let mut env = Env::new();
+    crate::sync::snapshot(&mut env, "alice", 2, "hers");
+    crate::sync::snapshot(&mut env, "bob", 9, "his");
+    let told = "alice@example.com: Its last window is over, and of 2 usable accounts it was used least recently.\n";
+    let before = env.tree("");
+    let dry = env
+        .run(&["recommend", "--restore", "--dry-run", "--json"])
+        .code(0);
+    assert_eq!(dry.json()["mode"], "dry-run");
+    assert_eq!(env.tree(""), before);
+    let ran = env.run(&["recommend", "--restore"]).code(2).stdout("");
+    assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("nobody is there to be asked"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(env.read(".codex/config.toml"), "model = \"his\"\n");
+    for args in [&["--restore", "--use"][..], &["--yes"], &["--force"]] {
+        env.run(&[&["recommend"], args].concat()).code(2).stdout("");
+    }
+    let ran = env
+        .run(&["recommend", "--restore", "--yes", "--json"])
+        .code(0);
+    let document = ran.json();
+    assert_eq!(
+        (&document["mode"], &document["email"]),
+        (&json!("restored"), &json!("alice@example.com"))
+    );
+    assert_eq!(env.read(".codex/config.toml"), "model = \"hers\"\n");
+    assert_eq!(
+        env.read(".codex/auth.json"),
+        Person::named("alice").auth_json()
+    );
+    // Whoever has no snapshot is passed over; a safety copy is none.
+    for path in env.files(".codex-manager/backups") {
+        if path.contains("bob") && !path.starts_with("safety/") {
+            std::fs::remove_file(env.path(&format!(".codex-manager/backups/{path}")))
+                .expect("removes");
+        }
+    }
+    let ran = env.run(&["recommend", "--restore", "--yes"]).code(0);
+    let passed =
+        "warning: bob@example.com is passed over: there is no snapshot of it\nalice@example.com: ";
+    assert!(ran.stderr.starts_with(passed), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("restored  "), "{}", ran.stdout);
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub const RECOMMEND: &str = page! {
         "The account to use next, and why",
     "codex-manager recommend --use" =>
         "The same, and sign it in",
+    "codex-manager recommend --restore --dry-run" =>
+        "What a restore of its newest snapshot would change",
     "codex-manager recommend --policy drain" =>
         "Use up first what resets soonest",
     "codex-manager recommend --wait --use" =>
@@ -94,11 +96,12 @@ pub const RECOMMEND: &str = page! {
     "0   the account is usable now",
     "1   a directory or file cannot be read or written",
     "2   the command line cannot be understood",
-    "3   with --all: some account could not be asked about; each is named",
+    "3   an account could not be asked, or not all was put back; each is named",
     "4   no account is usable now: the one that is first is named",
-    "10  no account is known, all are paused, or no login is known with --use",
-    "11  another codex-manager holds the lock, or a Codex is open with --use",
+    "10  no account is known, all are paused, or there is nothing to sign in with",
+    "11  another codex-manager holds the lock, or a Codex is open on the home",
     "12  with --live: Codex told of another account than is signed in",
+    "13  with --restore: the archive is damaged or unsafe",
     "14  with --live: Codex did not tell what is left",
     "130 interrupted",
     ;
