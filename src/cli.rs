@@ -165,7 +165,7 @@ pub enum Command {
     /// Say which account to use next
     ///
     /// Names one account and the reason: usable now, and by the policy the least recently used or the one that resets
-    /// soonest. Changes nothing unless --use or --restore is said, and nothing where none is usable.
+    /// soonest. Signs it in only with --use, restores only with --restore, and neither where none is usable.
     #[command(after_long_help = help::accounts::RECOMMEND)]
     Recommend(RecommendArgs),
     /// Ask Codex what is left of the active account
