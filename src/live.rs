@@ -399,8 +399,9 @@ pub fn note_signed_in(
     }
 }
 
-/// Keeps the login of a Codex home in the profile of its owner, those that a restore moved aside there too, and tells what stands in the way of that: whoever runs a
-/// command wants something else. The caller holds the lock. `known` tells the accounts there are. Returns what it warned of.
+/// Keeps the login of a Codex home in the profile of its owner, those that a restore moved aside there too, and tells what
+/// stands in the way of that: whoever runs a command wants something else. The caller holds the lock. `known` tells the
+/// accounts there are. Returns what it warned of, as far as it is of the login that is signed in.
 pub fn keep_login(
     ctx: &Ctx,
     lock: &Lock,

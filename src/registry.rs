@@ -1,9 +1,10 @@
 //! `cooldown.json`: the newest observation of every account's window, what became of its windows before, who was
 //! signed in to which Codex home when, and whose profiles were removed.
 //!
-//! A damaged file is set aside under another name, never emptied; one that cannot be opened, or that a newer version wrote, is
-//! left alone and never written over. What of one that is whole cannot be read is kept as it is. The Python 23.0.0 keeps a file of the same name, a
-//! map by email: it is read, and kept beside as `cooldown.python.json` when this program first writes its own.
+//! A damaged file is set aside under another name, never emptied; one that cannot be opened, or that a newer version
+//! wrote, is left alone and never written over. What of one that is whole cannot be read is kept as it is. The Python
+//! 23.0.0 keeps a file of the same name, a map by email: it is read, and kept beside as `cooldown.python.json` when this
+//! program first writes its own.
 
 mod changes;
 mod live;

@@ -5,15 +5,12 @@ use std::fs;
 use crate::common::{Env, Person, Ran};
 use crate::sync::Folder;
 use crate::unprivileged::run_as_nobody;
+use crate::words;
 use crate::worlds::{json_error, squeezed};
 
 /// A snapshot of alice's home in the usual directory; bob is signed in.
 fn world() -> Env {
-    let env = Env::new();
-    let alice = Person::named("alice");
-    env.codex_home(&alice);
-    env.write("status.txt", &alice.panel(66, "15:55 on 21 Apr"));
-    env.run(&["backup", "--status-file", "status.txt"]).code(0);
+    let env = words::world();
     env.write(".codex/auth.json", &Person::named("bob").auth_json());
     env
 }

@@ -85,6 +85,11 @@ fn a_registry_of_a_newer_form_is_neither_read_nor_written() {
         env.run(&["doctor", "--fix", "--quiet"]).code(1);
         assert_eq!(env.read(REGISTRY), text);
     }
+    // A login that is to go does not stay for that.
+    let ran = env.run(&["profile", "remove", "alice", "--yes"]).code(0);
+    let told = "warning: that the profile was removed is not noted, so a `sync pull` may bring it back: the registry ";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(!env.path(".codex-manager/profiles/alice").exists());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::worlds::json_error;
 const LIST: &str = "hint: `codex-manager list-backups` shows every archive and account there\n";
 
 /// A world with a snapshot of alice's home.
-fn world() -> Env {
+pub fn world() -> Env {
     let env = Env::new();
     let alice = Person::named("alice");
     env.codex_home(&alice);

@@ -65,7 +65,13 @@ pub(super) fn run(ctx: &Ctx, name: &str, yes: bool, dry_run: bool) -> Result<()>
         // First: what is noted of a profile that stands counts for nothing.
         let (account, at) = (found.account(), ctx.sighting());
         if account != Account::default() {
-            live::update(ctx, &lock, |registry| registry.note_removed(&account, at))?;
+            let noted = live::update(ctx, &lock, |registry| registry.note_removed(&account, at));
+            // A login that is to go does not stay for that.
+            if let Err(error) = noted {
+                ctx.ui.warn(&format!(
+                    "that the profile was removed is not noted, so a `sync pull` may bring it back: {error}"
+                ));
+            }
         }
         profiles::remove(&all.dir, &view.name)?;
     }
