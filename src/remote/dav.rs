@@ -23,7 +23,7 @@ use url::Url;
 
 use super::address::Address;
 use super::engine::Engine;
-use super::failures::{Cause, failure};
+use super::failures::{Cause, contested, failure};
 use super::link::Link;
 use super::reader::{Opened, Pieces, Ranges};
 use super::{Object, Stood};
@@ -229,13 +229,7 @@ impl Dav {
                 return Ok(stood);
             }
         }
-        let why = format!("`{key}` is being written by others");
-        Err(failure(
-            &self.address,
-            "write to",
-            &why,
-            "run the command again",
-        ))
+        Err(contested(&self.address, key))
     }
 
     /// Sends it to a name of its own, in a directory that is made where it is missing.

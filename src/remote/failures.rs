@@ -180,6 +180,12 @@ pub(super) fn failure(address: &Address, doing: &str, why: &str, hint: impl Into
     )
 }
 
+/// Others write what was to be written, again and again.
+pub(super) fn contested(address: &Address, key: &str) -> Error {
+    let why = format!("`{key}` is being written by others");
+    failure(address, "write to", &why, "run the command again")
+}
+
 /// The system's words for why a server is not reached, or the library's.
 fn system_words(system: Option<&io::Error>, chain: &[&(dyn StdError + 'static)]) -> String {
     match system {

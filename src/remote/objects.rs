@@ -14,7 +14,7 @@ use object_store::{
 
 use super::address::Address;
 use super::engine::Engine;
-use super::failures::{Cause, failure};
+use super::failures::{Cause, contested, failure};
 use super::reader::{Opened, Ranges};
 use super::{Object, Stood};
 use crate::error::{Error, Result};
@@ -199,13 +199,7 @@ impl Objects {
                 Read::Missing => self.engine.pause(PAUSE)?,
             }
         }
-        let why = format!("`{key}` is being written by others");
-        Err(failure(
-            &self.address,
-            "write to",
-            &why,
-            "run the command again",
-        ))
+        Err(contested(&self.address, key))
     }
 
     /// Finds out whether conditions are heeded, by writing the same bytes once more where they must not be taken.
